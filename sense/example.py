@@ -1,0 +1,204 @@
+"""The records this project publishes, `Example` and `Pair`, and the Hub columns that hold them.
+
+An id is the SHA-256 of the published text, so the same row has the same id in every run and on every machine.
+Levels of hardness are Spider's; `gold_status` is `ok` or the reason why gold cannot judge an answer.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+Messages: TypeAlias = list[dict[str, str]]
+"""Chat messages as TRL wants them: `[{"role": ..., "content": ...}, ...]`."""
+
+Hardness: TypeAlias = Literal["easy", "medium", "hard", "extra"]
+HARDNESS_LEVELS: tuple[Hardness, ...] = ("easy", "medium", "hard", "extra")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question over one database with its gold SQL: a row of the strong set."""
+
+    db_id: str
+    question: str
+    sql: str
+    hardness: str
+    """Spider's level measured on `sql`, one of `HARDNESS_LEVELS`."""
+    gold_status: str
+    """`ok`, or why gold cannot judge: `empty`, `order`, `time`, ...; training may use such rows."""
+    source: str
+    """Where the row comes from: `spider-train`, `strong`, `grammar`, ..."""
+    db_sha256: str
+    license: str
+    evidence: str = ""
+    dialect: str = "sqlite"
+    requested_level: str = ""
+    """The level the teacher was asked for; "" when nobody asked."""
+    features: list[str] = field(default_factory=list)
+    """SQL constructs in `sql`, sorted: `join`, `group_by`, ..."""
+    style: str = ""
+    domain: str = ""
+    reasoning: str = ""
+    teacher: str = ""
+    prompt_hash: str = ""
+    prompt: Messages = field(default_factory=list)
+    completion: Messages = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return content_id(self.db_id, self.question, self.evidence, self.sql)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One preference pair: two answers of a weak model to one prompt, judged by execution."""
+
+    example_id: str
+    db_id: str
+    question: str
+    evidence: str
+    hardness: str
+    prompt: Messages
+    chosen: Messages
+    rejected: Messages
+    chosen_sql: str
+    rejected_sql: str
+    chosen_sample_id: str
+    rejected_sample_id: str
+    chosen_source: str
+    """`sample`, or `gold` where the builder was asked to use gold."""
+    rejected_reason: str
+    error_kind: str
+    witness: str
+    """JSON text that shows the difference: the first row that only one side returns, or the error."""
+    policy: str
+    round: int
+    suite_hash: str
+    prompt_hash: str
+    weak_model: str
+    weak_model_revision: str
+    temperature: float
+    num_samples: int
+    num_correct: int
+    license: str
+
+    @property
+    def id(self) -> str:
+        return content_id(self.example_id, self.chosen_sql, self.rejected_sql, self.policy)
+
+
+def content_id(*parts: str) -> str:
+    """SHA-256 in hex of the parts, each kept apart from its neighbours.
+
+    >>> content_id("a", "b") == content_id("ab", "")
+    False
+    """
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+
+
+def to_row(record: Example | Pair) -> dict[str, Any]:
+    """The record as one row of its dataset, `id` first."""
+    return {"id": record.id, **asdict(record)}
+
+
+def to_example(row: dict[str, Any]) -> Example:
+    """The `Example` of a dataset row.
+
+    Raises ValueError naming the columns that are missing, or an id that is not that of the row's text.
+    """
+    names = [f.name for f in fields(Example)]
+    missing = [name for name in ["id", *names] if name not in row]
+    if missing:
+        raise ValueError(
+            f"example {row.get('id', '?')} lacks the columns {', '.join(missing)}; "
+            "expected a row written by builders/strong.py or builders/spider.py"
+        )
+    example = Example(**{name: row[name] for name in names})
+    if example.id != row["id"]:
+        raise ValueError(
+            f"example {row['id']} (db_id '{example.db_id}') has text whose id is {example.id}; "
+            "the row was edited after it was published: write it again with its builder"
+        )
+    return example
+
+
+def example_features() -> "Features":
+    """Columns of `strong`, config `default`."""
+    return _features(Example)
+
+
+def pair_features() -> "Features":
+    """Columns of `weak`, config `default`."""
+    return _features(Pair)
+
+
+def database_features() -> "Features":
+    """Columns of `strong`, config `databases`: one row per database, `script` is its SQL text.
+
+    `script` is "" for a database that is published as a file `databases/<db_id>/<db_id>.sqlite` instead.
+    """
+    text = ["db_id", "domain", "db_sha256", "script", "source", "license"]
+    return _columns(text, integers=["num_tables", "num_rows"])
+
+
+def sample_features() -> "Features":
+    """Columns of `weak`, config `samples`: every answer with its verdict, so that anyone can re-pair.
+
+    `logprob` is the sum over the completion's tokens in nats, null when the source gives none.
+    """
+    text = (
+        "id example_id db_id question evidence gold_sql predicted_sql completion verdict reason "
+        "error_kind witness weak_model weak_model_revision gold_status hardness"
+    ).split()
+    return _columns(text, integers=["round", "index"], reals=["temperature", "logprob"])
+
+
+def unpaired_features() -> "Features":
+    """Columns of `weak`, config `unpaired`: TRL's format for KTO."""
+    from datasets import Features, Value
+
+    return Features(
+        {
+            "id": Value("string"),
+            "prompt": _messages(),
+            "completion": _messages(),
+            "label": Value("bool"),
+        }
+    )
+
+
+def _features(record: type) -> "Features":
+    from datasets import Features, List, Value
+
+    kinds: dict[Any, Any] = {str: Value("string"), int: Value("int64"), float: Value("float64")}
+    columns: dict[str, Any] = {"id": Value("string")}
+    for f in fields(record):
+        if f.type is Messages or f.type == Messages:
+            columns[f.name] = _messages()
+        elif f.type == list[str]:
+            columns[f.name] = List(Value("string"))
+        else:
+            columns[f.name] = kinds[f.type]
+    return Features(columns)
+
+
+def _columns(
+    text: Iterable[str], integers: Iterable[str] = (), reals: Iterable[str] = ()
+) -> "Features":
+    from datasets import Features, Value
+
+    columns = {name: Value("string") for name in text}
+    columns |= {name: Value("int64") for name in integers}
+    columns |= {name: Value("float64") for name in reals}
+    return Features(columns)
+
+
+def _messages() -> Any:
+    from datasets import List, Value
+
+    return List({"role": Value("string"), "content": Value("string")})

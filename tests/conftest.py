@@ -1,0 +1,59 @@
+"""Fixtures that several test files share: real SQLite files and the optional folder of real data."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(
+    os.environ.get("SENSE_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data")
+)
+
+WORLD_SCRIPT = """
+CREATE TABLE country (
+    code TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    continent TEXT NOT NULL,
+    population INTEGER NOT NULL
+);
+CREATE TABLE city (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    country_code TEXT NOT NULL REFERENCES country(code),
+    population INTEGER
+);
+INSERT INTO country VALUES
+    ('CHN', 'China', 'Asia', 1277558000), ('IND', 'India', 'Asia', 1013662000),
+    ('MDV', 'Maldives', 'Asia', 286000), ('NGA', 'Nigeria', 'Africa', 111506000),
+    ('SYC', 'Seychelles', 'Africa', 77000), ('FRA', 'France', 'Europe', 59225700);
+INSERT INTO city VALUES
+    (1, 'Shanghai', 'CHN', 9696300), (2, 'Delhi', 'IND', 7206704), (3, 'Male', 'MDV', 71000),
+    (4, 'Lagos', 'NGA', 1518000), (5, 'Victoria', 'SYC', 41000), (6, 'Paris', 'FRA', 2125246),
+    (7, 'Lyon', 'FRA', 445452), (8, 'Peking', 'CHN', NULL);
+"""
+
+
+def write_database(path: Path, script: str) -> Path:
+    """A SQLite file at `path` holding what the script creates."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    connection.executescript(script)
+    connection.close()
+    return path
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    """Countries and cities: two tables, one foreign key, a NULL."""
+    return write_database(tmp_path / "world" / "world.sqlite", WORLD_SCRIPT)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real databases and published predictions; its tests are skipped without it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(
+            f"real Spider and BIRD data not found at {SHARED_DATA}; set SENSE_SHARED_DATA to run this"
+        )
+    return SHARED_DATA
