@@ -1,7 +1,7 @@
 """The records this project publishes, `Example` and `Pair`, and the Hub columns that hold them.
 
-An id is the SHA-256 of the published text, so the same row has the same id in every run and on every machine.
-Levels of hardness are Spider's; `gold_status` is `ok` or the reason why gold cannot judge an answer.
+An id is the SHA-256 of the published text, so a row has the same id in every run and everywhere.
+Hardness is Spider's; `gold_status` is `ok` or the reason why gold cannot judge an answer.
 """
 
 import hashlib
@@ -75,7 +75,7 @@ class Pair:
     rejected_reason: str
     error_kind: str
     witness: str
-    """JSON text that shows the difference: the first row that only one side returns, or the error."""
+    """JSON text with the difference: the first row that only one side returns, or the error."""
     policy: str
     round: int
     suite_hash: str
@@ -109,7 +109,7 @@ def to_row(record: Example | Pair) -> dict[str, Any]:
 def to_example(row: dict[str, Any]) -> Example:
     """The `Example` of a dataset row.
 
-    Raises ValueError naming the columns that are missing, or an id that is not that of the row's text.
+    Raises ValueError for columns that are missing and for an id that is not that of the row's text.
     """
     names = [f.name for f in fields(Example)]
     missing = [name for name in ["id", *names] if name not in row]
@@ -140,21 +140,20 @@ def pair_features() -> "Features":
 def database_features() -> "Features":
     """Columns of `strong`, config `databases`: one row per database, `script` is its SQL text.
 
-    `script` is "" for a database that is published as a file `databases/<db_id>/<db_id>.sqlite` instead.
+    `script` is "" for a database that is published as `databases/<db_id>/<db_id>.sqlite` instead.
     """
     text = ["db_id", "domain", "db_sha256", "script", "source", "license"]
     return _columns(text, integers=["num_tables", "num_rows"])
 
 
 def sample_features() -> "Features":
-    """Columns of `weak`, config `samples`: every answer with its verdict, so that anyone can re-pair.
+    """Columns of `weak`, config `samples`: every answer with its verdict, for anyone to re-pair.
 
     `logprob` is the sum over the completion's tokens in nats, null when the source gives none.
     """
-    text = (
-        "id example_id db_id question evidence gold_sql predicted_sql completion verdict reason "
-        "error_kind witness weak_model weak_model_revision gold_status hardness"
-    ).split()
+    text = ["id", "example_id", "db_id", "question", "evidence", "gold_sql", "predicted_sql"]
+    text += ["completion", "verdict", "reason", "error_kind", "witness", "weak_model"]
+    text += ["weak_model_revision", "gold_status", "hardness"]
     return _columns(text, integers=["round", "index"], reals=["temperature", "logprob"])
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that several test files share: real SQLite files and the optional folder of real data."""
+"""Fixtures that several test files share: SQLite files, and the folder of real data if any."""
 
 import os
 import sqlite3
@@ -53,7 +53,5 @@ def world(tmp_path: Path) -> Path:
 def shared_data() -> Path:
     """The folder of real databases and published predictions; its tests are skipped without it."""
     if not SHARED_DATA.is_dir():
-        pytest.skip(
-            f"real Spider and BIRD data not found at {SHARED_DATA}; set SENSE_SHARED_DATA to run this"
-        )
+        pytest.skip(f"no Spider and BIRD data at {SHARED_DATA}; set SENSE_SHARED_DATA to run this")
     return SHARED_DATA
