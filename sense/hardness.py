@@ -12,6 +12,7 @@ from typing import NamedTuple
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+from sqlglot.generators.sqlite import SQLiteGenerator
 
 from sense.example import Hardness
 
@@ -187,6 +188,15 @@ def sql_template(sql: str | exp.Expr) -> str:
     return normalize_sql(tree)
 
 
+def sql_text(tree: exp.Expr) -> str:
+    """The query as people write it: `x NOT IN`, `x IS NOT NULL`, `!=`; names as they are spelled.
+
+    >>> sql_text(parse_sql("select a from T1 where not b is null and c  <>  1"))
+    'SELECT a FROM T1 WHERE b IS NOT NULL AND c != 1'
+    """
+    return _Writer(dialect=DIALECT, comments=False).generate(tree)
+
+
 def normalize_sql(sql: str | exp.Expr) -> str:
     """The query in one spelling: case of names and keywords, quotes, spaces, `<>`, `INNER`, `ASC`.
 
@@ -194,21 +204,42 @@ def normalize_sql(sql: str | exp.Expr) -> str:
     is no query comes back with its spaces collapsed.
 
     >>> normalize_sql('select T1."Name" from City as t1 where t1.name<>"Male" order by 1 asc;')
-    "SELECT t1.name FROM city AS t1 WHERE t1.name <> 'Male' ORDER BY 1"
+    "SELECT t1.name FROM city AS t1 WHERE t1.name != 'Male' ORDER BY 1"
     """
     try:
         tree = parse_sql(sql)
     except UnparsedSqlError:
         return " ".join(str(sql).split())
+    return sql_text(normalized(tree))
+
+
+def normalized(tree: exp.Expr) -> exp.Expr:
+    """A copy of the tree in the spelling of `normalize_sql`."""
     tree = tree.copy()
     for node in list(tree.walk()):
         if isinstance(node, exp.Identifier):
-            node.replace(exp.to_identifier(node.name.lower()))
-        elif isinstance(node, exp.Join) and node.args.get("kind") == "INNER":
-            node.set("kind", None)
-        elif isinstance(node, exp.Ordered) and node.args.get("desc") is False:
+            node.set("this", node.name.lower())
+            node.set("quoted", not exp.SAFE_IDENTIFIER_RE.match(node.name))
+        elif isinstance(node, exp.Join):
+            node.set("kind", None if node.args.get("kind") in ("INNER", "OUTER") else node.kind)
+        elif isinstance(node, exp.Ordered) and not node.args.get("desc"):
             node.set("desc", None)
-    return tree.sql(dialect=DIALECT, comments=False)
+    return tree
+
+
+class _Writer(SQLiteGenerator):
+    """SQLite text with negations where people put them."""
+
+    def neq_sql(self, expression: exp.NEQ) -> str:
+        return self.binary(expression, "!=")
+
+    def not_sql(self, expression: exp.Not) -> str:
+        condition = expression.this
+        if not isinstance(condition, (exp.In, exp.Is, exp.Like, exp.Between)):
+            return super().not_sql(expression)
+        operand = self.sql(condition, "this")
+        rest = self.sql(condition)[len(operand) :]
+        return operand + (f" IS NOT{rest[3:]}" if isinstance(condition, exp.Is) else f" NOT{rest}")
 
 
 def _clauses(select: exp.Select) -> int:

@@ -1,9 +1,9 @@
 """Judged samples of a weak model -> preference pairs, and single rows with a label for KTO.
 
 The paper (SENSE, section 3.3) pairs one random right answer with one random wrong one per question;
-here that is the policy `any`. Answers whose verdict is `unknown` never enter, nor do those to a gold
-that cannot judge. Every choice follows a hash of the seed and the samples' ids, so that neither the
-order of the samples nor the clock changes it.
+here that is the policy `any`. Answers whose verdict is `unknown` never enter, nor do those to a
+gold that cannot judge. Every choice follows a hash of the seed and the samples' ids, so that
+neither the order of the samples nor the clock changes it.
 """
 
 from collections import Counter, defaultdict
@@ -242,7 +242,7 @@ def _grouped(
     for example_id in sorted(groups):
         if example_id not in examples:
             raise ValueError(
-                f"example {example_id} (question {groups[example_id][0].question!r}) has samples but "
+                f"example {example_id} ({groups[example_id][0].question!r}) has samples but "
                 f"is not among the {len(examples):,} examples given; pass the set that was sampled"
             )
         yield examples[example_id], groups[example_id]
