@@ -1,0 +1,242 @@
+"""The prompt contract: how a question becomes messages, and how SQL comes back out of a completion.
+
+Builders, recipes, evaluation and the Space all call this module. A contract's settings travel with
+the model as `sense_prompt.json`; its hash stands in every row, so that no difference stays unseen.
+"""
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from sense.completion import extract_sql, first_statement
+from sense.example import Messages
+from sense.linking import SchemaWords, ValueIndex, ValueLink, value_index
+from sense.schema import SchemaStyle, read_schema, sample_rows, schema_text
+
+__all__ = [  # extract_sql is the way back, so it is found here too
+    "DEFAULT_CONTRACT",
+    "RATIONALE_CONTRACT",
+    "TINY_CONTRACT",
+    "ContractError",
+    "PromptContract",
+    "check_contract",
+    "completion_messages",
+    "extract_sql",
+    "load_contract",
+    "prompt_messages",
+    "save_contract",
+]
+
+logger = logging.getLogger(__name__)
+
+CONTRACT_FILE = "sense_prompt.json"
+
+SYSTEM_PROMPT = """\
+You translate questions about a SQLite database into SQL. Use only the tables and columns of the \
+schema, spell them as it does, and return exactly the columns that the question asks for. \
+Answer with a single SELECT statement and nothing else."""
+
+RATIONALE_SYSTEM_PROMPT = """\
+You translate questions about a SQLite database into SQL. Use only the tables and columns of the \
+schema, spell them as it does, and return exactly the columns that the question asks for. \
+Explain in a few sentences which tables, conditions and grouping the question needs, then give a \
+single SELECT statement in a block that starts with ```sql and ends with ```."""
+
+
+class ContractError(ValueError):
+    """A model or data set was made with another prompt contract than the one in use."""
+
+
+@dataclass(frozen=True)
+class PromptContract:
+    """Everything that decides the text of a prompt and the form of its completion."""
+
+    system: str = SYSTEM_PROMPT
+    """The system message, "" for none."""
+    style: SchemaStyle = "ddl"
+    num_sample_rows: int = 3
+    """Rows shown per table in style `ddl`; fewer where the schema is long. 0 = none."""
+    max_cell_chars: int = 40
+    """A longer text in a sample row is cut."""
+    max_schema_chars: int = 8_000
+    """The schema is pruned towards the question beyond this length: about 2,500 tokens."""
+    num_values: int = 5
+    """Most literals of the question that are looked up in the data. 0 = none."""
+    rationale: bool = False
+    """Whether completions hold a rationale and then the SQL in a block, or SQL alone."""
+    version: int = 1
+    """Version of the text around these settings; raised when this module words it otherwise."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the settings, in hex."""
+        text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+DEFAULT_CONTRACT = PromptContract()
+RATIONALE_CONTRACT = PromptContract(system=RATIONALE_SYSTEM_PROMPT, rationale=True)
+TINY_CONTRACT = PromptContract(
+    system="", style="compact", num_sample_rows=0, max_schema_chars=500, num_values=3
+)
+
+
+def prompt_messages(
+    contract: PromptContract, db_path: str | Path, question: str, evidence: str = ""
+) -> Messages:
+    """The messages that ask the question over the database."""
+    stat = Path(db_path).stat()
+    source = _prompt_source(str(db_path), stat.st_mtime_ns, stat.st_size)
+    # BIRD's evidence spells out literals and columns: it steers pruning and lookup as well.
+    about = f"{question}\n{evidence}" if evidence else question
+    links = source.values.links(about, contract.num_values) if contract.num_values else []
+    text = source.schema_text(contract, about, links)
+    write = _compact_content if contract.style == "compact" else _ddl_content
+    content = write(text, links, " ".join(question.split()), " ".join(evidence.split()))
+    messages = [{"role": "system", "content": contract.system}] if contract.system else []
+    return [*messages, {"role": "user", "content": content}]
+
+
+def completion_messages(contract: PromptContract, sql: str, reasoning: str = "") -> Messages:
+    """The answer as one assistant message: SQL alone, or where the contract asks for a rationale
+    the reasoning and then the SQL in a block. A closing semicolon is left out.
+    """
+    content = first_statement(sql)
+    if contract.rationale:
+        runs = [len(run) for run in re.findall("`+", content)]
+        fence = "`" * max(3, max(runs, default=0) + 1)
+        content = f"{reasoning.strip()}\n\n{fence}sql\n{content}\n{fence}".lstrip()
+    return [{"role": "assistant", "content": content}]
+
+
+def save_contract(contract: PromptContract, folder: str | Path) -> Path:
+    """Writes `sense_prompt.json` into the folder of a model and returns its path."""
+    path = Path(folder) / CONTRACT_FILE
+    settings = {"hash": contract.hash, **asdict(contract)}
+    path.write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def load_contract(folder: str | Path) -> PromptContract:
+    """The contract in the folder of a model; the default one, with a notice, without it."""
+    path = Path(folder) / CONTRACT_FILE
+    if not path.is_file():
+        logger.info("%s has no %s: the default prompt contract is used", folder, CONTRACT_FILE)
+        return DEFAULT_CONTRACT
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ContractError(f"{path} is not JSON: {error}; save the contract again") from error
+    return _contract_from(settings, path)
+
+
+def check_contract(expected: PromptContract, found: PromptContract) -> None:
+    """Raises ContractError naming every setting in which `found` differs from `expected`."""
+    differences = [
+        f"{f.name}: expected {_short(getattr(expected, f.name))}, found {_short(value)}"
+        for f in fields(PromptContract)
+        if (value := getattr(found, f.name)) != getattr(expected, f.name)
+    ]
+    if differences:
+        raise ContractError(
+            f"the prompt contracts differ in {'; '.join(differences)}; "
+            f"use the contract that the model was trained with, its {CONTRACT_FILE}"
+        )
+
+
+class _PromptSource:
+    """What prompts over one database file share."""
+
+    def __init__(self, db_path: str) -> None:
+        self._db_path = db_path
+        self.schema = read_schema(db_path)
+        self._texts: dict[tuple[str, int, int, int], str | None] = {}
+
+    @cached_property
+    def values(self) -> ValueIndex:
+        return value_index(self._db_path)
+
+    @cached_property
+    def words(self) -> SchemaWords:
+        return SchemaWords(self.schema)
+
+    def schema_text(
+        self, contract: PromptContract, question: str, links: Sequence[ValueLink]
+    ) -> str:
+        key = (
+            contract.style,
+            contract.num_sample_rows,
+            contract.max_cell_chars,
+            contract.max_schema_chars,
+        )
+        if key not in self._texts:
+            self._texts[key] = self._full_text(contract)
+        full = self._texts[key]
+        if full is not None:
+            return full
+        pruned = self.words.prune(question, contract.max_schema_chars, contract.style, links)
+        return schema_text(pruned, contract.style)
+
+    def _full_text(self, contract: PromptContract) -> str | None:
+        """The whole schema with as many sample rows as fit; None when it does not fit without."""
+        num_rows = contract.num_sample_rows if contract.style == "ddl" else 0
+        samples = {}
+        if num_rows:
+            samples = sample_rows(self._db_path, self.schema, num_rows, contract.max_cell_chars)
+        for n in range(num_rows, -1, -1):
+            shown = {name: rows[:n] for name, rows in samples.items()}
+            text = schema_text(self.schema, contract.style, shown)
+            if len(text) <= contract.max_schema_chars:
+                return text
+        return None
+
+
+@lru_cache(maxsize=256)
+def _prompt_source(db_path: str, mtime_ns: int, size: int) -> _PromptSource:
+    return _PromptSource(db_path)
+
+
+def _ddl_content(text: str, links: Sequence[ValueLink], question: str, evidence: str) -> str:
+    parts = [f"Schema:\n{text}"]
+    if links:
+        values = "\n".join(f"{k.table}.{k.column} = {_quoted(k.value)}" for k in links)
+        parts.append(f"Values in the data:\n{values}")
+    if evidence:
+        parts.append(f"Evidence: {evidence}")
+    return "\n\n".join([*parts, f"Question: {question}"])
+
+
+def _compact_content(text: str, links: Sequence[ValueLink], question: str, evidence: str) -> str:
+    values = "".join(f" ; {k.column} = {_quoted(k.value)}" for k in links)
+    return "\n".join(part for part in (text + values, evidence, question) if part)
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _contract_from(settings: object, path: Path) -> PromptContract:
+    names = {f.name for f in fields(PromptContract)}
+    found = set(settings) - {"hash"} if isinstance(settings, dict) else set()
+    if not isinstance(settings, dict) or found != names:
+        raise ContractError(
+            f"{path} has the settings {sorted(found - names)} that this version does not know and "
+            f"lacks {sorted(names - found)}; use the version of sense-kit that wrote it"
+        )
+    contract = PromptContract(**{name: settings[name] for name in names})
+    if contract.hash != settings.get("hash"):
+        raise ContractError(
+            f"{path} has hash {settings.get('hash')}, but its settings have {contract.hash}: "
+            "it was edited after the model was trained; restore it from the model's repository"
+        )
+    return contract
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
