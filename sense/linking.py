@@ -13,6 +13,7 @@ from math import log, sqrt
 from pathlib import Path
 from typing import NamedTuple
 
+from sense.execution import open_read_only
 from sense.schema import (
     Column,
     Schema,
@@ -20,9 +21,9 @@ from sense.schema import (
     Table,
     limited_rows,
     natural_name,
-    open_for_reading,
     primary_key,
     quote_identifier,
+    read_schema,
     schema_text,
 )
 
@@ -95,8 +96,6 @@ def value_index(db_path: str | Path) -> "ValueIndex":
 
 @lru_cache(maxsize=256)
 def _value_index(db_path: str, mtime_ns: int, size: int) -> "ValueIndex":
-    from sense.schema import read_schema
-
     return ValueIndex(db_path, read_schema(db_path))
 
 
@@ -300,7 +299,7 @@ class ValueIndex:
         self._column_stems: list[frozenset[str]] = []
         self._entries: dict[str, list[_Entry]] = {}
         self._max_words = 0
-        with closing(open_for_reading(db_path)) as connection:
+        with closing(open_read_only(db_path)) as connection:
             tables = [table for table in schema.tables if not table.is_view]
             num_columns = sum(len(table.columns) for table in tables)
             limit = min(MAX_VALUES_PER_COLUMN, MAX_VALUES // max(num_columns, 1))

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
-from urllib.parse import quote
 
 import apsw
+
+from sense.execution import open_read_only
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,8 @@ class Schema:
 
 def read_schema(db_path: str | Path) -> Schema:
     """Tables and views of the SQLite file, in the order of their declaration."""
-    with closing(open_for_reading(db_path)) as connection:
+    with closing(open_read_only(db_path)) as connection:
+        connection.authorizer = None  # it denies the pragma functions; views are not run here
         tables = []
         for name, kind in list(connection.execute(_TABLES)):
             try:
@@ -99,7 +101,7 @@ def sample_rows(
     A table or view whose rows cost more than `MAX_SAMPLE_STEPS` to find has none.
     """
     samples = {}
-    with closing(open_for_reading(db_path)) as connection:
+    with closing(open_read_only(db_path)) as connection:
         for table in schema.tables:
             rows: list[tuple[str, ...]] = []
             columns = ", ".join(map(_typed_value, table.columns))
@@ -151,26 +153,16 @@ def quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def open_for_reading(db_path: str | Path) -> apsw.Connection:
-    """A read-only connection that may read the schema; closed by `with contextlib.closing`."""
-    path = Path(db_path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no SQLite database at {path}; expected an existing file: correct the path or add it"
-        )
-    uri = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
-    return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-
-
 def limited_rows(
     connection: apsw.Connection, query: str, max_steps: int
 ) -> Iterable[tuple[Any, ...]]:
-    """Rows of the query until it has spent `max_steps` virtual-machine steps."""
+    """Rows of the query until it fails or has spent `max_steps` virtual-machine steps."""
     connection.set_progress_handler(lambda: True, max_steps)
     try:
         yield from connection.execute(query)
-    except apsw.InterruptError:
-        logger.info("stopped after %s steps: %s", f"{max_steps:,}", query)
+    except (apsw.InterruptError, apsw.SQLError, apsw.AuthError) as error:
+        # A view may fail on its rows, call a function that is refused, or take for ever.
+        logger.info("not all rows read (%s, at most %d steps): %s", error, max_steps, query)
     finally:
         connection.set_progress_handler(None)
 

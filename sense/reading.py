@@ -1,0 +1,189 @@
+"""Readers of other people's files: Spider and BIRD folders, and predictions as JSON lines.
+
+Every error names the file, the row or line, and what to do. `sql` is what Spider calls `query` and
+BIRD calls `SQL`; the official order of rows is kept.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+Split = Literal["train", "dev"]
+
+SPIDER_FILES: dict[Split, tuple[str, ...]] = {
+    "train": ("train_spider.json", "train_others.json"),
+    "dev": ("dev.json",),
+}
+BIRD_FILES: dict[Split, str] = {"train": "train.json", "dev": "dev.json"}
+
+
+class Prediction(NamedTuple):
+    """One answer of a system to one question."""
+
+    idx: int
+    """The question's number in its set; the line number counted from 0 when the file gives none."""
+    db_id: str
+    question: str
+    gold: str
+    pred: str
+    """The predicted SQL; "" is a prediction, and a wrong one."""
+    evidence: str = ""
+    system: str = ""
+    completion: str = ""
+    """What the model wrote, where the file keeps it."""
+    logprob: float | None = None
+    """Sum over the tokens of the completion, in nats."""
+
+
+def read_spider(folder: str | Path, split: Split = "dev") -> Iterator[dict[str, str]]:
+    """Rows `db_id, question, sql, evidence` of a Spider folder as it is downloaded.
+
+    `train` is `train_spider.json` followed by `train_others.json` where there is one.
+    """
+    main, *others = (Path(folder) / name for name in SPIDER_FILES[split])
+    for path in [main, *(path for path in others if path.is_file())]:
+        for place, row in _json_rows(path):
+            texts = _texts(row, ("db_id", "question", "query"), place)
+            yield dict(zip(("db_id", "question", "sql"), texts, strict=True), evidence="")
+
+
+def read_bird(folder: str | Path, split: Split = "dev", file: str = "") -> Iterator[dict[str, str]]:
+    """Rows `db_id, question, sql, evidence, difficulty` of a BIRD folder.
+
+    `file` names another file of the same form, such as `mini_dev_sqlite.json`. `difficulty` is ""
+    where the file has none, as in BIRD's train set.
+    """
+    for place, row in _json_rows(Path(folder) / (file or BIRD_FILES[split])):
+        texts = _texts(row, ("db_id", "question", "SQL"), place)
+        evidence, difficulty = _optional_texts(row, ("evidence", "difficulty"), place)
+        yield dict(
+            zip(("db_id", "question", "sql"), texts, strict=True),
+            evidence=evidence,
+            difficulty=difficulty,
+        )
+
+
+def read_predictions(path: str | Path) -> list[Prediction]:
+    """Predictions of a file of JSON lines, in its order.
+
+    Each line is an object with `db_id`, `question`, `gold` and `pred`, and where known `idx`,
+    `evidence`, `system`, `completion` and `logprob`; other keys are ignored.
+    """
+    text = _read_text(Path(path))
+    if text.lstrip().startswith("["):
+        raise ValueError(
+            f"{path} holds a JSON array; expected JSON lines, one object per line: "
+            f"convert it with `jq -c '.[]' {path}`"
+        )
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if not lines:
+        raise ValueError(
+            f"{path} is empty; expected one JSON object per line with the keys "
+            "db_id, question, gold and pred: write the predictions again"
+        )
+    return [_prediction(line, i, f"{path}, line {n}") for i, (n, line) in enumerate(lines)]
+
+
+def _prediction(line: str, position: int, place: str) -> Prediction:
+    row = _parse(line, place)
+    if not isinstance(row, dict):
+        raise ValueError(f"{place} holds {_kind(row)}; expected a JSON object per line")
+    db_id, question, gold, pred = _texts(row, ("db_id", "question", "gold", "pred"), place)
+    evidence, system, completion = _optional_texts(row, ("evidence", "system", "completion"), place)
+    return Prediction(
+        _number(row, "idx", place, (int,), position),
+        db_id,
+        question,
+        gold,
+        pred,
+        evidence,
+        system,
+        completion,
+        _number(row, "logprob", place, (int, float), None),
+    )
+
+
+def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The objects of a JSON array, each with the words that say where it stands."""
+    rows = _parse(_read_text(path), str(path))
+    if not isinstance(rows, list):
+        raise ValueError(f"{path} holds {_kind(rows)}; expected a JSON array of objects")
+    for number, row in enumerate(rows):
+        place = f"{path}, row {number}"
+        if not isinstance(row, dict):
+            raise ValueError(f"{place} is {_kind(row)}; expected an object")
+        yield place, row
+
+
+def _read_text(path: Path) -> str:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; expected a file: name the file inside it")
+    if not path.is_file():
+        found = sorted(p.name for p in path.parent.glob("*.json*")) or ["no JSON file"]
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise FileNotFoundError(
+            f"{path} does not exist; {path.parent} has {', '.join(found[:5])}{more}: "
+            "correct the path, or download the data set in its official layout"
+        )
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}, line {line}, is not UTF-8 (byte 0x{data[error.start]:02x} at {error.start:,}); "
+            "save the file as UTF-8"
+        ) from error
+
+
+def _parse(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno}, " if "\n" in text else ""
+        raise ValueError(
+            f"{place} is not JSON: {error.msg} at {at}column {error.colno}; "
+            "correct it or write the file again"
+        ) from error
+
+
+def _texts(row: Mapping[str, Any], keys: Sequence[str], place: str) -> list[str]:
+    missing = [key for key in keys if key not in row]
+    if missing:
+        raise ValueError(
+            f"{place} lacks {', '.join(map(repr, missing))}; it has {', '.join(map(repr, row))}: "
+            "add or rename the keys"
+        )
+    return [_text(row[key], key, place) for key in keys]
+
+
+def _optional_texts(row: Mapping[str, Any], keys: Sequence[str], place: str) -> list[str]:
+    """Texts that may be absent or null: "" then."""
+    return ["" if row.get(key) is None else _text(row[key], key, place) for key in keys]
+
+
+def _text(value: Any, key: str, place: str) -> str:
+    if isinstance(value, str):
+        return value
+    advice = ": write an empty string where the system gave no answer" if key == "pred" else ""
+    raise ValueError(f"{place} has {_kind(value)} as '{key}'; expected a string{advice}")
+
+
+def _number(
+    row: Mapping[str, Any], key: str, place: str, kinds: tuple[type, ...], default: Any
+) -> Any:
+    value = row.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise ValueError(f"{place} has {_kind(value)} as '{key}'; expected a number or no '{key}'")
+    return value
+
+
+def _kind(value: Any) -> str:
+    """How an error calls a JSON value."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    names = {dict: "an object", list: "an array", str: "a string"}
+    return names.get(type(value), f"the number {value}")
