@@ -1,13 +1,16 @@
 """One folder per release: written whole or not at all, checked, and pushed in one commit.
 
 `datasets.load_dataset("<folder>")` reads the folder exactly as it will read the Hub repository.
-Rows are streamed into Parquet; memory holds one batch of them.
+To publish a finished folder: `python -m sense.release FOLDER OWNER/NAME`.
 """
 
+import argparse
 import errno
 import logging
 import os
 import shutil
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,19 +18,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sense.card import DatasetText, dataset_card
-from sense.facts import Facts, file_sha256, write_facts
+from sense.facts import (
+    FACTS_FILE,
+    Facts,
+    facts_from_json,
+    file_sha256,
+    identity,
+    read_facts,
+    write_facts,
+)
+from sense.folder import (
+    RepoType,
+    check_dataset,
+    check_folder,
+    first_line,
+    release_files,
+    some,
+)
+from sense.parquet import Row, parquet_path, write_parquet
 
 if TYPE_CHECKING:
     from datasets import Features
+    from huggingface_hub import HfApi
 
 logger = logging.getLogger(__name__)
 
-Row: TypeAlias = dict[str, Any]
 Tables: TypeAlias = Mapping[str, Mapping[str, Iterable[Row]]]
 """`{config: {split: rows}}`."""
 
-BATCH_ROWS = 1000
-BATCH_CHARS = 16 << 20  # a batch of wide rows is written earlier, which bounds memory
+
+class PushError(RuntimeError):
+    """The Hub does not let us publish, or its copy is not what was pushed."""
 
 
 def check_output(folder: str | Path) -> Path:
@@ -78,105 +99,193 @@ def write_dataset(
 ) -> Facts:
     """Writes Parquet, README.md, facts.json and extra files; all of them or nothing.
 
-    tables: `{config: {split: rows}}`, rows as `sense.example.to_row` makes them, read once;
-    features: the columns of each config; facts: the run's facts, or a function that is called after
-    the last row was read, for counts that are complete only then; files: path in the folder -> a
-    file or folder to copy. A split without rows is left out, because datasets cannot load one.
-    Returns the facts as written: `results["splits"]` holds rows and bytes per config and split.
-    Raises ValueError when no config has a row.
+    tables: `{config: {split: rows}}`, rows as `sense.example.to_row` makes them, read once; the
+    first config must have rows, a split without rows is left out because datasets cannot load one;
+    features: the columns of each config; facts: the run's facts, or a function called after the
+    last row was read, for counts that are complete only then; files: path in the folder -> a file
+    or folder to copy. Returns the facts as written, with `results` filled.
     """
     target = check_output(folder)
     draft = target.with_name(f".{target.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)  # left by a killed run
-    draft.mkdir()
     try:
         with _full_disk_explained(target):
-            first_rows: dict[str, Row] = {}
-            splits: dict[str, dict[str, dict[str, int | str]]] = {}
-            for config, parts in tables.items():
-                splits[config] = {}
-                for split, rows in parts.items():
-                    path = draft / parquet_path(config, split)
-                    kept = _keep_first(rows, config, first_rows)
-                    splits[config][split] = _write_parquet(path, kept, features[config])
-                    if not splits[config][split]["num_rows"]:
-                        logger.info("%s of %s has no rows and is left out", split, config)
-                        path.unlink()
-                        del splits[config][split]
-                if not splits[config]:
-                    del splits[config]
-            if not splits:
-                raise ValueError(
-                    f"{target} would hold no row; the counts say where they were dropped"
-                )
+            draft.mkdir()
+            results, first_rows = _write_tables(draft, tables, features)
             for name, source in sorted((files or {}).items()):
                 _copy(Path(source), draft / name)
             final = facts() if callable(facts) else facts
-            final = replace(final, results={**final.results, "splits": splits})
-            (draft / "README.md").write_text(
-                dataset_card(text, final, features, first_rows, target.name), "utf-8"
-            )
+            results["split_by"] = text.split_by
+            results["files"] = sorted({*release_files(draft), "README.md", FACTS_FILE})
+            final = replace(final, results={**final.results, **results})
+            card = dataset_card(text, final, features, first_rows, target.name)
+            (draft / "README.md").write_text(card, "utf-8")
             write_facts(final, draft)
             check_dataset(draft, features)
             if target.exists():
-                target.rmdir()
+                target.rmdir()  # empty, says check_output
             draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return final
 
 
-def parquet_path(config: str, split: str) -> str:
-    """Where a split lies in the folder, as datasets' own push_to_hub lays it out."""
-    return f"{config}/{split}-00000-of-00001.parquet"
+def check_push(repo_id: str, token: str | None = None) -> None:
+    """Asks the Hub whether this token may write to OWNER; call it before any work starts.
 
+    Raises PushError without a token that is valid and may write, or for a foreign OWNER.
+    """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+    from huggingface_hub.utils import httpx
 
-def check_dataset(folder: str | Path, features: Mapping[str, "Features"] | None = None) -> None:
-    """Placeholder until the next commit."""
-
-
-def _keep_first(rows: Iterable[Row], config: str, first_rows: dict[str, Row]) -> Iterator[Row]:
-    for row in rows:
-        first_rows.setdefault(config, row)
-        yield row
-
-
-def _write_parquet(path: Path, rows: Iterable[Row], features: "Features") -> dict[str, int | str]:
-    """Streams the rows; returns their number, the bytes of the data and the file's hash."""
-    from datasets.arrow_writer import ParquetWriter
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    place = path.relative_to(path.parents[1])
-    num_rows = num_chars = 0
-    writer = ParquetWriter(path=str(path), features=features, writer_batch_size=BATCH_ROWS)
+    owner, slash, name = repo_id.partition("/")
+    if not (owner and slash and name) or "/" in name:
+        raise PushError(f"--push {repo_id} is no Hub repository; expected OWNER/NAME")
+    if constants.HF_HUB_OFFLINE:
+        raise PushError(f"--push {repo_id} cannot work while HF_HUB_OFFLINE is set; unset it")
     try:
-        for row in rows:
-            if row.keys() != features.keys():
-                raise ValueError(_other_columns(row, features, f"{place}, row {num_rows}"))
-            writer.write(row)
-            num_rows += 1
-            num_chars += sum(len(value) for value in row.values() if isinstance(value, str))
-            if num_chars >= BATCH_CHARS:
-                writer.write_examples_on_file()
-                num_chars = 0
-        _, num_bytes = writer.finalize()
-    finally:
-        writer.close()
-    return {
-        "num_rows": num_rows,
-        "num_bytes": num_bytes,
-        "file_bytes": path.stat().st_size,
-        "sha256": file_sha256(path),
-    }
+        user = HfApi(token=token).whoami()
+    except LocalTokenNotFoundError as error:
+        raise PushError(
+            f"--push {repo_id} needs a Hub token and none was found; run `hf auth login` or set "
+            "HF_TOKEN, or leave --push out to write the folder only"
+        ) from error
+    except HfHubHTTPError as error:
+        raise PushError(
+            f"--push {repo_id}: {constants.ENDPOINT} does not accept the token "
+            f"({first_line(error)}); run `hf auth login` or set HF_TOKEN to a token that may write"
+        ) from error
+    except httpx.HTTPError as error:
+        raise PushError(
+            f"--push {repo_id}: {constants.ENDPOINT} cannot be reached ({first_line(error)}); "
+            "try again later or leave --push out to write the folder only"
+        ) from error
+    role = user.get("auth", {}).get("accessToken", {}).get("role")
+    if role == "read":
+        raise PushError(
+            f"--push {repo_id}: the token of user '{user['name']}' may only read; make one that "
+            "may write at https://huggingface.co/settings/tokens"
+        )
+    owners = [user["name"], *(organization["name"] for organization in user.get("orgs", []))]
+    if owner not in owners:
+        raise PushError(
+            f"--push {repo_id}: user '{user['name']}' cannot write for '{owner}'; "
+            f"expected one of {some(owners)}"
+        )
 
 
-def _other_columns(row: Row, features: "Features", place: str) -> str:
-    missing = sorted(features.keys() - row.keys())
-    unknown = sorted(row.keys() - features.keys())
-    return (
-        f"{place} lacks the columns {missing} and has the unknown columns {unknown}; "
-        "make rows with sense.example.to_row or give write_dataset other features"
+def push_folder(
+    folder: str | Path,
+    repo_id: str,
+    repo_type: RepoType = "dataset",
+    token: str | None = None,
+    private: bool | None = None,
+) -> str:
+    """Publishes the folder in one commit, reads it back, and returns the commit's hash.
+
+    The folder is checked first and the repository created where it is missing. Files that an
+    earlier release held and this one does not are deleted; files that others added stay. Where
+    nothing but `run` in facts.json differs there is no commit, and the hash is that of the head.
+    Raises PushError when the repository changes meanwhile or its copy is not the folder.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    folder = Path(folder).absolute()
+    check_push(repo_id, token)
+    check_folder(folder, repo_type)
+    names = release_files(folder)
+    api = HfApi(token=token)
+    api.create_repo(
+        repo_id,
+        repo_type=repo_type,
+        private=private,
+        exist_ok=True,
+        space_sdk="gradio" if repo_type == "space" else None,
     )
+    head = str(api.repo_info(repo_id, repo_type=repo_type).sha)
+    published = _hub_files(api, repo_id, repo_type, head)
+    before = _hub_facts(api, repo_id, repo_type, head) if FACTS_FILE in published else None
+    stale = sorted(_files_of(before) & published.keys() - set(names))
+    changed = [name for name in names if not _same(folder / name, published.get(name))]
+    if changed == [FACTS_FILE] and before and identity(before) == identity(read_facts(folder)):
+        changed = []
+    if not changed and not stale:
+        logger.info("%s holds this release already; no commit was made", repo_id)
+        return head
+    try:
+        commit = api.create_commit(
+            repo_id,
+            [
+                *(CommitOperationAdd(name, folder / name) for name in changed),
+                *(CommitOperationDelete(name) for name in stale),
+            ],
+            commit_message=_commit_message(folder, repo_type, first="README.md" not in published),
+            repo_type=repo_type,
+            parent_commit=head,
+        ).oid
+    except HfHubHTTPError as error:
+        if error.response.status_code != 412:
+            raise
+        raise PushError(
+            f"{repo_id} was changed by someone else after commit {head[:8]}; nothing was "
+            "published: look at the change, then run the same command again"
+        ) from error
+    _read_back(api, folder, names, repo_id, repo_type, commit)
+    return commit
+
+
+def main(argv: list[str] | None = None) -> None:
+    """`python -m sense.release FOLDER OWNER/NAME [--type model] [--private]`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sense.release", description="Check a finished folder and publish it."
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("repo_id", metavar="OWNER/NAME")
+    parser.add_argument("--type", choices=("dataset", "model", "space"), default="dataset")
+    parser.add_argument("--private", action="store_true", default=None)
+    arguments = parser.parse_args(argv)
+    try:
+        commit = push_folder(
+            arguments.folder, arguments.repo_id, arguments.type, private=arguments.private
+        )
+    except (PushError, ValueError, FileNotFoundError) as error:
+        parser.exit(1, f"{error}\n")
+    print(f"{arguments.repo_id} at {commit}")
+
+
+def _write_tables(
+    draft: Path, tables: Tables, features: Mapping[str, "Features"]
+) -> tuple[dict[str, Any], dict[str, Row]]:
+    """Writes all Parquet files; returns the facts about them and the first row of each config."""
+    splits: dict[str, dict[str, dict[str, int | str]]] = {}
+    tallies: dict[str, dict[str, dict[str, int]]] = {}
+    first_rows: dict[str, Row] = {}
+    for position, (config, parts) in enumerate(tables.items()):
+        counted: dict[str, Counter[str]] = {}
+        for split, rows in parts.items():
+            written = write_parquet(draft / parquet_path(config, split), rows, features[config])
+            if written is None:
+                logger.info("split '%s' of config '%s' has no rows: left out", split, config)
+                continue
+            first_rows.setdefault(config, written.first_row)
+            splits.setdefault(config, {})[split] = {
+                "num_rows": written.num_rows,
+                "num_databases": written.num_databases,
+                "num_bytes": written.num_bytes,
+                "file_bytes": written.file_bytes,
+                "sha256": written.sha256,
+            }
+            for name, tally in written.tallies.items():
+                counted.setdefault(name, Counter()).update(tally)
+        if position == 0 and config not in splits:
+            raise ValueError(
+                f"config '{config}' would hold no row; the table of dropped rows says why: "
+                "read more, or drop less"
+            )
+        tallies[config] = {name: dict(sorted(tally.items())) for name, tally in counted.items()}
+    return {"splits": splits, "tallies": tallies}, first_rows
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -199,3 +308,84 @@ def _full_disk_explained(target: Path) -> Iterator[None]:
             f"{os.strerror(error.errno)} while writing {target}; nothing was left there: make room "
             "and run the same command again",
         ) from error
+
+
+def _hub_files(api: "HfApi", repo_id: str, repo_type: str, revision: str) -> dict[str, Any]:
+    tree = api.list_repo_tree(repo_id, recursive=True, revision=revision, repo_type=repo_type)
+    return {entry.path: entry for entry in tree if hasattr(entry, "blob_id")}
+
+
+def _same(path: Path, entry: Any) -> bool:
+    """Whether the Hub's file has the bytes of ours, by the hash that it stores."""
+    from huggingface_hub.utils.sha import git_hash
+
+    if entry is None or entry.size != path.stat().st_size:
+        return False
+    if entry.lfs is not None:
+        return bool(entry.lfs.sha256 == file_sha256(path))
+    return bool(entry.blob_id == git_hash(path.read_bytes()))
+
+
+def _hub_facts(api: "HfApi", repo_id: str, repo_type: str, revision: str) -> Facts | None:
+    """facts.json as published; None when it is of another version."""
+    with tempfile.TemporaryDirectory(prefix="sense-facts-") as folder:
+        path = api.hf_hub_download(
+            repo_id, FACTS_FILE, repo_type=repo_type, revision=revision, local_dir=folder
+        )
+        text = Path(path).read_text("utf-8")
+    try:
+        return facts_from_json(text)
+    except ValueError as error:
+        logger.info("%s: %s", repo_id, error)
+        return None
+
+
+def _files_of(facts: Facts | None) -> set[str]:
+    """The files that a release wrote, by its own account."""
+    return set(facts.results.get("files", ())) if facts else set()
+
+
+def _read_back(
+    api: "HfApi", folder: Path, names: list[str], repo_id: str, repo_type: str, commit: str
+) -> None:
+    """Compares the Hub's copy with the folder: hashes of all files, and rows through datasets."""
+    published = _hub_files(api, repo_id, repo_type, commit)
+    differing = [name for name in names if not _same(folder / name, published.get(name))]
+    if differing and differing != [FACTS_FILE]:
+        raise PushError(
+            f"{repo_id} at {commit[:8]} does not hold what was pushed: {some(differing)} differ; "
+            "run the same command again"
+        )
+    if repo_type != "dataset":
+        return
+    for config, splits in read_facts(folder).results["splits"].items():
+        for split in splits:
+            ours = _first_row(str(folder), config, split, None, None)
+            if ours != _first_row(repo_id, config, split, commit, api.token):
+                raise PushError(
+                    f"{repo_id} at {commit[:8]} loads other rows than {folder} (config "
+                    f"'{config}', split '{split}'); look for files in the repository that its "
+                    "README.md does not name"
+                )
+
+
+def _first_row(
+    place: str, config: str, split: str, revision: str | None, token: str | bool | None
+) -> Row:
+    from datasets import load_dataset
+
+    rows = load_dataset(place, config, split=split, revision=revision, token=token, streaming=True)
+    return dict(next(iter(rows)))
+
+
+def _commit_message(folder: Path, repo_type: str, first: bool) -> str:
+    verb = "Publish" if first else "Update"
+    if repo_type == "space":
+        return f"{verb} the Space"
+    facts = read_facts(folder)
+    made_by = f"{facts.script} at {facts.commit[:8]}" if facts.commit else facts.script
+    return f"{verb} the {repo_type} made by {made_by}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""A finished folder: its files, and whether it is fit to be published."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from sense.facts import FACTS_FILE, read_facts
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict, Features
+
+RepoType: TypeAlias = Literal["dataset", "model", "space"]
+
+LEFT_OUT = (
+    *("checkpoint-*", "training_args.bin", "*.lock", "*.tmp", "*.pyc", "*__pycache__*"),
+    *(".git/*", ".cache/*", "*.DS_Store"),
+)
+"""What stays on this machine when a folder is pushed; `training_args.bin` may hold a token."""
+
+
+def check_folder(folder: str | Path, repo_type: RepoType = "dataset") -> None:
+    """Checks that the folder may be published; raises ValueError naming what is missing."""
+    from huggingface_hub import RepoCard
+
+    folder = Path(folder)
+    needed = {
+        "dataset": ["README.md", FACTS_FILE],
+        "model": ["README.md", FACTS_FILE, "sense_prompt.json", "*config.json", "*.safetensors"],
+        "space": ["README.md", "app.py"],
+    }[repo_type]
+    missing = [pattern for pattern in needed if not any(folder.glob(pattern))]
+    if missing:
+        raise ValueError(
+            f"{folder} lacks {', '.join(missing)}; expected a {repo_type} folder as a builder or "
+            "recipe leaves it"
+        )
+    if not RepoCard.load(folder / "README.md").data.to_dict():
+        raise ValueError(
+            f"{folder / 'README.md'} has no front matter; render it with sense.card and try again"
+        )
+    if repo_type == "dataset":
+        check_dataset(folder)
+
+
+def release_files(folder: str | Path) -> list[str]:
+    """Paths in the folder that are published, sorted; `LEFT_OUT` stays on this machine."""
+    from huggingface_hub.utils import filter_repo_objects
+
+    folder = Path(folder)
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(filter_repo_objects(names, ignore_patterns=list(LEFT_OUT)))
+
+
+def check_dataset(folder: str | Path, features: Mapping[str, "Features"] | None = None) -> None:
+    """Loads every config of the folder with datasets and checks what a user relies on.
+
+    Rows are as many as facts.json says, columns those of `features` where given, ids unique, every
+    `db_id` has its database where the folder publishes some, and splits are disjoint as the card
+    promises. Raises ValueError with the first fault.
+    """
+    folder = Path(folder).absolute()
+    facts = read_facts(folder)
+    with tempfile.TemporaryDirectory(prefix="sense-check-") as cache, _quiet_datasets():
+        db_ids: dict[str, set[str]] = {}
+        for config, splits in facts.results["splits"].items():
+            loaded = _load(folder, config, cache)
+            place = f"config '{config}' of {folder}"
+            _check_sizes(loaded, splits, place)
+            if features is not None:
+                _check_features(loaded, features[config], place)
+            _check_ids(loaded, place)
+            _check_disjoint(loaded, facts.results["split_by"], place)
+            db_ids[config] = set().union(*_distinct(loaded, "db_id").values())
+    for config, used in db_ids.items():
+        homeless = sorted(used - db_ids.get("databases", used))
+        if homeless:
+            raise ValueError(
+                f"config '{config}' of {folder} uses {some(homeless)}, which its config "
+                "'databases' does not hold; publish these databases or drop their rows"
+            )
+
+
+@contextmanager
+def _quiet_datasets() -> Iterator[None]:
+    from datasets.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    quiet = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not quiet:
+            enable_progress_bars()
+
+
+def _load(folder: Path, config: str, cache: str) -> "DatasetDict":
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
+
+    try:
+        return load_dataset(str(folder), config, cache_dir=cache)
+    except (DatasetGenerationError, DatasetNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            f"load_dataset('{folder}', '{config}') fails: {first_line(error)}; "
+            "the folder was changed by hand or is incomplete: build it again"
+        ) from error
+
+
+def _check_sizes(loaded: "DatasetDict", splits: Mapping[str, Any], place: str) -> None:
+    found = {split: data.num_rows for split, data in loaded.items()}
+    expected = {split: written["num_rows"] for split, written in splits.items()}
+    if found != expected:
+        raise ValueError(f"{place} loads as {found} rows, but {FACTS_FILE} counts {expected}")
+
+
+def _check_features(loaded: "DatasetDict", features: "Features", place: str) -> None:
+    for split, data in loaded.items():
+        if data.features != features:
+            wrong = sorted(
+                name
+                for name in data.features.keys() | features.keys()
+                if data.features.get(name) != features.get(name)
+            )
+            raise ValueError(
+                f"split '{split}' of {place} has other columns than expected: {some(wrong)}"
+            )
+
+
+def _check_ids(loaded: "DatasetDict", place: str) -> None:
+    seen: set[bytes] = set()
+    for split, data in loaded.items():
+        if "id" not in data.features:
+            continue
+        for chunk in data.data.column("id").chunks:
+            for value in chunk:
+                key = bytes.fromhex(value.as_py())
+                if key in seen:
+                    raise ValueError(
+                        f"id {value} occurs twice in {place} (again in split '{split}'); "
+                        "drop duplicates before writing"
+                    )
+                seen.add(key)
+
+
+def _check_disjoint(loaded: "DatasetDict", split_by: str, place: str) -> None:
+    if split_by == "db_id":
+        parts = _distinct(loaded, "db_id")
+    elif split_by == "sql_template":
+        from sense.hardness import sql_template
+
+        parts = {
+            split: {sql_template(sql) for sql in values}
+            for split, values in _distinct(loaded, "sql").items()
+        }
+    else:
+        return
+    seen: dict[str, str] = {}
+    for split, values in parts.items():
+        for value in sorted(values):
+            if value in seen:
+                raise ValueError(
+                    f"{split_by} '{value}' is in the splits '{seen[value]}' and '{split}' of "
+                    f"{place}, whose card promises disjoint splits; divide the rows by {split_by}"
+                )
+            seen[value] = split
+
+
+def _distinct(loaded: "DatasetDict", column: str) -> dict[str, set[str]]:
+    """Per split the distinct values of a text column; empty where it is not there."""
+    return {
+        split: set(data.data.column(column).unique().to_pylist())
+        for split, data in loaded.items()
+        if column in data.features
+    }
+
+
+def some(values: Iterable[str]) -> str:
+    """At most five of the values, quoted, and how many more there are.
+
+    >>> some("abcdefg")
+    "'a', 'b', 'c', 'd', 'e' and 2 more"
+    """
+    shown = [f"'{value}'" for value in values]
+    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+    return ", ".join(shown[:5]) + more
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
