@@ -1,0 +1,200 @@
+"""SQL sampled from a schema and its data at a requested hardness, with an English question for it.
+
+No language model: an `Intent` is drawn from a table of patterns, its SQL is run, and what says
+nothing on the data is rejected with a reason. What is emitted has a result that depends on every
+part of the query, without ties at a cut.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import apsw
+
+from sense.example import HARDNESS_LEVELS, Hardness
+from sense.hardness import hardness, parse_sql, sql_features
+from sense.intent import Intent, Measure, to_sql
+from sense.patterns import PATTERNS, Draw
+from sense.phrasing import STYLES, Style, ask
+from sense.profile import Profile, profile_database
+from sense.execution import open_read_only
+
+Row: TypeAlias = tuple[Any, ...]
+Rows: TypeAlias = list[Row]
+
+MAX_RESULT_ROWS = 1_000
+"""A longer result answers no person's question."""
+MAX_STEPS = 5_000_000
+"""Virtual-machine steps of one query: about 0.05 s."""
+MAX_MISSES = 200
+"""Candidates rejected in a row at one level before that level counts as exhausted."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One question with the SQL that answers it, run on its database."""
+
+    sql: str
+    question: str
+    hardness: Hardness
+    requested_level: Hardness
+    style: Style
+    features: tuple[str, ...]
+    num_rows: int
+    """Rows of the result."""
+
+
+def sample_examples(
+    database: str | Path | Profile,
+    num: int,
+    seed: int,
+    levels: Mapping[Hardness, float] | None = None,
+    rejects: Counter[str] | None = None,
+) -> Iterator[Candidate]:
+    """Up to `num` examples, no SQL twice, levels drawn by their share (equal when None).
+
+    Fewer come where the database has no more to ask at a level: after `MAX_MISSES` misses its share
+    goes to the others. `rejects` counts the reasons. The same arguments give the same examples.
+    """
+    profile = database if isinstance(database, Profile) else profile_database(database)
+    rng = random.Random(seed)
+    draw = Draw.over(profile, rng)
+    rejects = Counter() if rejects is None else rejects
+    shares = dict(levels or dict.fromkeys(HARDNESS_LEVELS, 1.0))
+    seen: set[str] = set()
+    with closing(open_read_only(profile.db_path)) as connection:
+        results = _Results(connection)
+        for _ in range(num):
+            found = None
+            while shares and not found:
+                level = rng.choices(list(shares), list(shares.values()))[0]
+                found = _next_candidate(draw, level, results, seen, rejects)
+                if not found:
+                    del shares[level]
+            if not found:
+                return
+            seen.add(found.sql)
+            yield found
+
+
+def _next_candidate(
+    draw: Draw, level: Hardness, results: "_Results", seen: set[str], rejects: Counter[str]
+) -> Candidate | None:
+    weights = [weight for weight, _ in PATTERNS[level]]
+    for _ in range(MAX_MISSES):
+        pattern = draw.rng.choices(PATTERNS[level], weights)[0][1]
+        intent = pattern(draw)
+        if intent is None:
+            rejects["no material"] += 1
+            continue
+        sql = to_sql(intent)
+        reason = "duplicate" if sql in seen else reject_reason(intent, results)
+        if reason:
+            rejects[reason] += 1
+            continue
+        tree = parse_sql(sql)
+        measured = hardness(tree)
+        if measured != level:
+            rejects["wrong level"] += 1
+            continue
+        style = draw.rng.choice(STYLES)
+        question = ask(intent, style, draw.rng)
+        rows = results.rows(sql) or []
+        features = tuple(sql_features(tree))
+        return Candidate(sql, question, measured, level, style, features, len(rows))
+    return None
+
+
+class _Results:
+    """Rows of queries on one connection, each query run once."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.connection = connection
+        self.cache: dict[str, Rows | None] = {}
+        self.reason = ""
+
+    def rows(self, sql: str) -> Rows | None:
+        """The first rows, one more than `MAX_RESULT_ROWS`; None when the query fails."""
+        if sql not in self.cache:
+            if len(self.cache) > 5_000:
+                self.cache.clear()
+            self.cache[sql] = self._run(sql)
+        return self.cache[sql]
+
+    def _run(self, sql: str) -> Rows | None:
+        self.connection.set_progress_handler(lambda: True, MAX_STEPS)
+        try:
+            return list(islice(self.connection.execute(sql), MAX_RESULT_ROWS + 1))
+        except (apsw.Error, UnicodeDecodeError):
+            return None
+
+
+def reject_reason(intent: Intent, results: _Results) -> str:
+    """Why the intent says nothing on this database, "" when it does."""
+    rows = results.rows(to_sql(intent))
+    if rows is None:
+        return "error"
+    if not rows:
+        return "empty"
+    if len(rows) > MAX_RESULT_ROWS:
+        return "large"
+    if _is_trivial(intent, rows):
+        return "trivial"
+    if intent.order and not _order_is_defined(intent, results):
+        return "undefined"
+    weaker = _weaker(intent)
+    if any(_same(results.rows(to_sql(other)), rows) for other in weaker):
+        return "trivial"
+    return ""
+
+
+def _weaker(intent: Intent) -> Iterator[Intent]:
+    """The intent without one of its parts: each must give another result."""
+    for i in range(len(intent.filters)):
+        yield replace(intent, filters=intent.filters[:i] + intent.filters[i + 1 :])
+    if intent.distinct:
+        yield replace(intent, distinct=False)
+    if intent.having:
+        yield replace(intent, having=None)
+    if intent.other:
+        yield replace(intent, other=None, operator=None)
+        yield intent.other
+    measure = intent.wanted[0]
+    if isinstance(measure, Measure) and measure.distinct:
+        yield replace(intent, wanted=(replace(measure, distinct=False),))
+
+
+def _is_trivial(intent: Intent, rows: Rows) -> bool:
+    if len(rows) == 1:
+        return all(value in (None, 0, "") for value in rows[0])
+    if len(set(rows)) == 1:
+        return True
+    if intent.group and len(intent.wanted) > 1:
+        return len({row[-1] for row in rows}) == 1 and rows[0][-1] in (None, 0, 1)
+    return all(value is None for value in {row[0] for row in rows})
+
+
+def _order_is_defined(intent: Intent, results: _Results) -> bool:
+    """No tie that could change the order or the cut, and no NULL among the keys."""
+    assert intent.order
+    limit = intent.limit + 1 if intent.limit else 0
+    with_key = replace(intent, wanted=(*intent.wanted, intent.order.key), limit=limit)
+    rows = results.rows(to_sql(with_key))
+    if not rows or (intent.limit and len(rows) <= intent.limit) or len(rows) < 2:
+        return False
+    if any(row[-1] is None for row in rows):
+        return False
+    return all(
+        first[-1] != second[-1] or (first == second and not intent.limit)
+        for first, second in zip(rows, rows[1:], strict=False)
+    )
+
+
+def _same(rows: Rows | None, others: Rows) -> bool:
+    """Whether both hold the same rows, order aside."""
+    return rows is not None and len(rows) == len(others) and Counter(rows) == Counter(others)

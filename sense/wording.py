@@ -1,0 +1,182 @@
+"""English word forms for names of tables and columns: plural, singular, article, lists.
+
+Rules and short lists of exceptions, meant for the nouns of database schemas. A name that reads as no
+noun ("height cm", "is active") has no plural here, and a caller words around it.
+"""
+
+import re
+from collections.abc import Sequence
+
+IRREGULAR = {
+    "person": "people",
+    "child": "children",
+    "man": "men",
+    "woman": "women",
+    "foot": "feet",
+    "tooth": "teeth",
+    "mouse": "mice",
+    "goose": "geese",
+    "life": "lives",
+    "wife": "wives",
+    "knife": "knives",
+    "shelf": "shelves",
+    "leaf": "leaves",
+    "wolf": "wolves",
+    "half": "halves",
+    "loaf": "loaves",
+    "calf": "calves",
+    "hoof": "hooves",
+    "scarf": "scarves",
+    "thief": "thieves",
+    "criterion": "criteria",
+    "phenomenon": "phenomena",
+    "analysis": "analyses",
+    "diagnosis": "diagnoses",
+    "thesis": "theses",
+    "crisis": "crises",
+    "basis": "bases",
+    "axis": "axes",
+    "hero": "heroes",
+    "potato": "potatoes",
+    "tomato": "tomatoes",
+    "echo": "echoes",
+    "medium": "media",
+    "quiz": "quizzes",
+}
+SINGULAR = {many: one for one, many in IRREGULAR.items()}
+SAME = frozenset(
+    """series species fish sheep deer aircraft staff equipment furniture news information
+    data software hardware music baggage luggage advice research feedback inventory mail""".split()
+)
+"""Words with one form: `the staff`, `the aircraft`."""
+ENDS_IN_S = frozenset(
+    """address class glass grass bus gas lens boss pass loss process access business status virus
+    campus bonus census focus genus corpus bias atlas canvas iris chess press mass cross dress
+    compass actress waitress hostess princess witness illness fitness chorus circus apparatus
+    progress express success business tennis sales physics mathematics politics""".split()
+)
+"""Singular nouns whose last letter is s."""
+NOT_NOUNS = frozenset(
+    """m l g c h cm mm km kg mg ml usd eur gbp lb lbs mph kmh sqft sqm kw kwh mb gb pct in by at on to from up
+    for with of off out per since until till is has was are active available enabled open closed
+    paid full total born died founded built opened launched""".split()
+)
+"""Last words that make a column name no countable noun."""
+PEOPLE = frozenset(
+    """person people student teacher keeper singer member employee customer client patient doctor
+    physician nurse author writer artist actor actress director player coach driver pilot
+    instructor professor candidate user owner visitor guest passenger friend participant manager
+    worker volunteer donor officer captain guide trainer rider host buyer seller supplier composer
+    musician painter poet editor reviewer reader borrower tenant resident citizen inhabitant scholar
+    researcher scientist engineer technician mechanic chef baker farmer gardener beekeeper breeder
+    gymnast swimmer wrestler cyclist climber athlete runner skater surfer dancer conductor judge
+    lawyer politician senator representative governor mayor head parent child man woman boy girl
+    staff assistant agent broker dealer apprentice craftsman artisan designer architect curator
+    collector journalist photographer cast crew team-mate colleague dentist vet veterinarian
+    therapist midwife surgeon advisor adviser tutor faculty undergraduate graduate highschooler
+    high-schooler entrepreneur investor shareholder perpetrator victim suspect detective soldier
+    diver sailor skipper angler hunter ranger warden keeper groomer courier cook waiter barista
+    librarian archivist historian monk nun priest pastor""".split()
+)
+
+
+def plural(phrase: str) -> str:
+    """The plural of a noun phrase: its last word, or the word before "of", "in", "at", "for".
+
+    >>> plural("date of birth"), plural("hive"), plural("city"), plural("staff")
+    ('dates of birth', 'hives', 'cities', 'staff')
+    """
+    head, tail = _split_tail(phrase)
+    before, _, last = head.rpartition(" ")
+    return f"{before} {_plural_word(last)}".strip() + tail
+
+
+def singular(phrase: str) -> str:
+    """The singular of a noun phrase; a singular comes back as it is.
+
+    >>> singular("book loans"), singular("addresses"), singular("bus"), singular("people")
+    ('book loan', 'address', 'bus', 'person')
+    """
+    head, tail = _split_tail(phrase)
+    before, _, last = head.rpartition(" ")
+    return f"{before} {_singular_word(last)}".strip() + tail
+
+
+def is_plural(phrase: str) -> bool:
+    return singular(phrase) != phrase
+
+
+def has_plural(phrase: str) -> bool:
+    """Whether the name reads as a countable noun in the singular.
+
+    >>> has_plural("home town"), has_plural("height cm"), has_plural("is open")
+    (True, False, False)
+    """
+    words = phrase.split()
+    if not all(re.fullmatch(r"[a-z]+(-[a-z]+)*", word) for word in words):
+        return False
+    if words[0] in ("is", "has", "can", "was", "number", "num") or is_plural(phrase):
+        return False
+    return words[-1] not in NOT_NOUNS and _plural_word(words[-1]) != words[-1]
+
+
+def article(phrase: str) -> str:
+    """The phrase with "a" or "an".
+
+    >>> article("hive"), article("age"), article("university"), article("hour")
+    ('a hive', 'an age', 'a university', 'an hour')
+    """
+    first = phrase.split(" ")[0].lower()
+    vowel = first[:1] in "aeiou" and not re.match(r"uni([^nm]|$)|us[aeiu]|eu|one\b|ur[ai]", first)
+    return f"{'an' if vowel or first in ('hour', 'honour', 'honor', 'heir') else 'a'} {phrase}"
+
+
+def possessive(phrase: str) -> str:
+    """The phrase with an apostrophe: "keeper's", "keepers'"."""
+    return f"{phrase}'" if phrase.endswith("s") else f"{phrase}'s"
+
+
+def listed(parts: Sequence[str], word: str = "and") -> str:
+    """The parts as an English list.
+
+    >>> listed(["name", "age", "city"]), listed(["Rome", "Paris"], "or")
+    ('name, age and city', 'Rome or Paris')
+    """
+    if len(parts) == 1:
+        return parts[0]
+    return f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def is_person(noun: str) -> bool:
+    return noun.rsplit(" ", 1)[-1] in PEOPLE
+
+
+def _split_tail(phrase: str) -> tuple[str, str]:
+    match = re.search(r" (of|in|at|for|per|with) ", phrase)
+    return (phrase[: match.start()], phrase[match.start() :]) if match else (phrase, "")
+
+
+def _plural_word(word: str) -> str:
+    if word in IRREGULAR:
+        return IRREGULAR[word]
+    if word in SAME or _singular_word(word) != word:
+        return word
+    if re.search(r"(s|x|z|ch|sh)$", word):
+        return f"{word}es"
+    if re.search(r"[^aeiou]y$", word):
+        return f"{word[:-1]}ies"
+    return f"{word}s"
+
+
+def _singular_word(word: str) -> str:
+    if word in SINGULAR:
+        return SINGULAR[word]
+    if word in SAME or word in ENDS_IN_S or not word.endswith("s") or len(word) < 4:
+        return word
+    if re.search(r"(ss|us|is)$", word):
+        return word
+    if word.endswith("ies") and len(word) > 4 and word != "movies":
+        return f"{word[:-3]}y"
+    if re.search(r"(sses|xes|ches|shes|zzes|uses)$", word) and not word.endswith("ouses"):
+        return word[:-2] if word not in ("axes", "caches") else word[:-1]
+    return word[:-1]
