@@ -1,0 +1,135 @@
+"""Accuracy with its uncertainty, paired tests between systems, and pass@k.
+
+A question is one observation; every number says of how many questions it is made.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from statistics import NormalDist
+from typing import NamedTuple, TypeVar
+
+Row = TypeVar("Row")
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Score(NamedTuple):
+    """How many of the questions are right, with a 95 % Wilson interval of the share."""
+
+    num: int
+    num_correct: int
+    accuracy: float
+    """In 0..1; NaN when there is no question."""
+    low: float
+    high: float
+
+
+class PairedTest(NamedTuple):
+    """Two systems on the same questions."""
+
+    num: int
+    only_first: int
+    """Questions that only the first system gets right."""
+    only_second: int
+    difference: float
+    """Accuracy of the second minus that of the first."""
+    p_value: float
+    """Two-sided, exact: how often chance alone gives a difference at least this large."""
+
+
+def score(outcomes: Iterable[bool | int]) -> Score:
+    """Accuracy over outcomes that are 1 (right) or 0 (wrong).
+
+    >>> score([1, 1, 1, 0]).accuracy
+    0.75
+    """
+    values = [_zero_or_one(value) for value in outcomes]
+    num, num_correct = len(values), sum(values)
+    low, high = wilson_interval(num_correct, num)
+    return Score(num, num_correct, num_correct / num if num else math.nan, low, high)
+
+
+def score_by(
+    rows: Iterable[Row], outcome: Callable[[Row], bool | int], key: Callable[[Row], Key]
+) -> dict[Key, Score]:
+    """The score of each group of rows, groups in the order in which they first occur.
+
+    >>> rows = [("easy", 1), ("hard", 0), ("easy", 1)]
+    >>> {level: s.accuracy for level, s in score_by(rows, lambda r: r[1], lambda r: r[0]).items()}
+    {'easy': 1.0, 'hard': 0.0}
+    """
+    groups: dict[Key, list[bool | int]] = defaultdict(list)
+    for row in rows:
+        groups[key(row)].append(outcome(row))
+    return {name: score(outcomes) for name, outcomes in groups.items()}
+
+
+def wilson_interval(num_correct: int, num: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Bounds of a share of which `num_correct` of `num` were observed; (0, 1) when num is 0.
+
+    Source: Wilson 1927. Unlike the normal approximation it never leaves 0..1.
+
+    >>> [round(bound, 3) for bound in wilson_interval(8, 10)]
+    [0.49, 0.943]
+    """
+    if not 0 <= num_correct <= num:
+        raise ValueError(f"{num_correct} correct of {num} is not a share; expected 0 <= k <= n")
+    if num == 0:
+        return 0.0, 1.0
+    z2 = NormalDist().inv_cdf((1 + confidence) / 2) ** 2
+    share = num_correct / num
+    middle = share + z2 / (2 * num)
+    reach = math.sqrt(z2 * (share * (1 - share) / num + z2 / (4 * num * num)))
+    low, high = (middle - reach) / (1 + z2 / num), (middle + reach) / (1 + z2 / num)
+    return max(0.0, min(low, share)), min(1.0, max(high, share))
+
+
+def mcnemar(first: Sequence[bool | int], second: Sequence[bool | int]) -> PairedTest:
+    """Exact McNemar test of two systems; parallel outcomes, 1 or 0 per question.
+
+    Only questions on which they disagree count. Source: McNemar 1947, binomial form.
+
+    >>> mcnemar([1, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]).p_value
+    0.0625
+    """
+    if len(first) != len(second):
+        raise ValueError(
+            f"the first system has {len(first)} outcomes, the second {len(second)}; "
+            "expected the same questions in the same order"
+        )
+    pairs = [(_zero_or_one(a), _zero_or_one(b)) for a, b in zip(first, second, strict=True)]
+    only_first, only_second = pairs.count((1, 0)), pairs.count((0, 1))
+    num = len(pairs)
+    difference = (only_second - only_first) / num if num else math.nan
+    p_value = _two_sided_coin(min(only_first, only_second), only_first + only_second)
+    return PairedTest(num, only_first, only_second, difference, p_value)
+
+
+def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
+    """Chance that at least one of k samples, drawn without replacement, is correct.
+
+    The unbiased estimate of one question; average it over questions. Source: Chen et al. 2021.
+
+    >>> pass_at_k(num_samples=4, num_correct=1, k=2)
+    0.5
+    """
+    if not (0 <= num_correct <= num_samples and 1 <= k <= num_samples):
+        raise ValueError(
+            f"pass@{k} of {num_correct} correct among {num_samples} samples is not defined; "
+            "expected 0 <= correct <= samples and 1 <= k <= samples"
+        )
+    return 1 - math.comb(num_samples - num_correct, k) / math.comb(num_samples, k)
+
+
+def _two_sided_coin(fewer: int, num: int) -> float:
+    """Chance that a fair coin thrown `num` times falls at least as unevenly as fewer : rest."""
+    if num == 0:
+        return 1.0
+    tail = sum(math.comb(num, i) for i in range(fewer + 1))
+    return min(1.0, 2 * tail / 2**num)
+
+
+def _zero_or_one(value: bool | int) -> int:
+    if value not in (0, 1):
+        raise ValueError(f"outcome {value!r} is neither 1 (right) nor 0 (wrong)")
+    return int(value)

@@ -1,0 +1,274 @@
+"""Map a function over items in worker processes that can be killed.
+
+Workers are fresh interpreters that import the function's module and nothing else: not the main
+script, whose imports may take seconds and gigabytes. POSIX only.
+"""
+
+import contextlib
+import itertools
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sized
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Pipe, wait
+from typing import Any, Literal, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+SECONDS_TO_START = 120.0
+SECONDS_PER_REPORT = 0.01
+SECONDS_PER_BATCH = 0.03
+SECONDS_PER_PARENT_CHECK = 1.0
+MAX_BATCH = 256
+MAX_AHEAD = 4096  # items taken before the oldest one is finished: bounds memory
+
+BOOT = """
+import sys
+from multiprocessing.connection import Connection
+connection = Connection(int(sys.argv[1]))
+sys.path[:] = connection.recv()
+from sense.workers import serve
+serve(connection)
+"""
+
+
+@dataclass(frozen=True)
+class WorkerFailure:
+    """The place of a result that an item did not give."""
+
+    status: Literal["limit", "crash"]
+    """`limit`: no answer in time, twice; `crash`: its worker died, twice."""
+    error: str
+
+
+def map_in_workers(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    num_workers: int,
+    max_seconds: float,
+) -> Iterator[Result | WorkerFailure]:
+    """`function(item)` for each item, in the order of the items.
+
+    function: picklable, from a module that a fresh interpreter can import. num_workers: 0 runs it
+    here, without the limit. max_seconds: for one item; 0 = off. An item whose worker overruns or
+    dies is run once more, alone in a new worker, as are the unfinished ones that were sent with it;
+    if it fails again, its place holds a `WorkerFailure`. An exception that the function raises is
+    raised here, at its place. Items are taken as they are needed, at most 4,096 ahead. No worker
+    outlives the iterator.
+
+    >>> list(map_in_workers(len, ["a", "bcd"], num_workers=1, max_seconds=60))
+    [1, 3]
+    """
+    if not num_workers:
+        yield from map(function, items)
+        return
+    if isinstance(items, Sized):
+        num_workers = min(num_workers, len(items))
+    pool = _Pool(pickle.dumps(function), enumerate(items), num_workers, max_seconds)
+    try:
+        yield from pool.results()
+    finally:
+        for worker in pool.workers:
+            worker.kill()
+
+
+class _Worker:
+    """One process and the items it was sent and has not reported."""
+
+    def __init__(self, function: bytes) -> None:
+        self.connection, theirs = Pipe()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", BOOT, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
+        )
+        theirs.close()
+        self.connection.send(sys.path)
+        self.connection.send_bytes(function)
+        self.is_ready = False
+        self.pending: dict[int, Any] = {}
+        self.sent = self.heard = time.monotonic()
+
+    def send(self, batch: dict[int, Any]) -> None:
+        self.pending = batch
+        self.sent = self.heard = time.monotonic()
+        with contextlib.suppress(BrokenPipeError):  # a dead worker shows when its report is awaited
+            self.connection.send(list(batch.items()))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+
+
+@dataclass
+class _Pool:
+    """Workers, the items they run, and results that wait for earlier ones."""
+
+    function: bytes
+    source: Iterator[tuple[int, Any]]
+    num_workers: int
+    max_seconds: float
+    workers: list[_Worker] = field(default_factory=list)
+    suspects: dict[int, Any] = field(default_factory=dict)
+    """Items that were unfinished when their worker was lost; each runs alone."""
+    retried: set[int] = field(default_factory=set)
+    done: dict[int, tuple[bool, Any]] = field(default_factory=dict)
+    num_given: int = 0
+    num_taken: int = 0
+    is_exhausted: bool = False
+    batch_size: int = 1
+
+    def results(self) -> Iterator[Any]:
+        while True:
+            while self.num_given in self.done:
+                is_result, value = self.done.pop(self.num_given)
+                self.num_given += 1
+                if not is_result:
+                    raise value
+                yield value
+            self._assign()
+            if self.is_exhausted and self.num_given == self.num_taken:
+                return
+            self._listen()
+
+    def _assign(self) -> None:
+        while not self.is_exhausted or self.suspects:
+            if len(self.workers) < self.num_workers:
+                self.workers.append(_Worker(self.function))
+                continue
+            idle = [w for w in self.workers if w.is_ready and not w.pending]
+            if not idle:
+                return
+            batch = self._next_batch()
+            if not batch:
+                return
+            idle[0].send(batch)
+
+    def _next_batch(self) -> dict[int, Any]:
+        if self.suspects:
+            index = next(iter(self.suspects))
+            self.retried.add(index)
+            return {index: self.suspects.pop(index)}
+        room = MAX_AHEAD - (self.num_taken - self.num_given)
+        batch = dict(itertools.islice(self.source, min(self.batch_size, room)))
+        self.num_taken += len(batch)
+        self.is_exhausted = room > 0 and not batch
+        return batch
+
+    def _listen(self) -> None:
+        """Take in what workers report within their time; replace those that say nothing."""
+        ready = wait([w.connection for w in self.workers], timeout=self._seconds_left())
+        for worker in list(self.workers):
+            if worker.connection in ready:
+                self._hear(worker)
+            elif self._is_overdue(worker):
+                self._lose(worker, "limit", f"no answer within {self.max_seconds:g} seconds")
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            report = worker.connection.recv()
+        except (EOFError, ConnectionResetError):
+            code = worker.process.wait()
+            self._lose(worker, "crash", f"the worker died with exit status {code}")
+            return
+        if isinstance(report, str):
+            raise RuntimeError(report)
+        worker.is_ready = True
+        worker.heard = time.monotonic()
+        for index, is_result, value in report:
+            del worker.pending[index]
+            self.done[index] = (is_result, value)
+        if report and not worker.pending:
+            seconds = worker.heard - worker.sent
+            if seconds < SECONDS_PER_BATCH / 2:
+                self.batch_size = min(self.batch_size * 2, MAX_BATCH)
+            elif seconds > SECONDS_PER_BATCH * 2:
+                self.batch_size = max(self.batch_size // 2, 1)
+
+    def _seconds_left(self) -> float | None:
+        deadlines = [self._deadline(w) for w in self.workers]
+        first = min((d for d in deadlines if d), default=None)
+        return None if first is None else max(first - time.monotonic(), 0)
+
+    def _deadline(self, worker: _Worker) -> float | None:
+        if not worker.is_ready:
+            return worker.heard + SECONDS_TO_START
+        return worker.heard + self.max_seconds if worker.pending and self.max_seconds else None
+
+    def _is_overdue(self, worker: _Worker) -> bool:
+        deadline = self._deadline(worker)
+        return deadline is not None and time.monotonic() >= deadline
+
+    def _lose(self, worker: _Worker, status: Literal["limit", "crash"], error: str) -> None:
+        self.workers.remove(worker)
+        worker.kill()
+        if not worker.is_ready:
+            raise RuntimeError(
+                f"a worker did not start: {error}. Its own message is on the standard error stream."
+            )
+        for index, item in worker.pending.items():
+            if index in self.retried:
+                self.done[index] = (True, WorkerFailure(status, error))
+            else:
+                self.suspects[index] = item
+        self.retried -= self.done.keys()
+
+
+def serve(connection: Connection) -> None:
+    """The life of a worker: take batches of items, report results, end with the parent."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    try:
+        function = pickle.loads(connection.recv_bytes())
+        connection.send([])
+        while True:
+            _serve_batch(function, connection.recv(), connection)
+    except EOFError:
+        return
+    except (AttributeError, ImportError) as error:
+        connection.send(
+            f"a worker cannot import what it was sent: {error}. Put the function and its "
+            "arguments' classes in a module: workers do not load the main script."
+        )
+
+
+def _serve_batch(
+    function: Callable[[Any], Any], batch: list[tuple[int, Any]], connection: Connection
+) -> None:
+    report = []
+    reported = time.monotonic()
+    for index, item in batch:
+        report.append((index, *_outcome(function, item)))
+        if time.monotonic() - reported > SECONDS_PER_REPORT:
+            connection.send(report)
+            report = []
+            reported = time.monotonic()
+    if report:
+        connection.send(report)
+
+
+def _outcome(function: Callable[[Any], Any], item: Any) -> tuple[bool, Any]:
+    """Whether there is a result, and it or the exception."""
+    try:
+        return True, function(item)
+    except Exception as error:  # it is raised again in the parent
+        error.add_note("In a worker:\n" + traceback.format_exc())
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # any class may forbid pickling in its own way
+            return False, RuntimeError(traceback.format_exc())
+        return False, error
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent: a long query would not notice the closed pipe."""
+    while os.getppid() == parent:
+        time.sleep(SECONDS_PER_PARENT_CHECK)
+    os._exit(1)
