@@ -15,7 +15,8 @@ from pathlib import Path
 
 from sense.completion import extract_sql, first_statement
 from sense.example import Messages
-from sense.linking import SchemaWords, ValueIndex, ValueLink, value_index
+from sense.linking import ValueIndex, ValueLink, value_index
+from sense.pruning import SchemaWords
 from sense.schema import SchemaStyle, read_schema, sample_rows, schema_text
 
 __all__ = [  # extract_sql is the way back, so it is found here too

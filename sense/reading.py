@@ -132,8 +132,8 @@ def _read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(
-            f"{path}, line {line}, is not UTF-8 (byte 0x{data[error.start]:02x} at {error.start:,}); "
-            "save the file as UTF-8"
+            f"{path}, line {line}, is not UTF-8 (byte 0x{data[error.start]:02x} "
+            f"at {error.start:,}); save the file as UTF-8"
         ) from error
 
 
@@ -185,5 +185,5 @@ def _kind(value: Any) -> str:
     """How an error calls a JSON value."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    names = {dict: "an object", list: "an array", str: "a string"}
+    names: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
     return names.get(type(value), f"the number {value}")
