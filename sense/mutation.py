@@ -1,8 +1,8 @@
 """Near-miss queries: one edit of the syntax tree each, named by the kind of error that it imitates.
 
 They distil test suites, stand in for a weak model where there is none, and give hard negatives
-(after Zhong et al. 2020, section 3.2). Every edit keeps the query valid over its schema; the list is
-always the same. `error_kind` names the same kinds for any wrong answer and lives in `diagnosis`.
+(after Zhong et al. 2020, section 3.2). Every edit keeps the query valid over its schema; the list
+never varies. `error_kind` names the same kinds for any wrong answer and lives in `sense.diagnosis`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -66,7 +66,7 @@ class Edit(NamedTuple):
 
 
 def mutate(sql: str | exp.Expr, schema: Schema, values: Values | None = None) -> list[Mutation]:
-    """All near misses of the query, in the order of its tree, none equal to another or to the query.
+    """All near misses of the query, in the order of its tree; no two are equal, none is the query.
 
     `values` gives texts to put in place of those of the query, and extra conditions; without it
     texts change only their case, and extra conditions say IS NOT NULL.
