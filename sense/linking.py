@@ -207,7 +207,7 @@ class ValueIndex:
         # A word of three letters counts only as the data has it: "cat" may be a pet or a "CAT".
         is_exact = any(e.value in (text, stem_word(text)) for e in entries)
         return stem_word(word) not in self._schema_stems and (
-            (len(word) > 3 and stem_word(word) == word) or (is_exact and len(word) > 2)
+            len(stem_word(word)) > 3 or (len(word) > 2 and is_exact)
         )
 
 

@@ -123,16 +123,18 @@ def save_contract(contract: PromptContract, folder: str | Path) -> Path:
     return path
 
 
-def load_contract(folder: str | Path) -> PromptContract:
-    """The contract in the folder of a model; the default one, with a notice, without it."""
-    path = Path(folder) / CONTRACT_FILE
-    if not path.is_file():
-        logger.info("%s has no %s: the default prompt contract is used", folder, CONTRACT_FILE)
+def load_contract(model: str | Path, revision: str | None = None) -> PromptContract:
+    """The contract of a model, a folder or a Hub id; the default one, with a notice, without it."""
+    path = _contract_path(model, revision)
+    if path is None:
+        logger.info("%s has no %s: the default prompt contract is used", model, CONTRACT_FILE)
         return DEFAULT_CONTRACT
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ContractError(f"{path} is not JSON: {error}; save the contract again") from error
+        raise ContractError(
+            f"{path} is not JSON: {error}; restore it from the model's repository"
+        ) from error
     return _contract_from(settings, path)
 
 
@@ -219,6 +221,21 @@ def _compact_content(text: str, links: Sequence[ValueLink], question: str, evide
 
 def _quoted(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
+
+
+def _contract_path(model: str | Path, revision: str | None) -> Path | None:
+    if Path(model).is_dir():
+        path = Path(model) / CONTRACT_FILE
+        return path if path.is_file() else None
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(str(model), CONTRACT_FILE, revision=revision))
+    except LocalEntryNotFoundError:  # no network and not in the cache: nobody knows
+        raise
+    except EntryNotFoundError:
+        return None
 
 
 def _contract_from(settings: object, path: Path) -> PromptContract:
