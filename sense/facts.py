@@ -93,7 +93,7 @@ class Facts:
     script: str
     """Path of the builder or recipe in the repository."""
     command: str
-    """What to type to do it again; `--out` and `--push` left out."""
+    """What to type to do it again, but for `--out`, `--output_dir` and `--push`."""
     seed: int
     inputs: tuple[Input, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
@@ -210,7 +210,7 @@ def versions() -> dict[str, str]:
 
 
 def code_version() -> tuple[str, bool]:
-    """Git commit of the checkout this code runs from, and whether it has uncommitted changes.
+    """Git commit of the checkout this code runs from, and whether tracked files were changed since.
 
     ("", False) where the kit is installed and not a checkout.
     """
@@ -218,7 +218,7 @@ def code_version() -> tuple[str, bool]:
     if not (root / ".git").exists():
         return "", False
     commit = _git(root, "rev-parse", "HEAD")
-    return commit, bool(commit and _git(root, "status", "--porcelain"))
+    return commit, bool(commit and _git(root, "status", "--porcelain", "-uno"))
 
 
 def file_sha256(path: str | Path) -> str:
@@ -265,12 +265,16 @@ def text_table(lines: Sequence[tuple[str, int | str]]) -> str:
 
 
 def _without_places(arguments: Sequence[str]) -> list[str]:
-    """Arguments without `--out X` and `--push X`: they say where a result goes, not what it is."""
+    """Arguments without those that say where a result goes, which is not what it is.
+
+    >>> _without_places(["--seed", "1", "--out", "runs/a", "--push=ada/b"])
+    ['--seed', '1']
+    """
     kept: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         name, equals, _ = argument.partition("=")
-        if name not in ("--out", "--push"):
+        if name not in ("--out", "--output_dir", "--push"):
             kept.append(argument)
         elif not equals:
             next(rest, None)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 RepoType: TypeAlias = Literal["dataset", "model", "space"]
 
 LEFT_OUT = (
-    *("checkpoint-*", "training_args.bin", "*.lock", "*.tmp", "*.pyc", "*__pycache__*"),
+    *("checkpoint-*", "training_args.bin", "*.pth", "*.lock", "*.tmp", "*.pyc", "*__pycache__*"),
     *(".git/*", ".cache/*", "*.DS_Store"),
 )
 """What stays on this machine when a folder is pushed; `training_args.bin` may hold a token."""

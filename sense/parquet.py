@@ -22,8 +22,18 @@ Row: TypeAlias = dict[str, Any]
 BATCH_ROWS = 1000  # datasets' own default
 BATCH_CHARS = 16 << 20  # wide rows, such as database scripts, are written earlier
 TALLIED = (
-    *("hardness", "gold_status", "source", "teacher", "license", "style", "domain", "verdict"),
-    *("reason", "error_kind", "rejected_reason", "chosen_source", "policy", "round", "label"),
+    *("hardness", "gold_status", "source", "teacher", "license", "style", "domain", "weak_model"),
+    *(
+        "verdict",
+        "reason",
+        "error_kind",
+        "rejected_reason",
+        "chosen_source",
+        "policy",
+        "round",
+        "label",
+        "prompt_hash",
+    ),
 )
 """Columns of few values, whose values are counted for the card."""
 

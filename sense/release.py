@@ -6,18 +6,27 @@ To publish a finished folder: `python -m sense.release FOLDER OWNER/NAME`.
 
 import argparse
 import errno
+import json
 import logging
 import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sense.card import DatasetText, dataset_card
+from sense.card import (
+    EVAL_RESULTS,
+    DatasetText,
+    Evaluation,
+    ModelText,
+    dataset_card,
+    eval_result_files,
+    model_card,
+)
 from sense.facts import (
     FACTS_FILE,
     Facts,
@@ -127,6 +136,35 @@ def write_dataset(
             draft.rename(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+    return final
+
+
+def write_model(
+    folder: str | Path, text: ModelText, facts: Facts, evaluations: Sequence[Evaluation] = ()
+) -> Facts:
+    """Completes the folder of a trained model: card, `.eval_results`, facts.json; then checks it.
+
+    The folder holds the weights, tokenizer and `sense_prompt.json` already; a README.md that the
+    trainer left there is replaced. Returns the facts as written.
+    """
+    folder = Path(folder).absolute()
+    contract = folder / "sense_prompt.json"
+    if not contract.is_file():
+        raise FileNotFoundError(
+            f"{contract} does not exist; save the prompt contract beside the model with "
+            "sense.prompt.save_contract"
+        )
+    shutil.rmtree(folder / EVAL_RESULTS, ignore_errors=True)
+    for name, content in eval_result_files(evaluations).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content, "utf-8")
+    settings = json.loads(contract.read_text("utf-8"))
+    card = model_card(text, facts, evaluations, settings, folder.name)
+    (folder / "README.md").write_text(card, "utf-8")
+    files = sorted({*release_files(folder), FACTS_FILE})
+    final = replace(facts, results={**facts.results, "files": files})
+    write_facts(final, folder)
+    check_folder(folder, "model")
     return final
 
 
@@ -351,7 +389,7 @@ def _read_back(
     """Compares the Hub's copy with the folder: hashes of all files, and rows through datasets."""
     published = _hub_files(api, repo_id, repo_type, commit)
     differing = [name for name in names if not _same(folder / name, published.get(name))]
-    if differing and differing != [FACTS_FILE]:
+    if differing:
         raise PushError(
             f"{repo_id} at {commit[:8]} does not hold what was pushed: {some(differing)} differ; "
             "run the same command again"
