@@ -134,6 +134,30 @@ def strict_comparison(
     return "differs"
 
 
+def unmatched_row(
+    gold_rows: Rows, predicted_rows: Rows
+) -> tuple[Literal["gold", "predicted"], Row]:
+    """The first row that one side returns more often, and that side; gold if both do.
+
+    For results that differ as bags; numbers are close as in `strict_comparison`.
+
+    >>> unmatched_row([("a",), ("b",)], [("a",)])
+    ('gold', ('b',))
+    """
+    gold, predicted = _merge_close_numbers(gold_rows, predicted_rows)
+    sides: tuple[tuple[Literal["gold", "predicted"], Rows, Rows, Rows], ...] = (
+        ("gold", gold_rows, gold, predicted),
+        ("predicted", predicted_rows, predicted, gold),
+    )
+    for side, rows, mine, theirs in sides:
+        left = Counter(theirs)
+        for row, merged in zip(rows, mine, strict=True):
+            left[merged] -= 1
+            if left[merged] < 0:
+                return side, row
+    raise ValueError("both results hold the same rows; expected results that differ as bags")
+
+
 def denotation_key(rows: Rows, order_matters: bool) -> str:
     """SHA-256 of the result, equal for results that agree: for votes and for removing duplicates.
 
@@ -171,7 +195,7 @@ def _merge_close_numbers(gold: Rows, predicted: Rows) -> tuple[list[Row], list[R
     least: dict[float, float] = {}
     last: float | None = None
     for number in sorted(numbers):
-        is_close = last is not None and _are_close(last, number)
+        is_close = last is not None and are_close(last, number)
         least[number] = least[last] if last is not None and is_close else number
         last = number
 
@@ -185,7 +209,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
-def _are_close(a: float, b: float) -> bool:
+def are_close(a: float, b: float) -> bool:
     has_float = isinstance(a, float) or isinstance(b, float)
     return has_float and math.isclose(a, b, rel_tol=FLOAT_TOLERANCE, abs_tol=ZERO_TOLERANCE)
 

@@ -5,11 +5,10 @@ A question is one observation; every number says of how many questions it is mad
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple, TypeVar
 
-Row = TypeVar("Row")
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -49,19 +48,17 @@ def score(outcomes: Iterable[bool | int]) -> Score:
     return Score(num, num_correct, num_correct / num if num else math.nan, low, high)
 
 
-def score_by(
-    rows: Iterable[Row], outcome: Callable[[Row], bool | int], key: Callable[[Row], Key]
-) -> dict[Key, Score]:
-    """The score of each group of rows, groups in the order in which they first occur.
+def score_by(outcomes: Iterable[tuple[Key, bool | int]]) -> dict[Key, Score]:
+    """The score of each group, from (group, outcome) pairs; groups in their order of appearance.
 
-    >>> rows = [("easy", 1), ("hard", 0), ("easy", 1)]
-    >>> {level: s.accuracy for level, s in score_by(rows, lambda r: r[1], lambda r: r[0]).items()}
+    >>> levels = score_by([("easy", 1), ("hard", 0), ("easy", 1)])
+    >>> {level: s.accuracy for level, s in levels.items()}
     {'easy': 1.0, 'hard': 0.0}
     """
     groups: dict[Key, list[bool | int]] = defaultdict(list)
-    for row in rows:
-        groups[key(row)].append(outcome(row))
-    return {name: score(outcomes) for name, outcomes in groups.items()}
+    for group, outcome in outcomes:
+        groups[group].append(outcome)
+    return {group: score(values) for group, values in groups.items()}
 
 
 def wilson_interval(num_correct: int, num: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -1,0 +1,267 @@
+"""Is a predicted query right? Correct, incorrect or unknown, with the reason and a witness.
+
+`correct`: the strict denotation of gold on every database where gold can judge. `incorrect`: a real
+result that differs on one, or an error of the prediction's own. `unknown`: gold can judge on no
+database; the prediction hit a limit, or depends on the clock; or only the order of columns, or an
+order of rows that cannot be told from a tie, differs. Official scores stand beside the verdict.
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from sense.denotation import Row, strict_comparison, unmatched_row
+from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
+from sense.gold import GoldCheck, check_gold, volatility
+from sense.official import bird_score, spider_score
+from sense.workers import WorkerFailure, map_in_workers
+
+__all__ = [
+    "GoldCheck",
+    "Judgement",
+    "Rule",
+    "Unit",
+    "Verdict",
+    "check_gold",
+    "execution_reward",
+    "judge",
+    "judge_all",
+]
+
+Verdict: TypeAlias = Literal["correct", "incorrect", "unknown"]
+Rule: TypeAlias = Literal["spider", "bird", "strict"]
+
+UNIT_SECONDS_PER_QUERY_SECOND = 3  # a unit runs several queries; a stuck one ends it there
+MAX_WITNESS_CHARS = 200  # of one text value
+OWN_FAULTS = ("error", "refused")
+REWARDS: dict[Verdict, float | None] = {"correct": 1.0, "incorrect": 0.0, "unknown": None}
+OFFICIAL_SCORES = {"spider": spider_score, "bird": bird_score}
+
+
+class Judgement(NamedTuple):
+    """What one prediction is worth."""
+
+    verdict: Verdict
+    reason: str
+    """`equal`, `differs`, `row_order`, `column_order`; `error`, `refused`, `limit`, `crash`;
+    `time`, `random`; or `gold_` and the status of a gold that cannot judge."""
+    witness: str
+    """JSON object: the first row that only one side returns, or the error; "" if there is none."""
+    scores: dict[str, int]
+    """1 or 0 per rule that was asked for."""
+
+
+class Unit(NamedTuple):
+    """Predictions for one question, to be judged together."""
+
+    db_paths: tuple[str, ...]
+    """Databases with the same schema, on all of which a prediction must be right."""
+    gold_sql: str
+    predicted_sqls: tuple[str, ...]
+
+
+def judge(
+    unit: Unit, rules: Sequence[Rule] = ("strict",), limits: Limits = DEFAULT_LIMITS
+) -> tuple[str, list[Judgement]]:
+    """The status of gold, `ok` if it can judge on some database, and a judgement per prediction.
+
+    Runs in this process: gold once per database, equal predictions once. Raises DatabaseError.
+    """
+    golds = {path: check_gold(path, unit.gold_sql, limits) for path in unit.db_paths}
+    statuses = [gold.status for gold in golds.values()]
+    status = "ok" if "ok" in statuses else statuses[0]
+    known = {(path, unit.gold_sql): gold.execution for path, gold in golds.items()}
+    judged = {
+        sql: _judgement(golds, unit.gold_sql, sql, rules, _Runs(limits, known))
+        for sql in dict.fromkeys(unit.predicted_sqls)
+    }
+    return status, [judged[sql] for sql in unit.predicted_sqls]
+
+
+def judge_all(
+    units: Iterable[Unit],
+    rules: Sequence[Rule] = ("strict",),
+    limits: Limits = DEFAULT_LIMITS,
+    num_workers: int = 1,
+) -> Iterator[tuple[str, list[Judgement]]]:
+    """`judge` of each unit, in order, in worker processes; num_workers 0 = in this process.
+
+    A unit whose worker is lost is taken apart: its gold and each prediction are judged alone, and
+    only what is lost again is `unknown`. Raises DatabaseError.
+    """
+    judge_unit = partial(judge, rules=tuple(rules), limits=limits)
+    max_seconds = limits.max_seconds * UNIT_SECONDS_PER_QUERY_SECOND
+    units, again = itertools.tee(units)
+    for unit, result in zip(
+        again, map_in_workers(judge_unit, units, num_workers, max_seconds), strict=True
+    ):
+        if not isinstance(result, WorkerFailure):
+            yield result
+            continue
+        parts = [unit._replace(predicted_sqls=())]
+        parts += [unit._replace(predicted_sqls=(sql,)) for sql in unit.predicted_sqls]
+        gold, *predictions = map_in_workers(judge_unit, parts, num_workers, max_seconds)
+        if isinstance(gold, WorkerFailure):
+            lost = Judgement("unknown", f"gold_{gold.status}", "", dict.fromkeys(rules, 0))
+            yield gold.status, [lost] * len(unit.predicted_sqls)
+        else:
+            yield gold[0], [_alone(prediction, rules) for prediction in predictions]
+
+
+def execution_reward(
+    completions: Sequence[str | Sequence[Mapping[str, str]]],
+    db_id: Sequence[str],
+    sql: Sequence[str],
+    databases: str | Sequence[str] = "databases",
+    num_workers: int = 1,
+    **kwargs: object,
+) -> list[float | None]:
+    """1.0 for each correct completion, 0.0 for each incorrect one, None where that is unknown.
+
+    For TRL trainers: `completions`, and the columns `db_id` and `sql` (gold) of the same length;
+    other columns are ignored. A completion is text or a list of messages. databases: folder or Hub
+    data set that holds the databases, or a column of such; set it with `functools.partial`.
+
+    >>> import sqlite3, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> connection = sqlite3.connect(Path(folder) / "pets.sqlite")
+    >>> _ = connection.execute("CREATE TABLE pet AS SELECT 'Rex' AS name, 3 AS age")
+    >>> connection.commit()
+    >>> completions = ["SELECT name FROM pet", "SELECT age FROM pet"]
+    >>> gold = ["SELECT name FROM pet WHERE age = 3"] * 2
+    >>> execution_reward(completions, ["pets"] * 2, gold, databases=folder)
+    [1.0, 0.0]
+    """
+    from sense.completion import extract_sql
+    from sense.database import find_database
+
+    sources = [databases] * len(completions) if isinstance(databases, str) else databases
+    questions: dict[tuple[str, str, str], list[int]] = {}
+    for i, question in enumerate(zip(sources, db_id, sql, strict=True)):
+        questions.setdefault(question, []).append(i)
+    answers = [extract_sql(_text(completion)) for completion in completions]
+    units = [
+        Unit((str(find_database(source, name)),), gold_sql, tuple(answers[i] for i in places))
+        for (source, name, gold_sql), places in questions.items()
+    ]
+    rewards: list[float | None] = [None] * len(completions)
+    judged = judge_all(units, num_workers=num_workers)
+    for places, (_, judgements) in zip(questions.values(), judged, strict=True):
+        for i, judgement in zip(places, judgements, strict=True):
+            rewards[i] = REWARDS[judgement.verdict]
+    return rewards
+
+
+class _Runs:
+    """Queries run on behalf of one prediction, each once."""
+
+    def __init__(self, limits: Limits, known: Mapping[tuple[str, str], Execution]) -> None:
+        self.limits = limits
+        self.known = dict(known)
+
+    def __call__(self, db_path: str, sql: str) -> Execution:
+        if (db_path, sql) not in self.known:
+            self.known[db_path, sql] = execute(db_path, sql, self.limits)
+        return self.known[db_path, sql]
+
+
+class _Finding(NamedTuple):
+    verdict: Verdict
+    reason: str
+    witness: dict[str, Any]
+
+
+def _judgement(
+    golds: Mapping[str, GoldCheck],
+    gold_sql: str,
+    predicted_sql: str,
+    rules: Sequence[Rule],
+    run: _Runs,
+) -> Judgement:
+    finding = _finding(golds, predicted_sql, run)
+    scores: dict[str, int] = {}
+    for rule in rules:
+        if rule == "strict":
+            scores[rule] = int(finding.verdict == "correct")
+        else:
+            accepts = OFFICIAL_SCORES[rule]
+            passed = [accepts(partial(run, path), gold_sql, predicted_sql) for path in golds]
+            scores[rule] = min(passed)
+    witness = json.dumps(finding.witness, ensure_ascii=False) if finding.witness else ""
+    return Judgement(finding.verdict, finding.reason, witness, scores)
+
+
+def _finding(golds: Mapping[str, GoldCheck], predicted_sql: str, run: _Runs) -> _Finding:
+    """What the databases say together: one refutation is enough, one doubt spoils agreement."""
+    statuses = [gold.status for gold in golds.values()]
+    if "ok" not in statuses:
+        return _Finding("unknown", f"gold_{statuses[0]}", {})
+    if reason := volatility(predicted_sql):
+        return _Finding("unknown", reason, {})
+    result = _Finding("correct", "equal", {})
+    for path, gold in golds.items():
+        if gold.status not in ("ok", "empty"):
+            continue
+        finding = _compared(gold, run(path, predicted_sql))
+        if len(golds) > 1 and finding.witness:
+            finding.witness["database"] = Path(path).name
+        if finding.verdict == "incorrect":
+            return finding
+        if result.verdict == "correct":
+            result = finding
+    return result
+
+
+def _compared(gold: GoldCheck, predicted: Execution) -> _Finding:
+    if predicted.status != "ok":
+        verdict: Verdict = "incorrect" if predicted.status in OWN_FAULTS else "unknown"
+        return _Finding(verdict, predicted.status, {"error": predicted.error})
+    rows = gold.execution.rows
+    comparison = strict_comparison(rows, predicted.rows, gold.order_matters, gold.tie_sizes)
+    if comparison == "equal":
+        return _Finding("correct", "equal", {})
+    is_open = comparison == "column_order" or (comparison == "row_order" and gold.tie_sizes is None)
+    witness = _witness(gold.execution, predicted, comparison)
+    return _Finding("unknown" if is_open else "incorrect", comparison, witness)
+
+
+def _witness(gold: Execution, predicted: Execution, comparison: str) -> dict[str, Any]:
+    counts = {"gold_rows": len(gold.rows), "predicted_rows": len(predicted.rows)}
+    widths = {"gold_columns": len(gold.columns), "predicted_columns": len(predicted.columns)}
+    if comparison == "differs":
+        side, row = unmatched_row(gold.rows, predicted.rows)
+        if len(gold.columns) != len(predicted.columns):
+            counts |= widths
+        return {"only_in": side, "row": _shown(row), **counts}
+    pairs = zip(gold.rows, predicted.rows, strict=True)
+    number, first = next((i, pair) for i, pair in enumerate(pairs, start=1) if pair[0] != pair[1])
+    return {"row_number": number, "gold": _shown(first[0]), "predicted": _shown(first[1])}
+
+
+def _shown(row: Row) -> list[Any]:
+    return [_shown_value(value) for value in row]
+
+
+def _shown_value(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return f"x'{value[:MAX_WITNESS_CHARS].hex()}'"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str) and len(value) > MAX_WITNESS_CHARS:
+        return value[:MAX_WITNESS_CHARS] + "..."
+    return value
+
+
+def _alone(result: tuple[str, list[Judgement]] | WorkerFailure, rules: Sequence[Rule]) -> Judgement:
+    if isinstance(result, WorkerFailure):
+        witness = json.dumps({"error": result.error})
+        return Judgement("unknown", result.status, witness, dict.fromkeys(rules, 0))
+    return result[1][0]
+
+
+def _text(completion: str | Sequence[Mapping[str, str]]) -> str:
+    return completion if isinstance(completion, str) else completion[-1]["content"]
