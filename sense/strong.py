@@ -1,0 +1,347 @@
+"""The strong set made by the grammar: databases -> units of work -> verified examples.
+
+A unit is one database with a quota per level. Units run in worker processes; each is a pure
+function of its fields, so a run that was killed ends with the same rows when it is started again.
+The plan changes only between rounds: what a database could not give is asked of the others.
+"""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from tqdm import tqdm
+
+from sense.database import build_database, database_script, database_sha256, fill_database
+from sense.domain import Invention, invent_databases, read_domains, split_domains
+from sense.example import HARDNESS_LEVELS, Example, Hardness, content_id, to_row
+from sense.execution import DatabaseError, WorkerFailure, map_in_workers
+from sense.facts import Funnel
+from sense.grammar import Candidate, sample_examples
+from sense.journal import Journal
+from sense.profile import Profile, profile_database
+from sense.prompt import PromptContract, completion_messages, prompt_messages
+from sense.splits import SPLITS, Split, held_out_databases, split_by_template
+from sense.verdict import check_gold
+
+Quota: TypeAlias = dict[Hardness, int]
+"""Number of examples by level."""
+
+ROWS_PER_TABLE = 60
+TEST_DOMAIN_SHARE = 0.2
+MAX_ROUNDS = 4
+SURPLUS = 1.25
+"""What later rounds ask for beyond what is missing, since some of it repeats earlier rows."""
+MAX_UNIT_SECONDS = 300.0
+"""A unit takes seconds; one that takes this long has met a database that it cannot handle."""
+MAX_SCRIPT_BYTES = 256 * 1024
+"""A larger database is published as a file, so that the viewer can show the config."""
+
+
+class Database(NamedTuple):
+    """A database that examples are written for."""
+
+    db_id: str
+    path: str
+    domain: str
+    license: str
+    split: Split | Literal[""]
+    """"" where both splits come from this one database."""
+
+
+class Unit(NamedTuple):
+    """One database in one round, with all that decides its rows."""
+
+    round: int
+    database: Database
+    quota: Quota
+    seed: int
+    contract: PromptContract
+
+    @property
+    def key(self) -> str:
+        return f"{self.round}/{self.database.db_id}"
+
+
+def given_databases(
+    paths: Mapping[str, Path], license: str, test_share: float, seed: int
+) -> list[Database]:
+    """The user's databases, a seeded share of them for testing, at least one of each kind.
+
+    A single database serves both splits, which are then kept apart by SQL template.
+    """
+    test = held_out_databases(paths, test_share, seed)
+    return [
+        Database(
+            db_id=db_id,
+            path=str(path),
+            domain="",
+            license=license,
+            split="" if len(paths) == 1 else "test" if db_id in test else "train",
+        )
+        for db_id, path in sorted(paths.items())
+    ]
+
+
+def invented_databases(
+    num: int, test_share: float, seed: int, invented_names: float, folder: Path, num_workers: int
+) -> list[Database]:
+    """`num` databases invented from the catalogue, built and filled in `folder`.
+
+    The test databases come from domains of their own, under the catalogue's real names.
+    """
+    domains = read_domains()
+    num_test = round(test_share * num)
+    train, test = sorted(domains), ()
+    if num_test:
+        train, test = split_domains(domains, max(1, round(TEST_DOMAIN_SHARE * len(domains))), seed)
+    plan: list[tuple[Split, Sequence[str], int, float]] = [
+        ("train", train, num - num_test, invented_names),
+        ("test", test, num_test, 0.0),
+    ]
+    databases, jobs = [], []
+    for split, names, count, share in plan:
+        if not count:
+            continue
+        chosen = [domains[name] for name in names]
+        for invention in invent_databases(count, seed, chosen, share):
+            path = folder / f"{invention.db_id}.sqlite"
+            databases.append(
+                Database(invention.db_id, str(path), invention.domain, "apache-2.0", split)
+            )
+            if not path.exists():
+                jobs.append((invention, str(path), seed))
+    for result in tqdm(
+        map_in_workers(_build_invention, jobs, num_workers, MAX_UNIT_SECONDS),
+        desc="databases",
+        total=len(jobs),
+    ):
+        if isinstance(result, WorkerFailure):
+            raise RuntimeError(f"an invented database could not be built: {result.error}")
+    return databases
+
+
+class Kept(NamedTuple):
+    """Where a kept example lies in the journal."""
+
+    key: str
+    index: int
+
+
+class StrongSet:
+    """The examples of a run: which are kept, and why the others are not.
+
+    Rows stay in the journal; memory grows by one digest per example.
+    """
+
+    def __init__(
+        self, totals: Mapping[Split, int], levels: Mapping[Hardness, float], journal: Journal
+    ) -> None:
+        """totals: examples wanted per split; levels: their shares by hardness."""
+        self.journal = journal
+        self.funnel = Funnel("grammar", unit="candidates")
+        self.kept: dict[Split, list[Kept]] = {split: [] for split in SPLITS}
+        self.missing: dict[Split, Counter[Hardness]] = {
+            split: Counter(shares(total, levels)) for split, total in totals.items()
+        }
+        self._test_share = totals["test"] / max(1, sum(totals.values()))
+        self._seen: set[bytes] = set()
+
+    def add(self, unit: Unit) -> Counter[Hardness]:
+        """Takes what a finished unit gives; returns how many it gave per level, kept or not."""
+        result = self.journal[unit.key]
+        for reason, num in result["rejected"].items():
+            self.funnel.drop(reason, num)
+        given: Counter[Hardness] = Counter()
+        for index, row in enumerate(result["rows"]):
+            given[row["hardness"]] += 1
+            split = unit.database.split or split_by_template(row["sql"], self._test_share)
+            digest = bytes.fromhex(content_id(row["db_id"], row["question"].lower()))[:16]
+            if digest in self._seen:
+                self.funnel.drop("duplicate_question")
+            elif not self.missing[split][row["hardness"]]:
+                self.funnel.drop("beyond_quota")
+            else:
+                self._seen.add(digest)
+                self.missing[split][row["hardness"]] -= 1
+                self.kept[split].append(Kept(unit.key, index))
+                self.funnel.keep()
+        return given
+
+    def rows(self, split: Split) -> Iterator[dict[str, Any]]:
+        """The dataset rows of a split, in the order of the plan."""
+        key, unit_rows = "", []
+        for kept in self.kept[split]:
+            if kept.key != key:
+                key, unit_rows = kept.key, self.journal[kept.key]["rows"]
+            yield unit_rows[kept.index]
+
+
+def make_examples(
+    strong: StrongSet,
+    databases: Sequence[Database],
+    contract: PromptContract,
+    seed: int,
+    num_workers: int,
+) -> None:
+    """Runs rounds of units until the set is full or the databases hold no more."""
+    spent: set[tuple[str, Hardness]] = set()
+    for number in range(MAX_ROUNDS):
+        units = plan_round(number, strong.missing, databases, spent, contract, seed)
+        waiting = [unit for unit in units if unit.key not in strong.journal]
+        results = map_in_workers(run_unit, waiting, num_workers, MAX_UNIT_SECONDS)
+        progress = tqdm(results, desc=f"round {number + 1}", total=len(waiting), unit="database")
+        for unit, result in zip(waiting, progress, strict=True):
+            if isinstance(result, WorkerFailure):
+                result = {"rows": [], "rejected": {f"database_{result.status}": 1}}
+            strong.journal.put(unit.key, result)
+        for unit in units:
+            given = strong.add(unit)
+            spent |= {
+                (unit.database.db_id, level)
+                for level in unit.quota
+                if given[level] < unit.quota[level]
+            }
+        if not any(count for missing in strong.missing.values() for count in missing.values()):
+            return
+
+
+def plan_round(
+    number: int,
+    missing: Mapping[Split, Mapping[Hardness, int]],
+    databases: Sequence[Database],
+    spent: set[tuple[str, Hardness]],
+    contract: PromptContract,
+    seed: int,
+) -> list[Unit]:
+    """The units of a round: what is missing, spread evenly over the databases not yet spent.
+
+    spent: databases that gave less than was asked of them, by level.
+    """
+    quotas: dict[str, Quota] = defaultdict(dict)
+    for split in {database.split for database in databases}:
+        for level in HARDNESS_LEVELS:
+            open_ids = [
+                database.db_id
+                for database in databases
+                if database.split == split and (database.db_id, level) not in spent
+            ]
+            wanted = sum(counts[level] for name, counts in missing.items() if split in ("", name))
+            if not wanted or not open_ids:
+                continue
+            wanted = round(wanted * (SURPLUS if number else 1))
+            order = random.Random(f"{seed} {number} {split} {level}").sample(
+                open_ids, len(open_ids)
+            )
+            for db_id, share in zip(order, spread(wanted, len(order)), strict=True):
+                if share:
+                    quotas[db_id][level] = share
+    return [
+        Unit(number, database, quotas[database.db_id], seed, contract)
+        for database in databases
+        if quotas[database.db_id]
+    ]
+
+
+def run_unit(unit: Unit) -> dict[str, Any]:
+    """`{"rows": [dataset rows], "rejected": {reason: count}}` of one unit."""
+    database = unit.database
+    rejected: Counter[str] = Counter()
+    try:
+        profile = profile_database(database.path)
+        sha256 = database_sha256(database.path)
+    except DatabaseError:
+        return {"rows": [], "rejected": {"database_corrupt": 1}}
+    rows = []
+    for candidate in _candidates(profile, unit, rejected):
+        status = check_gold(database.path, candidate.sql).status
+        if status != "ok":
+            rejected[f"gold_{status}"] += 1
+            continue
+        example = Example(
+            db_id=database.db_id,
+            question=candidate.question,
+            sql=candidate.sql,
+            hardness=candidate.hardness,
+            gold_status=status,
+            source="grammar",
+            db_sha256=sha256,
+            license=database.license,
+            requested_level=candidate.requested_level,
+            features=list(candidate.features),
+            style=candidate.style,
+            domain=database.domain,
+            teacher="grammar",
+            prompt_hash=unit.contract.hash,
+            prompt=prompt_messages(unit.contract, database.path, candidate.question),
+            completion=completion_messages(unit.contract, candidate.sql),
+        )
+        rows.append(to_row(example))
+    return {"rows": rows, "rejected": dict(rejected)}
+
+
+def _candidates(profile: Profile, unit: Unit, rejected: Counter[str]) -> Iterator[Candidate]:
+    for level, num in unit.quota.items():
+        seed = int(content_id(str(unit.seed), unit.key, level)[:15], 16)
+        yield from sample_examples(profile, num, seed, {level: 1}, rejected)
+
+
+def database_rows(databases: Iterable[Database], source: str) -> Iterator[dict[str, Any]]:
+    """Rows of config `databases`; a large database has no script and is published as a file."""
+    for database in databases:
+        schema_only = Path(database.path).stat().st_size > MAX_SCRIPT_BYTES
+        script = "" if schema_only else database_script(database.path)
+        profile = profile_database(database.path)
+        yield {
+            "db_id": database.db_id,
+            "domain": database.domain,
+            "db_sha256": database_sha256(database.path),
+            "script": script,
+            "source": source,
+            "license": database.license,
+            "num_tables": len(profile.tables),
+            "num_rows": sum(table.num_rows for table in profile.tables),
+        }
+
+
+def database_files(databases: Iterable[Database]) -> dict[str, str]:
+    """Path in the published folder -> file, of the databases that are too large for a script."""
+    return {
+        f"databases/{database.db_id}/{database.db_id}.sqlite": database.path
+        for database in databases
+        if Path(database.path).stat().st_size > MAX_SCRIPT_BYTES
+    }
+
+
+def shares(total: int, levels: Mapping[Hardness, float]) -> Quota:
+    """`total` divided by the shares, which need not sum to 1; the sum is exactly `total`.
+
+    >>> shares(10, {"easy": 1, "medium": 2})
+    {'easy': 3, 'medium': 7}
+    """
+    whole = sum(levels.values())
+    quota, start, edge = {}, 0, 0.0
+    for level, share in levels.items():
+        edge += total * share / whole
+        quota[level] = round(edge) - start
+        start = round(edge)
+    return quota
+
+
+def spread(total: int, num_parts: int) -> list[int]:
+    """`total` as `num_parts` integers that differ by at most one, the larger ones first.
+
+    >>> spread(7, 3)
+    [3, 2, 2]
+    """
+    share, rest = divmod(total, num_parts)
+    return [share + (part < rest) for part in range(num_parts)]
+
+
+def _build_invention(job: tuple[Invention, str, int]) -> None:
+    invention, path, seed = job
+    draft = Path(path).with_suffix(".draft")
+    build_database(invention.script, draft)
+    fill_database(draft, ROWS_PER_TABLE, seed)
+    draft.rename(path)
