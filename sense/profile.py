@@ -55,6 +55,8 @@ class ColumnProfile:
     """What one column holds."""
 
     table: str
+    noun: str
+    """What a row of the table is called."""
     name: str
     words: str
     """Natural name, without a leading name of the table where that stays unambiguous."""
@@ -168,6 +170,7 @@ def _profile_column(
     ordered = kind in ("integer", "real", "year", "date") and literals
     return ColumnProfile(
         table=table.name,
+        noun=singular(natural_name(table.name)),
         name=column.name,
         words=words,
         kind=kind,

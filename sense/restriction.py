@@ -1,0 +1,260 @@
+"""What restricts a noun in a question: "older than 40", "with at least 3 hives", "whose city is Rome".
+
+Comparison words map one to one: more than, above, after are `>`; at least, or more are `>=`; between
+includes both ends. Every phrase names its column and its values.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+from sense.intent import Beyond, Compared, Condition, Filter, Has, Shared
+from sense.profile import ColumnProfile, TableProfile, Value
+from sense.wording import article, is_person, is_plural, listed, plural, possessive
+
+Style: TypeAlias = Literal["interrogative", "imperative", "formal", "colloquial", "keyword"]
+STYLES: tuple[Style, ...] = get_args(Style)
+
+CLAUSES = {
+    ">": ("is more than {}", "is greater than {}", "is above {}", "exceeds {}"),
+    ">=": ("is at least {}", "is {} or more"),
+    "<": ("is less than {}", "is below {}", "is under {}"),
+    "<=": ("is at most {}", "is {} or less"),
+    "=": ("is {}",),
+    "<>": ("is not {}", "is other than {}"),
+}
+TIME_CLAUSES = {
+    ">": ("is after {}", "is later than {}"),
+    ">=": ("is {} or later", "is not before {}"),
+    "<": ("is before {}", "is earlier than {}"),
+    "<=": ("is {} or earlier", "is not after {}"),
+    "=": ("is {}",),
+    "<>": ("is not {}",),
+}
+AMOUNTS = {
+    ">": ("above {}", "of more than {}", "greater than {}", "over {}"),
+    ">=": ("of at least {}", "of {} or more"),
+    "<": ("below {}", "of less than {}", "under {}"),
+    "<=": ("of at most {}", "of {} or less"),
+    "=": ("of {}",),
+}
+COUNTS = {
+    ">": ("more than {}",),
+    ">=": ("at least {}", "{} or more"),
+    "<": ("fewer than {}",),
+    "<=": ("at most {}", "{} or fewer"),
+    "=": ("exactly {}",),
+}
+COUNT_WORDS = frozenset("count number num total amount level rate rating score size rank".split())
+QUESTION_WORDS = ("is", "has", "can")
+"""First words of a boolean column that reads as a question."""
+TRUE_VALUES = ("1", "t", "y", "yes", "true")
+
+
+@dataclass(frozen=True)
+class Voice:
+    """The style of one question and the source of its variation."""
+
+    style: Style
+    rng: random.Random
+
+    def pick(self, *choices: str) -> str:
+        return self.rng.choice(choices)
+
+    def chance(self, share: float) -> bool:
+        return self.rng.random() < share
+
+
+class Restriction(NamedTuple):
+    """One restriction; `word` says how it joins its noun and whether it can be a verb phrase."""
+
+    word: Literal["with", "be", "have", "do", "whose"]
+    """ "with a price above 3", "who are older than 3", "that have no hive", "that lack ..." """
+    text: str
+
+
+def title(column: ColumnProfile) -> str:
+    """The column as a noun: "age"; a plural that counts something is "number of frames"."""
+    words = column.words.split()
+    counts = column.kind == "integer" and not COUNT_WORDS & set(words)
+    if counts and (is_plural(column.words) or (len(words) > 1 and is_plural(words[0]))):
+        return f"number of {column.words}"
+    return column.words
+
+
+def owned_title(column: ColumnProfile, home: str) -> str:
+    """The title, with its table where that is not the one at hand: "keeper's age"."""
+    return title(column) if column.table == home else f"{possessive(column.noun)} {title(column)}"
+
+
+def restricted(
+    filters: tuple[Filter, ...], either: bool, table: TableProfile, many: bool, voice: Voice
+) -> str:
+    """The filters as they follow the noun of `table`, with a space before; "" for none."""
+    phrases = []
+    for item in filters:
+        word, text = restriction(item, table, many, voice, alone=len(filters) == 1)
+        who = "who" if is_person(table.noun) else "that"
+        verb = {"be": "are" if many else "is", "have": "have" if many else "has"}.get(word, "")
+        lead = word if word in ("with", "whose") else f"{who} {verb}".strip()
+        phrases.append(f" {lead} {text}")
+    return (" or" if either else " and").join(phrases)
+
+
+def predicate(item: Filter, table: TableProfile, voice: Voice) -> str:
+    """The filter as a verb phrase of a plural subject: "have no hive", "are older than 40"."""
+    word, text = restriction(item, table, True, voice, alone=True)
+    if word == "whose":
+        return ""
+    return f"{'' if word == 'do' else 'are ' if word == 'be' else 'have '}{text}"
+
+
+def restriction(
+    item: Filter, table: TableProfile, many: bool, voice: Voice, alone: bool
+) -> Restriction:
+    """One filter about rows of `table`; `alone` when no other restriction stands beside it."""
+    if isinstance(item, Condition):
+        return _condition(item, table, many, voice, alone)
+    if isinstance(item, Compared):
+        relation = "more than" if item.operator == ">" else "less than"
+        its = "their" if many or is_person(table.noun) else "its"
+        text = f"{title(item.left)} is {relation} {its} {title(item.right)}"
+        return Restriction("whose", text)
+    if isinstance(item, Beyond):
+        return Restriction("whose", f"{title(item.column)} {_beyond(item, table, voice)}")
+    if isinstance(item, Shared):
+        other = "no other" if item.negated else "another"
+        return Restriction("whose", f"{title(item.column)} is shared by {other} {table.noun}")
+    return _has(item, many, voice)
+
+
+def clause(item: Condition, home: str, voice: Voice) -> str:
+    """The condition with its column as the subject: "age is more than 40"."""
+    subject, column = owned_title(item.column, home), item.column
+    values = [value_text(value, column, voice) for value in item.values]
+    match item.operator:
+        case "between":
+            verb = f"is between {values[0]} and {values[1]}"
+        case "in":
+            verb = voice.pick(f"is {listed(values, 'or')}", f"is either {listed(values, 'or')}")
+        case "null":
+            verb = voice.pick("is missing", "is not known")
+        case "not null":
+            verb = voice.pick("is known", "is recorded")
+        case "in year":
+            verb = voice.pick(f"is in {values[0]}", f"is in the year {values[0]}")
+        case "starts":
+            verb = f"{voice.pick('starts with', 'begins with')} '{item.values[0]}'"
+        case "contains":
+            verb = f"contains '{item.values[0]}'"
+        case "ends":
+            verb = f"ends with '{item.values[0]}'"
+        case operator:
+            table = TIME_CLAUSES if column.kind in ("year", "date") else CLAUSES
+            verb = voice.pick(*table[operator]).format(*values)
+    return f"{subject} {verb}"
+
+
+def value_text(value: Value, column: ColumnProfile, voice: Voice) -> str:
+    """The value as a person writes it: text in quotes unless it is a plain name or a number."""
+    if not isinstance(value, str):
+        return str(value)
+    if column.kind == "date":
+        if len(value) != 10 or voice.style not in ("formal", "colloquial"):
+            return value
+        day = date.fromisoformat(value)
+        return f"{day.day} {day:%B} {day.year}"
+    plain = value.replace(" ", "").replace("-", "")
+    if value.isdigit() or (plain.isalpha() and value[0].isupper() and voice.style != "formal"):
+        return value
+    return f'"{value}"' if "'" in value else f"'{value}'"
+
+
+def how_many(operator: str, value: Value, noun: str, voice: Voice) -> str:
+    """ "more than 3 hives", "exactly one hive"; `noun` is singular and may carry a restriction."""
+    head, _, rest = noun.partition("|")
+    words = voice.pick(*COUNTS[operator])
+    one = value == 1 and not words.startswith("{}")
+    amount = words.format("one" if one else value)
+    return f"{amount} {head if one else plural(head)}{rest}"
+
+
+def _condition(
+    item: Condition, table: TableProfile, many: bool, voice: Voice, alone: bool
+) -> Restriction:
+    column, operator = item.column, item.operator
+    if column.table != table.name:
+        if alone and voice.chance(0.4):
+            return _belonging(item, many, voice)
+        return Restriction("whose", clause(item, table.name, voice))
+    truth = _truth(item)
+    if truth is not None:
+        return _boolean(column.words, truth, many)
+    name = title(column)
+    if operator in COUNTS and name.startswith("number of ") and voice.chance(0.7):
+        amount = voice.pick(*COUNTS[operator]).format(item.values[0])
+        return Restriction("with", f"{amount} {column.words}")
+    if name == "age" and operator in (">", "<") and is_person(table.noun) and voice.chance(0.7):
+        return Restriction("be", f"{'older' if operator == '>' else 'younger'} than {item.values[0]}")
+    if column.kind in ("integer", "real") and voice.chance(0.5):
+        if operator == "between":
+            low, high = item.values
+            return Restriction("with", f"{article(name)} between {low} and {high}")
+        if operator in AMOUNTS:
+            amount = voice.pick(*AMOUNTS[operator]).format(item.values[0])
+            return Restriction("with", f"{article(name)} {amount}")
+    if operator == "=" and column.kind in ("category", "text") and voice.chance(0.25):
+        if column is table.display and name in ("name", "title"):
+            return Restriction("be", f"called {value_text(item.values[0], column, voice)}")
+        return Restriction("with", f"the {name} {value_text(item.values[0], column, voice)}")
+    return Restriction("whose", clause(item, table.name, voice))
+
+
+def _belonging(item: Condition, many: bool, voice: Voice) -> Restriction:
+    owner = TableProfile(item.column.table, item.column.noun, (), 0, None, None)
+    inner = restricted((item,), False, owner, False, voice)
+    return Restriction("do", f"belong{'' if many else 's'} to {article(item.column.noun)}{inner}")
+
+
+def _beyond(item: Beyond, table: TableProfile, voice: Voice) -> str:
+    name, rows = title(item.column), plural(table.noun)
+    if item.group:
+        among = f"all {rows} with the same {title(item.group)}"
+    elif item.scope:
+        among = f"the {rows}{restricted((item.scope,), False, table, True, voice)}"
+    else:
+        among = f"all {rows}"
+    if item.operator == "=":
+        return f"equals the {'maximum' if item.function == 'max' else 'minimum'} {name} of {among}"
+    words = {">": ("above", "greater than", "higher than"), "<": ("below", "less than", "lower than")}
+    return f"is {voice.pick(*words[item.operator])} the average {name} of {among}"
+
+
+def _has(item: Has, many: bool, voice: Voice) -> Restriction:
+    member = item.relation.member
+    scope = restricted((item.scope,), False, member, False, voice) if item.scope else ""
+    if item.negated:
+        return Restriction("have", f"no {member.noun}{scope}")
+    words = ("at least one", "one or more") if not scope else ("at least one",)
+    count = voice.pick(*words)
+    return Restriction("have", f"{count} {plural(member.noun) if 'more' in count else member.noun}{scope}")
+
+
+def _truth(item: Condition) -> bool | None:
+    """Whether the condition asks for yes or for no, None when its column is no such question."""
+    first, _, rest = item.column.words.partition(" ")
+    if item.column.kind != "boolean" or item.operator != "=" or not rest:
+        return None
+    return str(item.values[0]).lower() in TRUE_VALUES if first in QUESTION_WORDS else None
+
+
+def _boolean(words: str, holds: bool, many: bool) -> Restriction:
+    first, rest = words.split(" ", 1)
+    if first == "is":
+        return Restriction("be", rest if holds else f"not {rest}")
+    if first == "can":
+        return Restriction("do", f"{'can' if holds else 'cannot'} {rest}")
+    if holds:
+        return Restriction("have", rest)
+    return Restriction("do", f"{'do' if many else 'does'} not have {rest}")
