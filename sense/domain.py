@@ -1,98 +1,45 @@
-"""Databases invented without a language model: domains and seeded variations of each.
+"""Databases invented without a language model: seeded variations of the catalogue's domains.
 
-`domains.yaml` describes each domain in a small notation, one entry per table; its head explains
-it. A variation keeps some tables and columns, reorders and renames them, and can put invented
-words in the place of real ones, so that a small model must copy names from the schema instead of
-knowing them.
+A variation keeps some tables and columns of its domain, reorders and renames them, and can put
+invented words in the place of real ones, so that a small model must copy names from the schema
+instead of knowing them. Rows come from `fill_database(path, rows_per_table, seed,
+vocabularies=invention.vocabularies)` of `sense.database`.
 """
 
 import functools
-import importlib.resources
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import apsw
-import yaml
 
-CATALOGUE = "domains.yaml"
+from sense.catalogue import Domain, DomainColumn, DomainTable, read_domains
 
-DEFAULT_YEARS = (1950, 2024)
-"""Range of a `year` column that names none."""
-
-SQL_TYPES = {
-    "text": "TEXT",
-    "integer": "INTEGER",
-    "real": "REAL",
-    "date": "DATE",
-    "year": "INTEGER",
-    "bool": "BOOLEAN",
-}
+__all__ = [
+    "Domain",
+    "Invention",
+    "invent_database",
+    "invent_databases",
+    "read_domains",
+    "split_domains",
+]
 
 CONVENTIONS = {"snake": 0.7, "camel": 0.15, "prefixed": 0.15}
 """Naming conventions and how often each is drawn: `hive_count`; `HiveCount`; columns that begin
 with their table's name."""
 
 KEPT_WORDS = frozenset(
-    """
-    code count date day days fee from hours length level minutes month months name note number per
-    percent price quantity rate rating score size status text title total type until value weeks
-    weight width height year years
-    """.split()
+    {"code", "count", "date", "day", "email", "month", "name", "number", "percent", "phone"}
+    | {"price", "rate", "score", "share", "title", "total", "year"}
+    | {"celsius", "days", "degrees", "grams", "hectares", "hours", "litres", "metres", "miles"}
+    | {"minutes", "months", "seconds", "weeks", "years"}
+    | {"and", "for", "from", "has", "per", "the", "until", "was"}
 )
-"""Words that say what a column measures. They and words of one or two letters are never replaced."""
+"""Words that are never replaced, nor are those of one or two letters such as `id`, `kg` and `on`:
+they tell what a column measures, so that a question about it still makes sense."""
 
-_TOKEN = re.compile(r"->\s*\w+|\b(?:in|of)\([^()]*\)|-?[\d.]*\d\.\.-?\d[\d.]*|\S+")
-_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)")
-_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _WORD = re.compile(r"[^\W\d_]+")
-
-
-class CatalogueError(ValueError):
-    """A domain is not written in the notation of the catalogue."""
-
-
-@dataclass(frozen=True)
-class DomainColumn:
-    """One column of a domain's table."""
-
-    name: str
-    type: str
-    """Declared SQL type; a foreign key has the type of the key it refers to."""
-    primary_key: bool = False
-    references: str = ""
-    """Table whose primary key the column holds, "" when it is no foreign key."""
-    not_null: bool = True
-    unique: bool = False
-    choices: tuple[str, ...] = ()
-    """The only allowed values, a CHECK of the database."""
-    vocabulary: tuple[str, ...] = ()
-    """Likely values, no constraint."""
-    range: tuple[float, float] | None = None
-    """Smallest and largest allowed number, both included."""
-
-
-@dataclass(frozen=True)
-class DomainTable:
-    """One table of a domain; a table with several primary key columns links others."""
-
-    name: str
-    columns: tuple[DomainColumn, ...]
-
-    @property
-    def key(self) -> tuple[DomainColumn, ...]:
-        return tuple(column for column in self.columns if column.primary_key)
-
-
-@dataclass(frozen=True)
-class Domain:
-    """A subject with its tables, those that are referred to before those that refer to them."""
-
-    name: str
-    about: str
-    """One sentence about the subject."""
-    tables: tuple[DomainTable, ...]
 
 
 @dataclass(frozen=True)
@@ -106,37 +53,6 @@ class Invention:
     """CREATE TABLE statements for `sense.database.build_database`."""
     vocabularies: Mapping[tuple[str, str], tuple[str, ...]]
     """(table, column) -> likely values of a text column that the script does not constrain."""
-
-
-@functools.cache
-def read_domains() -> dict[str, Domain]:
-    """The catalogue that ships with the package, by domain name, in alphabetical order.
-
-    >>> read_domains()["beekeeping"].tables[0].name
-    'apiary'
-    """
-    text = importlib.resources.files("sense").joinpath(CATALOGUE).read_text("utf-8")
-    return parse_domains(text)
-
-
-def parse_domains(text: str) -> dict[str, Domain]:
-    """The domains in a YAML text. Raises CatalogueError naming line, table and column."""
-    domains: dict[str, Domain] = {}
-    for name, node, line in _entries(yaml.compose(text, Loader=yaml.SafeLoader), "the catalogue"):
-        _check_name(name, f"domain '{name}' (line {line})")
-        parts = {key: value for key, value, _ in _entries(node, f"domain '{name}'")}
-        if list(parts) != ["about", "tables"]:
-            raise CatalogueError(
-                f"domain '{name}' (line {line}) has the entries {', '.join(parts)}; "
-                "expected about and tables"
-            )
-        tables: dict[str, DomainTable] = {}
-        for table_name, columns, table_line in _entries(parts["tables"], f"domain '{name}'"):
-            where = f"table '{table_name}' of domain '{name}' (line {table_line})"
-            _check_name(table_name, where)
-            tables[table_name] = _parse_table(table_name, str(columns.value), tables, where)
-        domains[name] = Domain(name, str(parts["about"].value), tuple(tables.values()))
-    return dict(sorted(domains.items()))
 
 
 def invent_database(domain: Domain, seed: int, invented_names: float = 0.0) -> Invention:
@@ -166,7 +82,7 @@ def invent_database(domain: Domain, seed: int, invented_names: float = 0.0) -> I
         if column.vocabulary
     }
     db_id = f"{domain.name}_{seed:03d}"
-    return Invention(db_id, domain.name, tables, create_script(tables), vocabularies)
+    return Invention(db_id, domain.name, tables, _create_script(tables), vocabularies)
 
 
 def invent_databases(
@@ -204,7 +120,7 @@ def split_domains(
     return tuple(n for n in ordered if n not in test), tuple(n for n in ordered if n in test)
 
 
-def create_script(tables: Sequence[DomainTable]) -> str:
+def _create_script(tables: Sequence[DomainTable]) -> str:
     """CREATE TABLE statements of the tables, in their order."""
     keys = {table.name: table.key[0].name for table in tables}
     statements = []
@@ -217,127 +133,13 @@ def create_script(tables: Sequence[DomainTable]) -> str:
     return "".join(statements)
 
 
-def _entries(node: yaml.Node | None, where: str) -> Iterator[tuple[str, yaml.Node, int]]:
-    """Key, value and line of a YAML mapping; unlike yaml.safe_load it refuses a repeated key."""
-    if not isinstance(node, yaml.MappingNode):
-        raise CatalogueError(
-            f"{where} is not a YAML mapping; expected lines of the form 'name: ...'"
-        )
-    seen = set()
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if key.value in seen:
-            raise CatalogueError(f"'{key.value}' occurs twice in {where} (line {line}); rename one")
-        seen.add(key.value)
-        yield key.value, value, line
-
-
-def _check_name(name: str, where: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise CatalogueError(
-            f"'{name}' is no name - {where}; expected lower-case words joined by '_'"
-        )
-    if name.upper() in apsw.keywords:
-        raise CatalogueError(f"'{name}' is a keyword of SQL - {where}; choose another name")
-
-
-def _parse_table(
-    name: str, text: str, tables: Mapping[str, DomainTable], where: str
-) -> DomainTable:
-    columns: list[DomainColumn] = []
-    for part in re.split(r",(?![^()]*\))", text):
-        column = _parse_column(part.strip(), name, tables, where)
-        if column.name in {other.name for other in columns}:
-            raise CatalogueError(f"column '{column.name}' occurs twice in {where}; rename one")
-        columns.append(column)
-    table = DomainTable(name, tuple(columns))
-    if not table.key:
-        raise CatalogueError(f"{where} has no primary key; mark one column or several with 'pk'")
-    own_key = table.key[0].type
-    return DomainTable(
-        name, tuple(replace(c, type=own_key) if c.references == name else c for c in table.columns)
-    )
-
-
-def _parse_column(
-    text: str, table: str, tables: Mapping[str, DomainTable], where: str
-) -> DomainColumn:
-    name, *tokens = _TOKEN.findall(text) or [""]
-    where = f"column '{name}' of {where}"
-    _check_name(name, where)
-    column = DomainColumn(name, "")
-    for token in tokens:
-        if token == "pk":
-            column = replace(column, primary_key=True)
-        elif token == "unique":
-            column = replace(column, unique=True)
-        elif token == "null":
-            column = replace(column, not_null=False)
-        elif token in SQL_TYPES:
-            column = replace(column, type=SQL_TYPES[token])
-            if token == "year":
-                column = replace(column, range=column.range or DEFAULT_YEARS)
-        elif token.startswith("->"):
-            column = _with_reference(column, token[2:].strip(), table, tables, where)
-        elif token.startswith(("in(", "of(")):
-            values = tuple(value.strip() for value in token[3:-1].split(","))
-            if len(set(values)) != len(values) or "" in values:
-                raise CatalogueError(f"{where} repeats or omits a value in {token}; expected a set")
-            column = replace(column, type="TEXT")
-            if token.startswith("in("):
-                column = replace(column, choices=values)
-            else:
-                column = replace(column, vocabulary=values)
-        elif match := _RANGE.fullmatch(token):
-            column = _with_range(column, match[1], match[2], where)
-        else:
-            raise CatalogueError(
-                f"'{token}' is not understood - {where}; expected pk, unique, null, -> table, "
-                f"in(...), of(...), low..high, or a type ({', '.join(SQL_TYPES)})"
-            )
-    if not column.type and column.references != table:
-        if not column.primary_key:
-            raise CatalogueError(
-                f"{where} has no type; expected {', '.join(SQL_TYPES)}, in(...), of(...), "
-                "low..high or -> table"
-            )
-        column = replace(column, type="INTEGER")
-    return column
-
-
-def _with_reference(
-    column: DomainColumn, target: str, table: str, tables: Mapping[str, DomainTable], where: str
-) -> DomainColumn:
-    if target == table:
-        return replace(column, references=target, not_null=False)
-    if target not in tables:
-        raise CatalogueError(
-            f"{where} refers to '{target}', which is not above it; expected the table "
-            f"itself or one of: {', '.join(tables) or 'none yet'}"
-        )
-    key = tables[target].key
-    if len(key) > 1:
-        raise CatalogueError(
-            f"{where} refers to '{target}', whose primary key has {len(key)} columns; "
-            "expected a table with one"
-        )
-    return replace(column, references=target, type=key[0].type)
-
-
-def _with_range(column: DomainColumn, low: str, high: str, where: str) -> DomainColumn:
-    if float(low) >= float(high):
-        raise CatalogueError(f"{where} has the range {low}..{high}; expected low below high")
-    if "." in low or "." in high:
-        return replace(column, range=(float(low), float(high)), type=column.type or "REAL")
-    return replace(column, range=(int(low), int(high)), type=column.type or "INTEGER")
-
-
 def _choose_tables(tables: Sequence[DomainTable], rng: random.Random) -> tuple[DomainTable, ...]:
     """Two or more tables connected by foreign keys; foreign keys to the others are left out."""
     links: dict[str, set[str]] = {table.name: set() for table in tables}
     needed: dict[str, set[str]] = {}
     for table in tables:
-        needed[table.name] = {column.references for column in table.key if column.references}
+        parents = {column.references for column in table.key if column.references}
+        needed[table.name] = parents.union(*(needed[parent] for parent in parents))
         for column in table.columns:
             if column.references:
                 links[table.name].add(column.references)
@@ -364,8 +166,8 @@ def _choose_columns(tables: Sequence[DomainTable], rng: random.Random) -> tuple[
     is_shuffled = rng.random() < 0.5
     chosen = []
     for table in tables:
-        keys = [c for c in table.columns if c.primary_key or c.references]
-        others = [c for c in table.columns if c not in keys]
+        keys = [column for column in table.columns if column.is_key]
+        others = [column for column in table.columns if not column.is_key]
         num_kept = max(1, 3 - len(keys), round(share * len(others)))
         kept = {*keys, *others[:1], *rng.sample(others[1:], min(num_kept, len(others)) - 1)}
         columns = [c for c in table.columns if c in kept and not c.primary_key]
@@ -388,7 +190,7 @@ def _camel(name: str) -> str:
 
 
 def _prefixed(table: DomainTable, column: DomainColumn) -> str:
-    if column.primary_key or column.references or column.name.startswith(f"{table.name}_"):
+    if column.is_key or column.name.startswith(f"{table.name}_"):
         return column.name
     return f"{table.name}_{column.name}"
 
@@ -438,7 +240,7 @@ def _replace_words(
 
 def _in_case_of(word: str, words: Mapping[str, str]) -> str:
     invented = words.get(word.lower(), word)
-    return invented.capitalize() if word[0].isupper() and invented != word else invented
+    return invented.capitalize() if word[0].isupper() and word.lower() in words else invented
 
 
 def _invented_words(
@@ -447,13 +249,13 @@ def _invented_words(
     """Real word -> invented word, for the share of the replaceable words of names and values."""
     words = sorted(_words(tables))
     chosen = rng.sample(words, round(share * len(words)))
-    taken = set(_real_words())
+    taken = _real_words() | _words(tables)
     invented = {}
     for word in chosen:
         new = _new_word(rng)
         while new in taken:
             new = _new_word(rng)
-        taken.add(new)
+        taken |= {new}
         invented[word] = new
     return invented
 
@@ -468,19 +270,21 @@ def _words(tables: Iterable[DomainTable]) -> set[str]:
     return {word for word in words if len(word) > 2} - KEPT_WORDS
 
 
-_ONSETS = (*"bdgklmnprstvz", "br", "dr", "gr", "kl", "kr", "pl", "pr", "sk", "sp", "st", "tr")
+_FIRST = (*"bdgklmnprstvz", "br", "dr", "gr", "kl", "kr", "pl", "pr", "sk", "sp", "st", "tr")
+_MIDDLE = ("br", "dr", "gr", "kl", "kr", "pl", "pr", "sk", "sp", "z")
+_LAST = (*"klmnt", "nal", "nek", "rom", "tak", "vil")
 _VOWELS = "aeio"
-_CODAS = "klmnrt"
 
 
 def _new_word(rng: random.Random) -> str:
-    """Six letters or more, such as `tiskel`, ending so that a plain `s` makes it plural."""
+    """Six letters or more, such as `tilskek`, ending so that a plain `s` makes it plural.
+
+    The clusters in the middle make it unlike most words of a European language.
+    """
     while True:
-        syllables = [
-            rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(rng.choice((2, 2, 3)))
-        ]
-        word = rng.choice(("", *_CODAS)).join(syllables[:2]) + "".join(syllables[2:])
-        word += rng.choice(_CODAS)
+        first = rng.choice(_FIRST) + rng.choice(_VOWELS) + rng.choice(("", *"klmnr"))
+        second = rng.choice(_MIDDLE) + rng.choice(_VOWELS)
+        word = first + second + rng.choice(_LAST)
         if len(word) >= 6:
             return word
 
@@ -511,8 +315,7 @@ def _column_sql(column: DomainColumn, keys: Mapping[str, str], is_single_key: bo
     if column.range:
         low, high = column.range
         parts.append(f"CHECK ({column.name} BETWEEN {low} AND {high})")
-    values = column.choices or column.vocabulary
-    if values:
-        quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    if column.choices:
+        quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in column.choices)
         parts.append(f"CHECK ({column.name} IN ({quoted}))")
     return " ".join(parts)
