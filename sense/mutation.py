@@ -254,7 +254,8 @@ def _order(node: exp.Expr, context: _Context) -> Iterator[Edit]:
     """The other direction; one key or the whole ORDER BY left out."""
     if isinstance(node, exp.Ordered) and isinstance(node.parent, exp.Order):
         is_descending = bool(node.args.get("desc"))
-        new = exp.Ordered(this=node.this.copy(), desc=not is_descending, nulls_first=is_descending)
+        turned = None if is_descending else True
+        new = exp.Ordered(this=node.this.copy(), desc=turned, nulls_first=is_descending)
         yield _replaced("direction", node, new)
         if len(node.parent.expressions) > 1:
             yield _removed("order_by", node)

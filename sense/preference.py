@@ -10,13 +10,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from sense.example import Example, Messages, Pair, content_id
 from sense.hardness import normalize_sql
-
-if TYPE_CHECKING:
-    from sense.prompt import PromptContract
+from sense.prompt import PromptContract, completion_messages
 
 GoldUse: TypeAlias = Literal["never", "when_none_correct", "always"]
 """When gold stands on the chosen side; "always" leaves the right samples out."""
@@ -135,7 +134,7 @@ class Pairing:
     """Most pairs per question; 0 = all."""
     seed: int = 0
     suite_hash: str = ""
-    contract: "PromptContract | None" = None
+    contract: PromptContract | None = None
     """Writes the message of a side of which only SQL is known: gold, when the example has no
     completion, and samples without `completion`."""
 
@@ -168,6 +167,12 @@ def pairs_of(
     Round, model and temperature of a pair are those of its rejected sample.
     """
     group = _distinct(samples)
+    strangers = [sample.id for sample in group if sample.example_id != example.id]
+    if strangers:
+        raise ValueError(
+            f"{len(strangers):,} samples, {strangers[0]} first, do not answer example "
+            f"{example.id}; pass the samples of one example, or all of them to build_pairs"
+        )
     judged = [sample for sample in group if sample.gold_status == "ok"]
     right = [sample for sample in judged if sample.verdict == "correct"]
     wrong = [sample for sample in judged if sample.verdict == "incorrect"]
@@ -214,7 +219,7 @@ def unpaired_rows(
     samples: Iterable[Sample],
     examples: Mapping[str, Example],
     *,
-    contract: "PromptContract | None" = None,
+    contract: PromptContract | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Rows for KTO, by example id: each distinct text with a verdict, `label` True = correct."""
     for example, group in _grouped(samples, examples):
@@ -266,7 +271,7 @@ def _first_distinct(choices: Iterable[Choice], limit: int) -> Iterator[Choice]:
     for choice in choices:
         if limit and len(seen) == limit:
             return
-        sides = (normalize_sql(choice.chosen_sql), normalize_sql(choice.rejected.predicted_sql))
+        sides = _forms(choice)
         if sides[0] != sides[1] and sides not in seen:
             seen.add(sides)
             yield choice
@@ -277,8 +282,14 @@ def _lot(choice: Choice, seed: int) -> str:
 
 
 def _difference(choice: Choice) -> float:
-    texts = normalize_sql(choice.chosen_sql), normalize_sql(choice.rejected.predicted_sql)
-    return -SequenceMatcher(None, *texts, autojunk=False).ratio()
+    return -SequenceMatcher(None, *_forms(choice), autojunk=False).ratio()
+
+
+def _forms(choice: Choice) -> tuple[str, str]:
+    return _form(choice.chosen_sql), _form(choice.rejected.predicted_sql)
+
+
+_form = lru_cache(maxsize=1024)(normalize_sql)
 
 
 def _logprob(sample: Sample) -> float:
@@ -294,9 +305,7 @@ def _prompt(example: Example) -> Messages:
     return example.prompt
 
 
-def _messages(
-    sample: Sample | None, example: Example, contract: "PromptContract | None"
-) -> Messages:
+def _messages(sample: Sample | None, example: Example, contract: PromptContract | None) -> Messages:
     """What the side said; None = gold. A contract writes it where only SQL is known."""
     if sample and sample.completion:
         return [{"role": "assistant", "content": sample.completion}]
@@ -307,6 +316,4 @@ def _messages(
             f"{'sample ' + sample.id if sample else 'gold'} of example {example.id} has no "
             "completion; pass the prompt contract, which writes one from the SQL"
         )
-    from sense.prompt import completion_messages
-
     return completion_messages(contract, sample.predicted_sql if sample else example.sql)
