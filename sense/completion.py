@@ -50,8 +50,11 @@ def _bare_sql(text: str) -> str:
     if not _SQL_START.match(text):
         return ""
     sql = _without_prose(text)
-    # "Select the rows ..." may also open a rationale that ends with a block.
-    return sql if "```" not in text or _is_sql(sql) else ""
+    if "```" not in text:
+        return sql
+    # "Select the rows ..." or a draft may open a rationale that ends with a block.
+    blocks = _fenced_blocks(text.partition(sql)[2])
+    return sql if _is_sql(sql) and not any(map(_SQL_START.match, blocks)) else ""
 
 
 def _inline_sql(text: str, start: int) -> str:
