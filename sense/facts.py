@@ -129,8 +129,12 @@ def collect_facts(
     """The facts of the run under way: versions, code, machine and command are looked up here.
 
     script: path in the repository, as in "builders/strong.py"; argv: `sys.argv` unless given.
-    Raises ValueError for a funnel that does not add up.
+    Raises ValueError for a funnel that does not add up, TypeError for settings that are not JSON.
     """
+    try:
+        plain_settings = json.loads(json.dumps(dict(settings), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"settings of {script}: {error}; expected values JSON can hold") from error
     arguments = list(sys.argv if argv is None else argv)
     commit, dirty = code_version()
     return Facts(
@@ -138,7 +142,7 @@ def collect_facts(
         command=shlex.join(["python", script, *_without_places(arguments[1:])]),
         seed=seed,
         inputs=tuple(inputs),
-        settings=dict(settings),
+        settings=plain_settings,
         versions=versions(),
         commit=commit,
         dirty=dirty,

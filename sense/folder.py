@@ -192,4 +192,5 @@ def some(values: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """What the error says in its first line, 200 characters at most."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

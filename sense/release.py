@@ -63,9 +63,15 @@ class PushError(RuntimeError):
 def check_output(folder: str | Path) -> Path:
     """The absolute folder, free to be written; call it before any work starts.
 
-    Raises FileExistsError when something is there, and OSError when it cannot be created.
+    Raises FileExistsError when something is there, OSError when it cannot be created, ValueError
+    for a path that datasets cannot load.
     """
     target = Path(folder).absolute()
+    if set(str(target)) & set("*?[]"):
+        raise ValueError(
+            f"--out {target} has one of * ? [ ] in its path, where load_dataset looks for a "
+            "pattern; choose another folder"
+        )
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise FileExistsError(
             f"--out {target} already exists; choose another folder, delete it, or publish it as it "
