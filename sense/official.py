@@ -19,6 +19,7 @@ from sense.execution import Execution
 CURRENT_YEAR = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECASE)
 SPLIT_OPERATORS = (("> =", ">="), ("< =", "<="), ("! =", "!="))
 
+SPACES = str.maketrans("\t\r\n", "   ")
 QUOTED = (TokenType.IDENTIFIER, TokenType.STRING)
 
 Run = Callable[[str], Execution]
@@ -45,12 +46,12 @@ def bird_score(run: Run, gold_sql: str, predicted_sql: str) -> int:
 
 
 def spider_gold_text(gold_sql: str) -> str:
-    """The text that the official evaluator runs for a gold query.
+    """The text that the official evaluator runs for a gold query; its files hold one line each.
 
     >>> spider_gold_text("SELECT DISTINCT name FROM t WHERE age > = 3")
     'SELECT  name FROM t WHERE age >= 3'
     """
-    text = gold_sql.strip().partition("\t")[0]
+    text = gold_sql.strip().translate(SPACES)
     for split, joined in SPLIT_OPERATORS:
         text = text.replace(split, joined)
     return CURRENT_YEAR.sub("2020", _first_statement_without_distinct(text))
@@ -58,8 +59,7 @@ def spider_gold_text(gold_sql: str) -> str:
 
 def spider_predicted_text(predicted_sql: str) -> str:
     """The text that the official evaluator runs for a prediction; "value" becomes "1" in it."""
-    line = predicted_sql.strip().partition("\t")[0]
-    return spider_gold_text(line.replace("value", "1"))
+    return spider_gold_text(predicted_sql.replace("value", "1"))
 
 
 def _first_statement_without_distinct(text: str) -> str:
