@@ -28,7 +28,7 @@ from sense.facts import Input, collect_facts, print_outcome
 from sense.journal import Journal
 from sense.prompt import DEFAULT_CONTRACT, RATIONALE_CONTRACT, TINY_CONTRACT
 from sense.release import check_output, check_push, push_folder, work_folder, write_dataset
-from sense.splits import SPLITS
+from sense.splits import SPLITS, Split
 from sense.strong import (
     Database,
     StrongSet,
@@ -58,7 +58,7 @@ def build_with_grammar(arguments: argparse.Namespace) -> None:
     """Examples over given or invented databases, sampled and worded by the grammar."""
     started = time.monotonic()
     settings = run_settings(arguments)
-    totals = {
+    totals: dict[Split, int] = {
         "train": arguments.num_examples - arguments.num_test,
         "test": arguments.num_test,
     }
@@ -141,8 +141,8 @@ def dataset_text(arguments: argparse.Namespace, databases: list[Database]) -> Da
         ),
         license=license,
         steps=(
-            f"Databases: {len(databases):,} {where}; tables without rows were filled with rows that "
-            "obey the declared constraints.",
+            f"Databases: {len(databases):,} {where}; tables without rows were filled with rows "
+            "that obey the declared constraints.",
             "SQL: sampled from the schema and the data at a requested hardness, which was then "
             "measured on the query.",
             "Questions: worded from the same meaning as the SQL, in several styles.",

@@ -7,8 +7,10 @@ a published script with any tool. `sense.rows` makes the rows of empty tables.
 
 import hashlib
 import os
+import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from difflib import get_close_matches
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from sense.constraints import quoted
 from sense.rows import Filling, fill_tables
 
 ALLOWED_PRAGMAS = (
@@ -32,6 +35,10 @@ EXPECTED_FILES = "databases as <db_id>/<db_id>.sqlite, <db_id>.sqlite or <db_id>
 
 class ScriptError(ValueError):
     """A SQL script that does not build a database."""
+
+
+class UnknownDatabase(LookupError):
+    """A `db_id` without a database."""
 
 
 class PublishedDatabase(NamedTuple):
@@ -71,7 +78,7 @@ def build_database(script: str, path: str | Path, max_steps: int = 1_000_000_000
             f"the script ends inside a transaction after statement {number}; add COMMIT"
         )
     connection.authorizer = None
-    write_atomically(connection.serialize("main") if number else b"", Path(path))
+    _write_atomically(connection.serialize("main"), Path(path))
     connection.close()
     return Path(path)
 
@@ -81,18 +88,23 @@ def fill_database(
     rows_per_table: int,
     seed: int,
     literals: Iterable[tuple[str, str, Any]] = (),
+    vocabularies: Mapping[tuple[str, str], Sequence[Any]] | None = None,
 ) -> Filling:
     """Fills the empty tables of a database with rows that obey its constraints; says what it did.
 
+    A table gets fewer rows where its keys allow no more, and more where the literals need them.
     literals: (table, column, value) triples that should occur, repeated where they matter more;
-    neighbours in the list share a row where they can. The file changes only when all is done.
-    Raises `sense.rows.FillError` naming table, column and constraint that no generated row meets.
+    neighbours in the list share a row where they can, and the literals of one query tend to meet in
+    joins. vocabularies: (table, column) -> the values to draw from. The same file, seed and
+    arguments give the same bytes; the file changes only when all is done. Raises
+    `sense.rows.FillError` naming table, column and constraint that no generated row meets.
     """
     connection = apsw.Connection(":memory:")
-    with connection.backup("main", _open(path), "main") as backup:
+    with closing(_open(path)) as source, connection.backup("main", source, "main") as backup:
         backup.step(-1)
-    filling = fill_tables(connection, rows_per_table, seed, literals)
-    write_atomically(connection.serialize("main"), Path(path))
+    filling = fill_tables(connection, rows_per_table, seed, literals, vocabularies)
+    _write_atomically(connection.serialize("main"), Path(path))
+    connection.close()
     return filling
 
 
@@ -103,7 +115,8 @@ def database_script(path: str | Path, rows: bool = True) -> str:
     views and triggers. Left out are ANALYZE statistics, AUTOINCREMENT counters, and rowids of
     tables without INTEGER PRIMARY KEY.
     """
-    return "".join(_script_parts(_open(path), rows))
+    with closing(_open(path)) as connection:
+        return "".join(_script_parts(connection, rows))
 
 
 def database_sha256(path: str | Path) -> str:
@@ -115,7 +128,7 @@ def database_sha256(path: str | Path) -> str:
     return _sha256(str(file.resolve()), status.st_mtime_ns, status.st_size)
 
 
-def write_atomically(data: bytes, path: Path) -> None:
+def _write_atomically(data: bytes, path: Path) -> None:
     """The file at `path` holds `data`, or what it held before when the process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as f:
@@ -150,17 +163,22 @@ def find_database(
     cache_dir: str | Path | None = None,
     revision: str | None = None,
 ) -> Path:
-    """The SQLite file of `db_id` in a folder, in the folder of a dataset, or in a dataset of the Hub.
+    """The SQLite file of `db_id` in a folder, the folder of a dataset, or a dataset of the Hub.
 
     Files of a folder are searched first; then config `databases` of the dataset is read, and its
     script is built once under `cache_dir` (default `HF_HOME/sense`) in a folder named by
-    `db_sha256`, so that a stale file is never used. Raises KeyError naming the closest match for an
-    unknown `db_id`.
+    `db_sha256`, so that a stale file is never used. Raises UnknownDatabase for a `db_id` that
+    the source does not hold.
     """
     if not db_id or Path(db_id).name != db_id or db_id.startswith("."):
         raise ValueError(f"db_id {db_id!r} is no file name; expected the stem of a database file")
     root = Path(source)
     if not root.is_dir():
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)) or str(source).startswith("."):
+            raise FileNotFoundError(
+                f"no folder at {source}; expected {EXPECTED_FILES}, or a dataset id such as "
+                "'sense/strong'"
+            )
         return _published(str(source), db_id, cache_dir, revision, stamp=0)
     for folder in (root, root / "databases", root / "database"):
         path = _database_paths(folder).get(db_id)
@@ -168,9 +186,19 @@ def find_database(
             return path
     parquet = sorted(root.rglob("*.parquet"))
     if not parquet:
-        raise _unknown(db_id, root, database_paths(root))
+        raise unknown_database(db_id, root, database_paths(root))
     stamp = max(file.stat().st_mtime_ns for file in parquet)
     return _published(str(root), db_id, cache_dir, revision, stamp)
+
+
+def unknown_database(db_id: str, source: str | Path, known: Iterable[str]) -> UnknownDatabase:
+    """The error for a `db_id` that is not among the known ones; it names the closest match."""
+    names = list(known)
+    close = get_close_matches(db_id, names, n=1, cutoff=0) or names[:1]
+    hint = f"closest match: '{close[0]}'. " if close else "it lists none. "
+    return UnknownDatabase(
+        f"db_id '{db_id}' has no database in {source}; {hint}Add the database or correct the name."
+    )
 
 
 def _authorize(refusals: list[str], action: int, first: str | None, second: str | None) -> int:
@@ -211,8 +239,11 @@ def _open(path: str | Path) -> apsw.Connection:
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"no database file at {file}; expected a SQLite file")
+    # A file in WAL mode on a read-only disk opens only as immutable, which ignores its log.
+    has_log = file.with_name(file.name + "-wal").exists()
     connection = apsw.Connection(
-        f"{file.resolve().as_uri()}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        f"{file.resolve().as_uri()}?mode=ro{'' if has_log else '&immutable=1'}",
+        flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
     )
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
@@ -224,8 +255,9 @@ def _open(path: str | Path) -> apsw.Connection:
 @lru_cache(maxsize=4096)
 def _sha256(path: str, mtime_ns: int, num_bytes: int) -> str:
     digest = hashlib.sha256()
-    for part in _script_parts(_open(path), rows=True):
-        digest.update(part.encode("utf-8", "surrogatepass"))
+    with closing(_open(path)) as connection:
+        for part in _script_parts(connection, rows=True):
+            digest.update(part.encode())
     return digest.hexdigest()
 
 
@@ -260,7 +292,7 @@ def _parents_first(connection: apsw.Connection, tables: list[str]) -> list[str]:
     graph: dict[str, list[str]] = {}
     for table in tables:
         parents = (
-            row[2] for row in connection.execute(f"PRAGMA foreign_key_list({_quoted(table)})")
+            row[2] for row in connection.execute(f"PRAGMA foreign_key_list({quoted(table)})")
         )
         named = (known[parent.lower()] for parent in parents if parent.lower() in known)
         graph[table] = [parent for parent in dict.fromkeys(named) if parent != table]
@@ -271,29 +303,39 @@ def _parents_first(connection: apsw.Connection, tables: list[str]) -> list[str]:
 
 
 def _inserts(connection: apsw.Connection, table: str) -> Iterator[str]:
-    info = list(connection.execute(f"PRAGMA table_xinfo({_quoted(table)})"))
+    info = list(connection.execute(f"PRAGMA table_xinfo({quoted(table)})"))
     stored = [name for _, name, *_, hidden in info if hidden == 0]
-    names = ", ".join(map(_quoted, stored))
+    names = ", ".join(map(quoted, stored))
     listed = "" if len(stored) == len(info) else f" ({names})"
     lines: list[str] = []
     for row in _rows(connection, table, stored):
         lines.append(f"({', '.join(row)})")
         if len(lines) == ROWS_PER_INSERT:
-            yield f"INSERT INTO {_quoted(table)}{listed} VALUES\n" + ",\n".join(lines) + ";\n"
+            yield f"INSERT INTO {quoted(table)}{listed} VALUES\n" + ",\n".join(lines) + ";\n"
             lines = []
     if lines:
-        yield f"INSERT INTO {_quoted(table)}{listed} VALUES\n" + ",\n".join(lines) + ";\n"
+        yield f"INSERT INTO {quoted(table)}{listed} VALUES\n" + ",\n".join(lines) + ";\n"
 
 
 def _rows(connection: apsw.Connection, table: str, columns: list[str]) -> Iterator[list[str]]:
     """The rows as SQL literals, in the order of the table itself rather than of an index."""
-    source = f"FROM {_quoted(table)} NOT INDEXED"
+    names = [quoted(column) for column in columns]
+    source = f"FROM {quoted(table)} NOT INDEXED"
+    num_done = 0
     try:
-        connection.execute(f"SELECT count({'||'.join(map(_quoted, columns))}) {source}").fetchall()
-        for row in connection.execute(f"SELECT {', '.join(map(_quoted, columns))} {source}"):
+        for row in connection.execute(f"SELECT {', '.join(names)} {source}"):
             yield [_literal(value) for value in row]
+            num_done += 1
     except UnicodeDecodeError:
-        raise ValueError(f"table {table!r} holds text that is not UTF-8") from None
+        # Text need not be UTF-8 in SQLite; the rest of such a table is read as bytes.
+        pairs = (
+            f"typeof({n}) = 'text', iif(typeof({n}) = 'text', CAST({n} AS BLOB), {n})"
+            for n in names
+        )
+        select = f"SELECT {', '.join(pairs)} {source} LIMIT -1 OFFSET {num_done}"
+        for row in connection.execute(select):
+            cells = zip(row[::2], row[1::2], strict=True)
+            yield [_text(value) if is_text else _literal(value) for is_text, value in cells]
 
 
 def _literal(value: Any) -> str:
@@ -303,16 +345,18 @@ def _literal(value: Any) -> str:
     if isinstance(value, bytes):
         return f"X'{value.hex()}'"
     if isinstance(value, str):
-        if "\0" in value:
-            return f"CAST(X'{value.encode().hex()}' AS TEXT)"
-        return "'" + value.replace("'", "''") + "'"
+        return _text(value.encode()) if "\0" in value else "'" + value.replace("'", "''") + "'"
     if value in (float("inf"), float("-inf")):
         return "9e999" if value > 0 else "-9e999"
     return repr(value)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _text(data: bytes) -> str:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    return f"CAST(X'{data.hex()}' AS TEXT)" if "\0" in text else _literal(text)
 
 
 def _database_paths(root: Path) -> dict[str, Path]:
@@ -330,7 +374,7 @@ def _published(
     """The file of a published database, built from its script or downloaded, and checked."""
     rows = _published_databases(source, revision, stamp)
     if db_id not in rows:
-        raise _unknown(db_id, source, rows)
+        raise unknown_database(db_id, source, rows)
     row = rows[db_id]
     if row.script:
         path = _cache_folder(cache_dir) / row.db_sha256 / f"{db_id}.sqlite"
@@ -378,12 +422,3 @@ def _cache_folder(cache_dir: str | Path | None) -> Path:
     from huggingface_hub.constants import HF_HOME
 
     return Path(HF_HOME) / "sense"
-
-
-def _unknown(db_id: str, source: str | Path, known: Iterable[str]) -> KeyError:
-    names = list(known)
-    close = get_close_matches(db_id, names, n=1, cutoff=0) or names[:1]
-    hint = f"closest match: '{close[0]}'. " if close else "it lists none. "
-    return KeyError(
-        f"db_id '{db_id}' has no database in {source}; {hint}Add the database or correct the name."
-    )

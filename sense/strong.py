@@ -8,6 +8,8 @@ The plan changes only between rounds: what a database could not give is asked of
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -18,9 +20,9 @@ from sense.domain import Invention, invent_databases, read_domains, split_domain
 from sense.example import HARDNESS_LEVELS, Example, Hardness, content_id, to_row
 from sense.execution import DatabaseError, WorkerFailure, map_in_workers
 from sense.facts import Funnel
-from sense.grammar import Candidate, sample_examples
+from sense.grammar import sample_examples
 from sense.journal import Journal
-from sense.profile import Profile, profile_database
+from sense.profile import profile_database
 from sense.prompt import PromptContract, completion_messages, prompt_messages
 from sense.splits import SPLITS, Split, held_out_databases, split_by_template
 from sense.verdict import check_gold
@@ -93,9 +95,10 @@ def invented_databases(
     """
     domains = read_domains()
     num_test = round(test_share * num)
-    train, test = sorted(domains), ()
+    train: Sequence[str] = sorted(domains)
+    test: Sequence[str] = ()
     if num_test:
-        train, test = split_domains(domains, max(1, round(TEST_DOMAIN_SHARE * len(domains))), seed)
+        train, test = split_domains(domains, round(TEST_DOMAIN_SHARE * len(domains)), seed)
     plan: list[tuple[Split, Sequence[str], int, float]] = [
         ("train", train, num - num_test, invented_names),
         ("test", test, num_test, 0.0),
@@ -122,13 +125,6 @@ def invented_databases(
     return databases
 
 
-class Kept(NamedTuple):
-    """Where a kept example lies in the journal."""
-
-    key: str
-    index: int
-
-
 class StrongSet:
     """The examples of a run: which are kept, and why the others are not.
 
@@ -141,7 +137,8 @@ class StrongSet:
         """totals: examples wanted per split; levels: their shares by hardness."""
         self.journal = journal
         self.funnel = Funnel("grammar", unit="candidates")
-        self.kept: dict[Split, list[Kept]] = {split: [] for split in SPLITS}
+        # unit and position of each row, which lies in the journal
+        self.kept: dict[Split, list[tuple[str, int]]] = {split: [] for split in SPLITS}
         self.missing: dict[Split, Counter[Hardness]] = {
             split: Counter(shares(total, levels)) for split, total in totals.items()
         }
@@ -165,17 +162,15 @@ class StrongSet:
             else:
                 self._seen.add(digest)
                 self.missing[split][row["hardness"]] -= 1
-                self.kept[split].append(Kept(unit.key, index))
+                self.kept[split].append((unit.key, index))
                 self.funnel.keep()
         return given
 
     def rows(self, split: Split) -> Iterator[dict[str, Any]]:
         """The dataset rows of a split, in the order of the plan."""
-        key, unit_rows = "", []
-        for kept in self.kept[split]:
-            if kept.key != key:
-                key, unit_rows = kept.key, self.journal[kept.key]["rows"]
-            yield unit_rows[kept.index]
+        for key, places in groupby(self.kept[split], key=itemgetter(0)):
+            unit_rows = self.journal[key]["rows"]
+            yield from (unit_rows[index] for _, index in places)
 
 
 def make_examples(
@@ -254,7 +249,7 @@ def run_unit(unit: Unit) -> dict[str, Any]:
     except DatabaseError:
         return {"rows": [], "rejected": {"database_corrupt": 1}}
     rows = []
-    for candidate in _candidates(profile, unit, rejected):
+    for candidate in sample_examples(profile, unit.quota, f"{unit.seed} {unit.key}", rejected):
         status = check_gold(database.path, candidate.sql).status
         if status != "ok":
             rejected[f"gold_{status}"] += 1
@@ -279,12 +274,6 @@ def run_unit(unit: Unit) -> dict[str, Any]:
         )
         rows.append(to_row(example))
     return {"rows": rows, "rejected": dict(rejected)}
-
-
-def _candidates(profile: Profile, unit: Unit, rejected: Counter[str]) -> Iterator[Candidate]:
-    for level, num in unit.quota.items():
-        seed = int(content_id(str(unit.seed), unit.key, level)[:15], 16)
-        yield from sample_examples(profile, num, seed, {level: 1}, rejected)
 
 
 def database_rows(databases: Iterable[Database], source: str) -> Iterator[dict[str, Any]]:
