@@ -51,35 +51,53 @@ class Candidate:
 
 def sample_examples(
     database: str | Path | Profile,
-    num: int,
-    seed: int,
-    levels: Mapping[Hardness, float] | None = None,
+    num: int | Mapping[Hardness, int],
+    seed: int | str,
     rejects: Counter[str] | None = None,
+    *,
+    levels: Mapping[Hardness, float] | None = None,
 ) -> Iterator[Candidate]:
-    """Up to `num` examples, no SQL twice, levels drawn by their share (equal when None).
+    """Examples of the database, no SQL and no question twice; the same arguments give the same ones.
 
-    Fewer come where the database has no more to ask at a level: after `MAX_MISSES` misses its share
-    goes to the others. `rejects` counts the reasons. The same arguments give the same examples.
+    num: how many in all, their levels drawn by the shares of `levels` (equal when None); or how
+    many of each level. Fewer come where the database has no more to ask: a level with `MAX_MISSES`
+    misses in a row is over, and its share of a total goes to the others.
+    rejects: counts the reasons why candidates were dropped.
     """
     profile = database if isinstance(database, Profile) else profile_database(database)
     rng = random.Random(seed)
     draw = Draw.over(profile, rng)
     rejects = Counter() if rejects is None else rejects
-    shares = dict(levels or dict.fromkeys(HARDNESS_LEVELS, 1.0))
     seen: set[str] = set()
+    shares = dict(levels or dict.fromkeys(HARDNESS_LEVELS, 1.0))
+    wishes = _wishes(num, shares, rng)
     with closing(open_read_only(profile.db_path)) as connection:
         results = _Results(connection)
-        for _ in range(num):
-            found = None
-            while shares and not found:
-                level = rng.choices(list(shares), list(shares.values()))[0]
-                found = _next_candidate(draw, level, results, seen, rejects)
-                if not found:
-                    del shares[level]
-            if not found:
-                return
-            seen.add(found.sql)
-            yield found
+        for level in wishes:
+            if level not in shares:
+                continue
+            found = _next_candidate(draw, level, results, seen, rejects)
+            if found:
+                seen |= {found.sql, found.question}
+                yield found
+            else:
+                del shares[level]
+
+
+def _wishes(
+    num: int | Mapping[Hardness, int], shares: dict[Hardness, float], rng: random.Random
+) -> Iterator[Hardness]:
+    """The level to try next, until there are enough; `shares` loses levels on the way."""
+    if isinstance(num, Mapping):
+        for level, count in num.items():
+            shares.setdefault(level, 1.0)
+            yield from (level for _ in range(count))
+        return
+    remaining = num
+    while remaining and shares:
+        level = rng.choices(list(shares), list(shares.values()))[0]
+        yield level
+        remaining -= level in shares
 
 
 def _next_candidate(
@@ -104,6 +122,9 @@ def _next_candidate(
             continue
         style = draw.rng.choice(STYLES)
         question = ask(intent, style, draw.rng)
+        if question in seen:
+            rejects["duplicate"] += 1
+            continue
         rows = results.rows(sql) or []
         features = tuple(sql_features(tree))
         return Candidate(sql, question, measured, level, style, features, len(rows))
@@ -150,7 +171,7 @@ def reject_reason(intent: Intent, results: _Results) -> str:
     weaker = _weaker(intent)
     if any(_same(results.rows(to_sql(other)), rows) for other in weaker):
         return "trivial"
-    return ""
+    return "trivial" if _measures_one_row(intent, results) else ""
 
 
 def _weaker(intent: Intent) -> Iterator[Intent]:
@@ -177,6 +198,15 @@ def _is_trivial(intent: Intent, rows: Rows) -> bool:
     if intent.group and len(intent.wanted) > 1:
         return len({row[-1] for row in rows}) == 1 and rows[0][-1] in (None, 0, 1)
     return all(value is None for value in {row[0] for row in rows})
+
+
+def _measures_one_row(intent: Intent, results: _Results) -> bool:
+    """An average of one row."""
+    measure = intent.wanted[0]
+    if not isinstance(measure, Measure) or not measure.column or not intent.filters:
+        return False
+    rows = results.rows(to_sql(replace(intent, wanted=(Measure("count"),))))
+    return not rows or rows[0][0] < 2
 
 
 def _order_is_defined(intent: Intent, results: _Results) -> bool:

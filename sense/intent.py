@@ -114,6 +114,12 @@ class Relation:
         """The table that holds the reference to the owner."""
         return self.links[0].table
 
+    @property
+    def is_kind(self) -> bool:
+        """Each member is an owner of a special kind, as a gymnast is a person."""
+        key = self.member.key
+        return len(self.links) == 1 and key is not None and key.name == self.links[0].column
+
 
 @dataclass(frozen=True)
 class Having:
@@ -171,7 +177,9 @@ def to_sql(intent: Intent) -> str:
         value = literal(having.value)
         parts.append(f"HAVING {names.wanted(having.measure)} {having.operator} {value}")
     if intent.order:
-        parts.append(f"ORDER BY {names.wanted(intent.order.key)}" + " DESC" * intent.order.descending)
+        parts.append(
+            f"ORDER BY {names.wanted(intent.order.key)}" + " DESC" * intent.order.descending
+        )
     if intent.limit:
         parts.append(f"LIMIT {intent.limit}")
     if intent.other:
@@ -194,7 +202,9 @@ class _Names:
     def __init__(self, intent: Intent) -> None:
         self.base = intent.base.name
         self.joins = intent.joins
-        twice = any(isinstance(f, Shared) or (isinstance(f, Beyond) and f.group) for f in intent.filters)
+        twice = any(
+            isinstance(f, Shared) or (isinstance(f, Beyond) and f.group) for f in intent.filters
+        )
         self.alias = "T1" if twice else ""
 
     def column(self, column: ColumnProfile) -> str:

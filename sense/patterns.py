@@ -4,18 +4,29 @@ A pattern may fail to find what it needs (no date column, no link between tables
 Whether an intent says anything on the data is checked later, by running it.
 """
 
-import random
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
+from sense.draw import (
+    Draw,
+    asked,
+    can_total,
+    categories,
+    draw_condition,
+    draw_threshold,
+    is_link_table,
+    numbers,
+    ordered,
+    rounded,
+)
 from sense.example import Hardness
 from sense.intent import (
     Beyond,
     Case,
     Compared,
+    Comparison,
     Condition,
     Difference,
     Filter,
@@ -25,226 +36,16 @@ from sense.intent import (
     Intent,
     Measure,
     Order,
-    Relation,
     Shared,
     Wanted,
 )
-from sense.profile import ColumnProfile, Link, Profile, TableProfile, Value
-
-MAX_JOINS = 3
-MAX_LIMIT = 5
-MAX_NULL_SHARE = 0.5
-"""A column with more NULLs is not asked for."""
-CASE_LABELS = (("high", "low"), ("above", "below"), ("large", "small"), ("yes", "no"))
-
-
-@dataclass(frozen=True)
-class Draw:
-    """A source of random choices over one database."""
-
-    profile: Profile
-    rng: random.Random
-    ups: dict[str, list[Link]] = field(default_factory=dict)
-    """Table -> its own foreign keys."""
-    relations: tuple[Relation, ...] = ()
-
-    @classmethod
-    def over(cls, profile: Profile, rng: random.Random) -> "Draw":
-        ups: dict[str, list[Link]] = defaultdict(list)
-        for link in profile.links:
-            ups[link.table].append(link)
-        return cls(profile, rng, ups, _relations(profile, ups))
-
-    def table(self, fits: Callable[[TableProfile], object] = bool) -> TableProfile | None:
-        tables = [t for t in self.profile.tables if _asked(t) and fits(t)]
-        return self.rng.choice(tables) if tables else None
-
-    def some(self, items: Sequence[ColumnProfile], count: int) -> tuple[ColumnProfile, ...]:
-        """`count` of the columns in their order, fewer when there are not as many."""
-        chosen = self.rng.sample(range(len(items)), min(count, len(items)))
-        return tuple(items[i] for i in sorted(chosen))
-
+from sense.nesting import beyond, beyond_group, compared, has, has_such, like_pair, shared
+from sense.profile import ColumnProfile, TableProfile, Value
 
 Pattern: TypeAlias = Callable[[Draw], Intent | None]
+Special: TypeAlias = Callable[[Draw, TableProfile], Filter | None]
 
-
-def _asked(table: TableProfile) -> list[ColumnProfile]:
-    """Columns a person would ask for, names first."""
-    return [
-        column
-        for column in table.columns
-        if column.kind not in ("id", "foreign_key", "other") and column.null_share <= MAX_NULL_SHARE
-    ]
-
-
-def _numbers(table: TableProfile) -> list[ColumnProfile]:
-    return [c for c in table.columns if c.kind in ("integer", "real") and c.num_distinct > 2]
-
-
-def _ordered(table: TableProfile) -> list[ColumnProfile]:
-    """Columns with a greatest value."""
-    return [c for c in table.columns if (c.is_number or c.kind == "date") and c.num_distinct > 2]
-
-
-def _categories(table: TableProfile) -> list[ColumnProfile]:
-    return [
-        c
-        for c in table.columns
-        if c.kind in ("category", "boolean", "year") and c.num_distinct > 1 and not c.null_share
-        and c is not table.display
-    ] + [c for c in table.columns if c.kind == "category" and c is table.display and not c.null_share]
-
-
-def _relations(profile: Profile, ups: dict[str, list[Link]]) -> tuple[Relation, ...]:
-    found = []
-    for link in profile.links:
-        owner, member = profile.table(link.ref_table), profile.table(link.table)
-        if _asked(owner) and not is_link_table(member):
-            found.append(Relation(owner, member, (link,)))
-        if not is_link_table(member):
-            continue
-        for other in ups[link.table]:
-            if other.ref_table != link.ref_table and _asked(owner):
-                found.append(Relation(owner, profile.table(other.ref_table), (link, other)))
-    pairs: dict[tuple[str, str], list[Relation]] = defaultdict(list)
-    for relation in found:
-        pairs[relation.owner.name, relation.member.name].append(relation)
-    return tuple(same[0] for same in pairs.values() if len(same) == 1)
-
-
-def is_link_table(table: TableProfile) -> bool:
-    """Whether the table only says which rows of two or more others belong together."""
-    keys = sum(column.kind == "foreign_key" for column in table.columns)
-    return keys >= 2 and keys == sum(column.kind != "id" for column in table.columns)
-
-
-def draw_condition(draw: Draw, table: TableProfile, like: bool = False) -> Condition | None:
-    """A condition on a column of the table, with values that occur there or lie between two."""
-    rng = draw.rng
-    columns = [c for c in table.columns if c.kind not in ("foreign_key", "other") and c.values]
-    if like:
-        columns = [c for c in columns if c.kind in ("text", "category") and c.num_distinct > 2]
-    columns = [c for c in columns if c.num_distinct > 1 and not (c.kind == "id" and c.is_number)]
-    columns = [c for c in columns if c.kind != "id" or rng.random() < 0.3]
-    if not columns:
-        return None
-    column = rng.choice(columns)
-    if like:
-        return _like(draw, column)
-    if 0 < column.null_share < 1 and rng.random() < 0.15:
-        return Condition(column, rng.choice(("null", "not null")))
-    if column.is_number or column.kind == "date":
-        return _threshold(draw, column)
-    return _membership(draw, column)
-
-
-def _membership(draw: Draw, column: ColumnProfile) -> Condition:
-    rng = draw.rng
-    value = rng.choice(column.values)
-    if column.kind in ("text", "id", "boolean"):
-        return Condition(column, "=", (value,))
-    roll = rng.random()
-    if roll < 0.15 and not column.null_share:
-        return Condition(column, "<>", (value,))
-    if roll < 0.3 and len(column.values) > 3:
-        count = rng.choice((2, 2, 3))
-        return Condition(column, "in", tuple(rng.sample(column.values, count)))
-    return Condition(column, "=", (value,))
-
-
-def _threshold(draw: Draw, column: ColumnProfile) -> Condition:
-    rng = draw.rng
-    values = sorted(column.values)  # type: ignore[type-var]
-    low, high = sorted(rng.sample(range(len(values)), 2)) if len(values) > 1 else (0, 0)
-    if column.kind == "date":
-        if rng.random() < 0.4 or column.has_time:
-            return Condition(column, "in year", (str(values[low])[:4],))
-    elif rng.random() < 0.15:
-        return Condition(column, "=", (values[low],))
-    if rng.random() < 0.2:
-        return Condition(column, "between", (values[low], values[high]))
-    operator = rng.choice((">", ">", "<", "<", ">=", "<="))
-    value = values[low if operator.startswith(">") else high]
-    return Condition(column, operator, (_rounded(value, column, rng),))
-
-
-def _rounded(value: Value, column: ColumnProfile, rng: random.Random) -> Value:
-    """A rounder number near the value, as a person would say; sometimes the value itself."""
-    if column.kind == "year" or isinstance(value, str) or rng.random() < 0.3:
-        return value
-    if isinstance(value, float):
-        digits = 1 if abs(value) < 10 else 0
-        near: Value = round(value, digits) if digits else int(round(value))
-    else:
-        near = int(f"{value:.2g}".replace("e+", "e").split("e")[0].replace(".", "")) if False else (
-            int(float(f"{value:.2g}"))
-        )
-    assert column.low is not None and column.high is not None
-    return near if column.low < near < column.high else value  # type: ignore[operator]
-
-
-def _like(draw: Draw, column: ColumnProfile) -> Condition | None:
-    rng = draw.rng
-    words = [w for w in str(rng.choice(column.values)).split() if w.isalpha() and len(w) > 2]
-    if not words:
-        return None
-    if rng.random() < 0.5:
-        return Condition(column, "starts", (words[0][0].upper(),))
-    return Condition(column, "contains", (rng.choice(words),))
-
-
-def _chain(draw: Draw, base: TableProfile, count: int) -> tuple[Link, ...] | None:
-    """`count` links upwards from the table, no table twice and none reachable by two ways."""
-    links: list[Link] = []
-    seen = {base.name}
-    for _ in range(count):
-        open_links = [
-            link for name in seen for link in draw.ups.get(name, ()) if link.ref_table not in seen
-        ]
-        targets = [link.ref_table for link in open_links]
-        open_links = [link for link in open_links if targets.count(link.ref_table) == 1]
-        if not open_links:
-            return None
-        link = draw.rng.choice(sorted(open_links, key=lambda link: (link.table, link.column)))
-        links.append(link)
-        seen.add(link.ref_table)
-    return tuple(links)
-
-
-def _scope(draw: Draw, num_joins: int) -> tuple[TableProfile, tuple[Link, ...]] | None:
-    """A table with so many links upwards."""
-    if num_joins == 0:
-        table = draw.table()
-        return (table, ()) if table else None
-    starts = [t for t in draw.profile.tables if draw.ups.get(t.name) and not is_link_table(t)]
-    if not starts:
-        return None
-    base = draw.rng.choice(starts)
-    links = _chain(draw, base, num_joins)
-    return (base, links) if links else None
-
-
-def _used_tables(
-    base: TableProfile, links: tuple[Link, ...], wanted: Sequence[Wanted], filters: Sequence[Filter]
-) -> bool:
-    """Whether every joined table that is the end of a chain gives a column."""
-    used = {column.table for column in wanted if isinstance(column, ColumnProfile)}
-    used |= {measure.column.table for measure in wanted if isinstance(measure, Measure) and measure.column}
-    used |= {item.column.table for item in filters if isinstance(item, (Condition, Beyond, Shared))}
-    used |= {item.relation.owner.name for item in filters if isinstance(item, Has)}
-    inner = {link.table for link in links}
-    return all(link.ref_table in used for link in links if link.ref_table not in inner)
-
-
-def _with_display(draw: Draw, table: TableProfile, count: int) -> tuple[ColumnProfile, ...]:
-    if not count:
-        return ()
-    columns = _asked(table)
-    chosen = draw.some(columns, count)
-    if table.display in columns and table.display not in chosen and draw.rng.random() < 0.6:
-        rest = [column for column in columns if column is not table.display]
-        chosen = (table.display, *draw.some(rest, count - 1))  # type: ignore[assignment]
-    return chosen
+CASE_LABELS = (("high", "low"), ("above", "below"), ("large", "small"), ("yes", "no"))
 
 
 def listing(
@@ -256,74 +57,20 @@ def listing(
     like: bool = False,
     distinct: bool = False,
     order: str = "",
-    special: Callable[[Draw, TableProfile], Filter | None] | None = None,
+    special: Special | None = None,
 ) -> Intent | None:
     """Columns of rows: filtered, joined, sorted (`order` "sort") or cut (`order` "top")."""
-    scope = _scope(draw, joins)
-    if not scope:
+    intent = _filtered(draw, joins, conditions, like, special)
+    if not intent:
         return None
-    base, links = scope
-    tables = [base, *(draw.profile.table(link.ref_table) for link in links)]
-    found = _conditions(draw, tables, conditions, like)
-    if found is None:
+    tables = [intent.base, *(draw.profile.table(link.ref_table) for link in intent.joins)]
+    wanted = _shown(draw, tables, columns, distinct)
+    if len(wanted) < columns or set(wanted) & _fixed(intent.filters):
         return None
-    filters: list[Filter] = list(found)
-    if special:
-        extra = special(draw, base)
-        if not extra:
-            return None
-        filters.append(extra)
-    wanted = _wanted_columns(draw, tables, columns, distinct)
-    if len(wanted) < columns or not _used_tables(base, links, wanted, filters):
+    if columns == 1 and not like and _compares(intent.filters, wanted[0]):
         return None
-    fixed = {item.column for item in filters if isinstance(item, Condition) and item.operator == "="}
-    if fixed & set(wanted):
-        return None
-    intent = Intent(base, wanted, links, tuple(filters), either, distinct)
-    return _ordered_intent(draw, intent, order)
-
-
-def _wanted_columns(
-    draw: Draw, tables: list[TableProfile], count: int, distinct: bool
-) -> tuple[ColumnProfile, ...]:
-    if distinct:
-        pool = [c for c in _asked(tables[0]) if c.kind in ("category", "year") and not c.is_unique]
-        return draw.some(pool, count)
-    if len(tables) == 1:
-        return _with_display(draw, tables[0], count)
-    owners = draw.rng.choices(tables, k=count)
-    chosen: dict[ColumnProfile, None] = {}
-    for owner in tables:
-        for column in _with_display(draw, owner, owners.count(owner)):
-            chosen[column] = None
-    return tuple(chosen)
-
-
-def _conditions(
-    draw: Draw, tables: list[TableProfile], count: int, like: bool
-) -> list[Condition] | None:
-    found: list[Condition] = []
-    for i in range(count):
-        condition = draw_condition(draw, draw.rng.choice(tables), like and i == 0)
-        if condition is None or condition.column in [other.column for other in found]:
-            return None
-        found.append(condition)
-    return found
-
-
-def _ordered_intent(draw: Draw, intent: Intent, order: str) -> Intent | None:
-    if not order:
-        return intent
-    keys = _ordered(intent.base)
-    if order == "sort" and intent.base.display and intent.base.display in intent.wanted:
-        keys = [*keys, intent.base.display]
-    keys = [key for key in keys if not key.null_share]
-    if not keys:
-        return None
-    key = draw.rng.choice(keys)
-    descending = key.kind not in ("text", "category") and draw.rng.random() < 0.6
-    limit = 0 if order == "sort" else draw.rng.choice((1, 1, 1, *range(2, MAX_LIMIT + 1)))
-    return replace(intent, order=Order(key, descending), limit=limit)
+    intent = replace(intent, wanted=wanted, either=either, distinct=distinct)
+    return _sorted(draw, intent, order) if _uses_joins(intent) else None
 
 
 def counting(
@@ -331,78 +78,49 @@ def counting(
     conditions: int = 0,
     joins: int = 0,
     distinct: bool = False,
-    either: bool = False,
-    special: Callable[[Draw, TableProfile], Filter | None] | None = None,
+    special: Special | None = None,
 ) -> Intent | None:
     """How many rows, or how many different values."""
-    scope = _scope(draw, joins)
-    if not scope:
+    intent = _filtered(draw, joins, conditions, False, special, broad=True)
+    if not intent:
         return None
-    base, links = scope
-    tables = [base, *(draw.profile.table(link.ref_table) for link in links)]
-    found = _conditions(draw, tables, conditions, like=False)
-    if found is None:
-        return None
-    filters: list[Filter] = list(found)
-    if special:
-        extra = special(draw, base)
-        if not extra:
-            return None
-        filters.append(extra)
     measure = Measure("count")
     if distinct:
-        pool = [c for c in _asked(base) if c.kind in ("category", "year") and not c.is_unique]
+        pool = _repeated(intent.base)
         if not pool:
             return None
         measure = Measure("count", draw.rng.choice(pool), distinct=True)
-    if not _used_tables(base, links, (measure,), filters):
-        return None
-    return Intent(base, (measure,), links, tuple(filters), either)
+    intent = replace(intent, wanted=(measure,))
+    return intent if _uses_joins(intent) else None
 
 
 def measuring(draw: Draw, measures: int = 1, conditions: int = 0, joins: int = 0) -> Intent | None:
     """Average, sum, minimum, maximum of one column."""
-    scope = _scope(draw, joins)
-    if not scope:
+    intent = _filtered(draw, joins, conditions, broad=True)
+    if not intent or not numbers(intent.base) or not _uses_joins(intent):
         return None
-    base, links = scope
-    tables = [base, *(draw.profile.table(link.ref_table) for link in links)]
-    numbers = _numbers(base)
-    filters = _conditions(draw, tables, conditions, like=False)
-    if not numbers or filters is None or not _used_tables(base, links, (), filters):
+    column = draw.rng.choice(numbers(intent.base))
+    functions: list[Function] = ["min", "max", "avg", *(["sum"] if can_total(column) else [])]
+    if column in _fixed(intent.filters) or _compares(intent.filters, column):
         return None
-    column = draw.rng.choice(numbers)
-    if column in [item.column for item in filters]:
-        return None
-    order: list[Function] = ["min", "max", "avg", "sum"]
-    chosen = sorted(draw.rng.sample(order, measures), key=order.index)
-    return Intent(base, tuple(Measure(f, column) for f in chosen), links, tuple(filters))
-
-
-def _measure(draw: Draw, table: TableProfile) -> Measure:
-    """Mostly the number of rows, else an aggregate of a column."""
-    numbers = _numbers(table)
-    if not numbers or draw.rng.random() < 0.55:
-        return Measure("count")
-    return Measure(draw.rng.choice(("avg", "avg", "sum", "max", "min")), draw.rng.choice(numbers))
+    chosen = sorted(draw.rng.sample(functions, measures), key=functions.index)
+    return replace(intent, wanted=tuple(Measure(function, column) for function in chosen))
 
 
 def grouping(
     draw: Draw, conditions: int = 0, having: bool = False, order: str = "", bare: bool = False
 ) -> Intent | None:
-    """Measures per value of a column; `bare`: the values only, ordered or kept by a measure."""
-    base = draw.table(_categories)
+    """A measure per value of a column; `bare`: the values only, ordered or kept by the measure."""
+    base = draw.table(categories)
     if not base:
         return None
-    group = draw.rng.choice(_categories(base))
-    filters = _conditions(draw, [base], conditions, like=False)
-    if filters is None or group in [item.column for item in filters]:
-        return None
+    group = draw.rng.choice(categories(base))
+    filters = _conditions(draw, [base], conditions, broad=True)
     measure = _measure(draw, base)
-    if measure.column is group:
+    if filters is None or measure.column is group or _compares(filters, group):
         return None
     wanted: tuple[Wanted, ...] = (group,) if bare else (group, measure)
-    intent = Intent(base, wanted, filters=tuple(filters), group=group)
+    intent = Intent(base, wanted, filters=filters, group=group)
     return _ranked(draw, intent, measure, having, order)
 
 
@@ -414,26 +132,184 @@ def owning(
     bare: bool = False,
     linked: bool = False,
 ) -> Intent | None:
-    """Measures of the rows that refer to each row of another table."""
+    """A measure of the rows that refer to each row of another table."""
     fitting = [
-        r for r in draw.relations if r.owner.display and r.owner.key and (len(r.links) > 1) == linked
+        r for r in draw.relations if r.owner.key and (len(r.links) > 1) == linked and not r.is_kind
     ]
     if not fitting:
         return None
     relation = draw.rng.choice(fitting)
-    owner, display = relation.owner, relation.owner.display
-    assert owner.key and display
-    base = draw.profile.table(relation.base)
-    filters = _conditions(draw, [relation.member], conditions, like=False)
+    owner, base = relation.owner, draw.profile.table(relation.base)
+    filters = _conditions(draw, [relation.member], conditions, broad=True)
+    if filters is None or not owner.label or not owner.key:
+        return None
+    measure = _measure(draw, relation.member)
+    # The rows of a link table can be counted without the table behind it.
+    needs_member = filters or measure.column
+    joins = relation.links if needs_member else relation.links[:1]
+    wanted: tuple[Wanted, ...] = (owner.label,) if bare else (owner.label, measure)
+    intent = Intent(base, wanted, joins, filters, group=owner.key, owner=relation)
+    return _ranked(draw, intent, measure, having, order)
+
+
+def difference(draw: Draw, conditions: int = 0) -> Intent | None:
+    """The difference or the sum of two columns for each row."""
+    base = draw.table(lambda table: table.label and len(numbers(table)) > 1)
+    pair = like_pair(draw, base) if base else None
+    if not base or not base.label or not pair:
+        return None
+    filters = _conditions(draw, [base], conditions)
     if filters is None:
         return None
-    measure = Measure("count") if linked and not filters else _measure(draw, relation.member)
-    joins = relation.links
-    if linked and not filters and measure.column is None:
-        joins = relation.links[:1]
-    wanted: tuple[Wanted, ...] = (display,) if bare else (display, measure)
-    intent = Intent(base, wanted, joins, tuple(filters), group=owner.key, owner=relation)
-    return _ranked(draw, intent, measure, having, order)
+    value = Difference(*pair, sign=draw.rng.choice(("-", "-", "+")))
+    return Intent(base, (base.label, value), filters=filters)
+
+
+def labelling(draw: Draw) -> Intent | None:
+    """One of two labels for each row, by a threshold."""
+    base = draw.table(lambda table: table.label and numbers(table))
+    if not base or not base.label:
+        return None
+    column = draw.rng.choice(numbers(base))
+    condition = draw_threshold(draw, column)
+    if condition.operator not in (">", "<", ">=", "<=") or column.null_share:
+        return None
+    labels = draw.rng.choice(CASE_LABELS)
+    if condition.operator.startswith("<") and labels[0] != "yes":
+        labels = (labels[1], labels[0])
+    return Intent(base, (base.label, Case(condition, labels)))
+
+
+def combining(draw: Draw, related: bool = False) -> Intent | None:
+    """Values that belong to both, to either, or to only the first of two sets of rows."""
+    if related:
+        fitting = [r for r in draw.relations if len(r.links) == 1 and not r.is_kind]
+        relation = draw.rng.choice(fitting) if fitting else None
+        value = relation.owner.label if relation else None
+        if not relation or not value or not value.is_unique:
+            return None
+        base, joins = relation.member, relation.links
+    else:
+        found = draw.table(categories)
+        if not found:
+            return None
+        base, joins, value = found, (), draw.rng.choice(categories(found))
+    first, second = (draw_condition(draw, base) for _ in range(2))
+    if not first or not second or first == second or value in (first.column, second.column):
+        return None
+    operator = draw.rng.choice(("INTERSECT", "UNION", "EXCEPT"))
+    other = Intent(base, (value,), joins, (second,))
+    return Intent(base, (value,), joins, (first,), operator=operator, other=other)
+
+
+def _filtered(
+    draw: Draw,
+    joins: int,
+    conditions: int,
+    like: bool = False,
+    special: Special | None = None,
+    broad: bool = False,
+) -> Intent | None:
+    """Tables and filters of an intent that still lacks what is wanted."""
+    scope = draw.scope(joins)
+    if not scope:
+        return None
+    tables, links = scope
+    filters = _conditions(draw, tables, conditions, like, broad)
+    if filters is None:
+        return None
+    if special:
+        extra = special(draw, tables[0])
+        if not extra or (isinstance(extra, Beyond) and _compares(filters, extra.column)):
+            return None
+        filters = (*filters, extra)
+    return Intent(tables[0], (), links, filters)
+
+
+def _conditions(
+    draw: Draw, tables: list[TableProfile], count: int, like: bool = False, broad: bool = False
+) -> tuple[Filter, ...] | None:
+    found: list[Condition] = []
+    for i in range(count):
+        condition = draw_condition(draw, draw.rng.choice(tables), like and i == 0, broad)
+        if condition is None or _compares(tuple(found), condition.column):
+            return None
+        found.append(condition)
+    return tuple(found)
+
+
+def _compares(filters: tuple[Filter, ...], column: ColumnProfile) -> bool:
+    return any(isinstance(item, Condition) and item.column is column for item in filters)
+
+
+def _fixed(filters: tuple[Filter, ...]) -> set[Wanted]:
+    """Columns that a filter already tells, so that nobody would ask for them."""
+    fixed: set[Wanted] = set()
+    for item in filters:
+        if isinstance(item, Shared) or (isinstance(item, Beyond) and item.operator == "="):
+            fixed.add(item.column)
+        elif isinstance(item, Condition) and item.operator in ("=", "null"):
+            fixed.add(item.column)
+    return fixed
+
+
+def _uses_joins(intent: Intent) -> bool:
+    """Whether each joined table at the end of a chain gives a column."""
+    used = {wanted.table for wanted in intent.wanted if isinstance(wanted, ColumnProfile)}
+    for item in intent.filters:
+        if isinstance(item, Has):
+            used.add(item.relation.owner.name)
+        elif not isinstance(item, Compared):
+            used.add(item.column.table)
+    inner = {link.table for link in intent.joins}
+    return all(link.ref_table in used | inner for link in intent.joins)
+
+
+def _repeated(table: TableProfile) -> list[ColumnProfile]:
+    return [c for c in asked(table) if c.kind in ("category", "year") and not c.is_unique]
+
+
+def _shown(
+    draw: Draw, tables: list[TableProfile], count: int, distinct: bool
+) -> tuple[ColumnProfile, ...]:
+    if distinct:
+        return draw.some(_repeated(tables[0]), count)
+    owners = draw.rng.choices(tables, k=count)
+    return tuple(column for table in tables for column in draw.columns(table, owners.count(table)))
+
+
+def _sorted(draw: Draw, intent: Intent, order: str) -> Intent | None:
+    if not order:
+        return intent
+    keys = ordered(intent.base)
+    display = intent.base.display
+    if order == "sort":
+        keys += [display] if display in intent.wanted and display and not display.null_share else []
+    keys = [key for key in keys if not _compares(intent.filters, key)]
+    if order == "top":
+        keys = [key for key in keys if key not in intent.wanted]
+    if not keys:
+        return None
+    key = draw.rng.choice(keys)
+    descending = key.kind not in ("text", "category") and draw.chance(0.6)
+    limit = 0 if order == "sort" else draw.rng.choice((1, 1, 1, 2, 3, 3, 5))
+    return replace(intent, order=Order(key, descending), limit=limit)
+
+
+def _measure(draw: Draw, table: TableProfile) -> Measure:
+    """Mostly the number of rows, else an aggregate of a column."""
+    columns = numbers(table)
+    if not columns or is_link_table(table) or draw.chance(0.55):
+        return Measure("count")
+    column = draw.rng.choice(columns)
+    functions: list[Function] = [
+        "avg",
+        "avg",
+        "max",
+        "min",
+        *(["sum"] if can_total(column) else []),
+    ]
+    return Measure(draw.rng.choice(functions), column)
 
 
 def _ranked(
@@ -441,152 +317,33 @@ def _ranked(
 ) -> Intent | None:
     if having:
         threshold = _having(draw, intent, measure)
-        if not threshold:
-            return None
-        intent = replace(intent, having=threshold)
-    if order == "key":
-        return replace(intent, order=Order(intent.wanted[0]))
+        return replace(intent, having=threshold) if threshold else None
     if order:
         limit = 0 if order == "sort" else draw.rng.choice((1, 1, 1, 3))
-        descending = draw.rng.random() < 0.75
-        intent = replace(intent, order=Order(measure, descending), limit=limit)
+        return replace(intent, order=Order(measure, draw.chance(0.75)), limit=limit)
     return intent
 
 
 def _having(draw: Draw, intent: Intent, measure: Measure) -> Having | None:
+    """A threshold near what the groups are likely to measure."""
     rng = draw.rng
-    if measure.function == "count":
-        size = max(2, round(intent.base.num_rows / max(2, (intent.group or measure.column).num_distinct)))  # type: ignore[union-attr]
-        value: Value = rng.randint(1, size + 1)
-        operator = rng.choice((">", ">", ">=", ">=", "<", "="))
-        return Having(measure, operator, value if operator != ">=" else max(2, value))
-    column = measure.column
-    assert column is not None
+    operator: Comparison
+    if measure.column is None:
+        assert intent.group
+        size = max(2, round(intent.base.num_rows / max(2, intent.group.num_distinct)))
+        # Fewer than three hives has also who has none, but is in no group.
+        fewer: tuple[Comparison, ...] = () if intent.owner else ("<",)
+        operator = rng.choice((">", ">", ">=", ">=", "=", *fewer))
+        least = 2 if operator in (">=", "<") else 1
+        return Having(measure, operator, rng.randint(least, size + 1))
     if measure.function == "sum":
         return None
-    values = sorted(column.values)  # type: ignore[type-var]
-    value = _rounded(values[rng.randrange(len(values) // 4, 1 + len(values) * 3 // 4)], column, rng)
-    return Having(measure, rng.choice((">", ">", "<")), value)
+    values = sorted(measure.column.values)  # type: ignore[type-var]
+    middle = values[rng.randint(len(values) // 4, len(values) * 3 // 4)]
+    value: Value = rounded(draw, middle, measure.column)
+    operator = rng.choice((">", ">", "<"))
+    return Having(measure, operator, value)
 
-
-def beyond(draw: Draw, table: TableProfile, grouped: bool = False) -> Filter | None:
-    """Above or below the average, or equal to the maximum, of the table or of the row's group."""
-    numbers = _numbers(table)
-    if not numbers:
-        return None
-    column = draw.rng.choice(numbers)
-    group = None
-    if grouped:
-        pool = [c for c in _categories(table) if c is not column]
-        if not pool:
-            return None
-        group = draw.rng.choice(pool)
-    if draw.rng.random() < (0.4 if grouped else 0.25):
-        return Beyond(column, "=", draw.rng.choice(("max", "max", "min")), group=group)
-    scope = None
-    if not grouped and draw.rng.random() < 0.3:
-        scope = draw_condition(draw, table)
-        if scope and scope.column is column:
-            return None
-    return Beyond(column, draw.rng.choice((">", ">", "<")), "avg", scope, group)
-
-
-def has(draw: Draw, table: TableProfile, scoped: bool = False) -> Filter | None:
-    """Rows that something refers to, or that nothing refers to."""
-    fitting = [r for r in draw.relations if r.owner is table]
-    if not fitting:
-        return None
-    relation = draw.rng.choice(fitting)
-    scope = draw_condition(draw, relation.member) if scoped else None
-    if scoped and not scope:
-        return None
-    return Has(relation, scope, negated=draw.rng.random() < (0.4 if scoped else 0.7))
-
-
-def shared(draw: Draw, table: TableProfile) -> Filter | None:
-    """Rows that share a value with another row."""
-    pool = [c for c in _asked(table) if not c.is_unique and c.kind != "boolean" and not c.null_share]
-    if not pool or not table.key:
-        return None
-    return Shared(draw.rng.choice(pool), table.key, negated=draw.rng.random() < 0.5)
-
-
-def compared(draw: Draw, table: TableProfile) -> Filter | None:
-    """One numeric column above or below another of a like unit."""
-    pair = _like_pair(draw, table)
-    return Compared(pair[0], draw.rng.choice((">", "<")), pair[1]) if pair else None
-
-
-def _like_pair(draw: Draw, table: TableProfile) -> tuple[ColumnProfile, ColumnProfile] | None:
-    numbers = _numbers(table)
-    pairs = [
-        (a, b)
-        for i, a in enumerate(numbers)
-        for b in numbers[i + 1 :]
-        if a.words.split()[-1] == b.words.split()[-1] or a.words.split()[0] == b.words.split()[0]
-    ]
-    return draw.rng.choice(pairs) if pairs else None
-
-
-def difference(draw: Draw, conditions: int = 0) -> Intent | None:
-    """The difference or the sum of two columns for each row."""
-    base = draw.table(lambda table: table.display and len(_numbers(table)) > 1)
-    pair = _like_pair(draw, base) if base else None
-    if not base or not pair or not base.display:
-        return None
-    filters = _conditions(draw, [base], conditions, like=False)
-    if filters is None:
-        return None
-    value = Difference(*pair, sign=draw.rng.choice(("-", "-", "+")))
-    return Intent(base, (base.display, value), filters=tuple(filters))
-
-
-def labelling(draw: Draw) -> Intent | None:
-    """One of two labels for each row, by a threshold."""
-    base = draw.table(lambda table: table.display and _numbers(table))
-    if not base or not base.display:
-        return None
-    column = draw.rng.choice(_numbers(base))
-    condition = _threshold(draw, column)
-    if condition.operator not in (">", "<", ">=", "<=") or column.null_share:
-        return None
-    labels = draw.rng.choice(CASE_LABELS)
-    if condition.operator.startswith("<") and labels[0] != "yes":
-        labels = (labels[1], labels[0])
-    return Intent(base, (base.display, Case(condition, labels)))
-
-
-def combining(draw: Draw, related: bool = False) -> Intent | None:
-    """Values that belong to both, to either, or to only the first of two sets of rows."""
-    rng = draw.rng
-    if related:
-        fitting = [
-            r
-            for r in draw.relations
-            if r.owner.display and r.owner.display.is_unique and len(r.links) == 1
-        ]
-        if not fitting:
-            return None
-        relation = rng.choice(fitting)
-        base, value, joins = relation.member, relation.owner.display, relation.links
-    else:
-        found = draw.table(_categories)
-        if not found:
-            return None
-        base, joins = found, ()
-        value = rng.choice(_categories(base))
-    assert value is not None
-    if value.kind == "boolean":
-        return None
-    sides = [draw_condition(draw, base) for _ in range(2)]
-    if not all(sides) or value in [side.column for side in sides if side] or sides[0] == sides[1]:
-        return None
-    first, second = (Intent(base, (value,), joins, (side,)) for side in sides if side)
-    return replace(first, operator=rng.choice(("INTERSECT", "UNION", "EXCEPT")), other=second)
-
-
-grouped_beyond = partial(beyond, grouped=True)
-scoped_has = partial(has, scoped=True)
 
 PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
     "easy": (
@@ -647,18 +404,18 @@ PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
         (1, partial(owning, conditions=1, having=True, bare=True)),
         (3, partial(listing, special=beyond)),
         (2, partial(counting, special=beyond)),
-        (2, partial(listing, special=grouped_beyond)),
+        (2, partial(listing, special=beyond_group)),
         (2, partial(listing, special=has)),
-        (2, partial(listing, special=scoped_has)),
+        (2, partial(listing, special=has_such)),
         (1.5, partial(counting, special=has)),
         (1, partial(listing, special=shared)),
         (3, partial(combining)),
     ),
     "extra": (
         (2, partial(listing, columns=2, special=beyond)),
-        (2, partial(listing, columns=2, special=grouped_beyond)),
+        (2, partial(listing, columns=2, special=beyond_group)),
         (1.5, partial(listing, conditions=1, special=beyond)),
-        (1.5, partial(listing, columns=2, special=scoped_has)),
+        (1.5, partial(listing, columns=2, special=has_such)),
         (1, partial(listing, conditions=1, special=has)),
         (1.5, partial(listing, joins=1, special=beyond)),
         (1, partial(listing, columns=2, special=shared)),

@@ -6,12 +6,12 @@ city" shows the city first. What restricts a noun is worded in `sense.restrictio
 """
 
 import random
+import re
 from dataclasses import dataclass
 
 from sense.intent import Case, Difference, Intent, Measure, Relation, Wanted
 from sense.profile import ColumnProfile
 from sense.restriction import (
-    AMOUNTS,
     STYLES,
     Style,
     Voice,
@@ -22,7 +22,7 @@ from sense.restriction import (
     restricted,
     title,
 )
-from sense.wording import article, has_plural, is_person, listed, plural
+from sense.wording import article, has_plural, is_person, is_plural, listed, plural
 
 __all__ = ["STYLES", "Style", "ask"]
 
@@ -70,9 +70,11 @@ def _sentence(content: Content, voice: Voice) -> str:
         verbs = ("list", "show", "give") if content.is_many else ("find", "give", "show")
         return _capital(f"{lead}{voice.pick(*verbs)} {text}{suffix}.")
     if voice.style == "formal":
-        verbs = ("provide", "report", "return", "determine")
+        verbs = ("provide", "report", "return") if content.is_many else ("provide", "determine")
         return _capital(f"{lead}please {voice.pick(*verbs)} {text}{suffix}.")
-    opening = voice.pick("can you tell me", "could you show me", "I'd like to know", "I need", "tell me")
+    opening = voice.pick(
+        "can you tell me", "could you show me", "I'd like to know", "I need", "tell me"
+    )
     return _capital(f"{lead}{opening} {text}{suffix}{'?' if ' you ' in opening else '.'}")
 
 
@@ -99,8 +101,10 @@ def _listing(intent: Intent, voice: Voice) -> Content:
     suffix = _sorting(intent, voice)
     columns = [wanted for wanted in intent.wanted if isinstance(wanted, ColumnProfile)]
     if intent.distinct:
-        return Content(f"the different {_names(columns)} of {_subject(intent, voice)}", suffix=suffix)
-    is_many = len(intent.wanted) > 1
+        return Content(
+            f"the different {_names(columns)} of {_subject(intent, voice)}", suffix=suffix
+        )
+    is_many = len(intent.wanted) > 1 or (len(columns) == 1 and is_plural(title(columns[0])))
     if intent.joins or len(columns) < len(intent.wanted):
         names = listed([_wanted(wanted, intent, voice) for wanted in intent.wanted])
         each = voice.pick("each", "every")
@@ -127,17 +131,22 @@ def _superlative(intent: Intent, voice: Voice) -> Content:
     assert order and isinstance(order.key, ColumnProfile)
     best = _extreme(order.key, order.descending, intent.base.name, voice)
     columns = [wanted for wanted in intent.wanted if isinstance(wanted, ColumnProfile)]
-    names = listed([owned_title(column, intent.base.name) for column in columns])
-    if limit > 1 and not intent.joins:
-        names = _names(columns)
     is_many = len(columns) > 1 or limit > 1
-    count = voice.pick(NUMBERS[limit], str(limit))
-    if intent.filters:
+    count = "" if limit == 1 else f" {voice.pick(NUMBERS[limit], str(limit))}"
+    subject = f"the{count} {noun if limit == 1 else plural(noun)} with {best}"
+    among = ""
+    if intent.filters and not intent.joins and voice.style != "keyword" and voice.chance(0.5):
         among = f"{voice.pick('of', 'among')} the {_rows(intent, voice, True)}"
-        subject = "the one" if limit == 1 else f"the {count}"
-        return Content(f"the {names} of {subject} with {best}", is_many, among)
-    subject = f"the {noun}" if limit == 1 else f"the {count} {plural(noun)}"
-    return Content(f"the {names} of {subject} with {best}", is_many)
+        subject = f"the{count or ' one'} with {best}"
+    elif intent.filters:
+        subject += (
+            f" among those{restricted(intent.filters, intent.either, intent.base, True, voice)}"
+        )
+    if intent.joins:
+        names = listed([_wanted(column, intent, voice) for column in columns])
+        return Content(names, len(columns) > 1, f"for {subject}")
+    names = _names(columns) if limit > 1 else listed([title(column) for column in columns])
+    return Content(f"the {names} of {subject}", is_many, among)
 
 
 def _extreme(column: ColumnProfile, descending: bool, home: str, voice: Voice) -> str:
@@ -155,7 +164,9 @@ def _sorting(intent: Intent, voice: Voice) -> str:
     assert isinstance(order.key, ColumnProfile)
     name = owned_title(order.key, intent.base.name)
     if order.key.kind in ("text", "category"):
-        return voice.pick(f", in alphabetical order of {name}", f", sorted alphabetically by {name}")
+        return voice.pick(
+            f", in alphabetical order of {name}", f", sorted alphabetically by {name}"
+        )
     times = order.key.kind in ("year", "date")
     return _sorted_by(name, order.descending, voice, ("earliest", "latest") if times else None)
 
@@ -168,8 +179,8 @@ def _sorted_by(
         first, last = last, first
     direction = "descending" if descending else "ascending"
     choices = [f", sorted by {name} in {direction} order", f", in {direction} order of {name}"]
-    if not any(word in name for word in ("lowest", "highest", "minimum", "maximum")):
-        choices.append(f", from the {first} to the {last} {name}")
+    if not re.search(r"\b(that|lowest|highest|minimum|maximum)\b", name):
+        choices.append(f", from the {first} to the {last} {name.removeprefix('the ')}")
     return voice.pick(*choices)
 
 
@@ -233,12 +244,20 @@ def _grouped(intent: Intent, group: ColumnProfile, voice: Voice) -> Content:
         return Content(text, False, f"for each {name} with {_kept(intent, voice)}", suffix)
     if voice.style == "keyword" or voice.chance(0.3):
         return Content(text, False, suffix=f" {voice.pick('per', 'for each')} {name}{suffix}")
-    question = f"how many {rows} are there for each {name}{suffix}?" if measure.column is None else ""
+    question = (
+        f"how many {rows} are there for each {name}{suffix}?" if measure.column is None else ""
+    )
     return Content(text, False, f"for each {name}", suffix, question)
 
 
 def _short(measure: Measure) -> str:
-    words = {"count": "number", "sum": "total", "avg": "average", "min": "minimum", "max": "maximum"}
+    words = {
+        "count": "number",
+        "sum": "total",
+        "avg": "average",
+        "min": "minimum",
+        "max": "maximum",
+    }
     return words[measure.function]
 
 
@@ -254,7 +273,10 @@ def _kept_values(intent: Intent, group: ColumnProfile, rows: str, voice: Voice) 
         key = _measure(order.key, rows, voice)
         of = "" if order.key.column is None else f" of {rows}"
         suffix = _sorted_by(f"the {key}{of}", order.descending, voice)
-        return Content(f"the different {names} of the {rows}" if not intent.filters else f"the {names}", suffix=suffix)
+        return Content(
+            f"the different {names} of the {rows}" if not intent.filters else f"the {names}",
+            suffix=suffix,
+        )
     best = _most(order.key, order.descending, rows, voice)
     best += "" if order.key.column is None else f" of {rows}"
     if intent.limit == 1:
@@ -272,11 +294,14 @@ def _kept(intent: Intent, voice: Voice) -> str:
     rest = restricted(intent.filters, intent.either, table, True, voice)
     if having.measure.column is None:
         return how_many(having.operator, having.value, f"{table.noun}|{rest}", voice)
-    key = _measure(having.measure, "", voice)
-    amount = voice.pick(*AMOUNTS[having.operator]).format(having.value)
-    if intent.owner and not rest:
-        return f"{article(key)} of {plural(table.noun)} {amount}"
-    return f"{article(key)} of {plural(table.noun)}{rest} {amount}"
+    function = {"min": "minimum ", "max": "maximum "}.get(having.measure.function, "")
+    key = (
+        function + title(having.measure.column) if function else _measure(having.measure, "", voice)
+    )
+    amount = voice.pick(
+        *{">": ("above", "greater than"), "<": ("below", "less than")}[having.operator]
+    )
+    return f"{article(key)} of {plural(table.noun)}{rest} {amount} {having.value}"
 
 
 def _most(key: Measure, descending: bool, rows: str, voice: Voice) -> str:
@@ -287,34 +312,51 @@ def _most(key: Measure, descending: bool, rows: str, voice: Voice) -> str:
 
 def _owned(intent: Intent, relation: Relation, voice: Voice) -> Content:
     """Groups that are rows of another table."""
-    owner, display = relation.owner, relation.owner.display
-    assert display
+    owner, label, key = relation.owner, relation.owner.label, intent.order and intent.order.key
+    assert label
+    if intent.having:
+        kept, owners = _kept(intent, voice), plural(owner.noun)
+        ending = f"{voice.pick('Give', 'Show', 'List')} their {_names([label])}."
+        text = f"the {_names([label])} of the {owners} with {kept}"
+        return Content(text, question=f"which {owners} have {kept}? {ending}")
+    if isinstance(key, Measure):
+        return _top_owners(intent, relation, key, voice)
+    measure = intent.wanted[-1]
+    assert isinstance(measure, Measure)
+    rest = restricted(intent.filters, intent.either, relation.member, False, voice)
+    with_rows = f"{owner.noun} with at least one {relation.member.noun}{rest}"
+    those = plural(relation.member.noun)
+    those = f"{voice.pick('these', 'such')} {those}" if rest else those
+    shown = _measure(measure, those, voice) + (f" of {those}" if measure.column else "")
+    if voice.chance(0.5):
+        return Content(f"the {title(label)} and the {shown}", prefix=f"for each {with_rows}")
+    its = "their" if is_person(owner.noun) else "its"
+    shown = (
+        shown
+        if rest
+        else shown.replace(f"of {those}", f"of {its} {those}" if measure.column else f"of {those}")
+    )
+    return Content(f"the {title(label)} of each {with_rows}, and the {shown}")
+
+
+def _top_owners(intent: Intent, relation: Relation, key: Measure, voice: Voice) -> Content:
+    """The keepers with the most hives."""
+    owner, label, order = relation.owner, relation.owner.label, intent.order
+    assert label and order
     rest = restricted(intent.filters, intent.either, relation.member, True, voice)
     rows = f"{plural(relation.member.noun)}{rest}"
-    owners, names = plural(owner.noun), _names([display])
-    measure = next((wanted for wanted in intent.wanted if isinstance(wanted, Measure)), None)
-    if intent.having:
-        kept = _kept(intent, voice)
-        question = f"which {owners} have {kept}? {voice.pick('Give', 'Show', 'List')} their {names}."
-        return Content(f"the {names} of the {owners} with {kept}", question=question)
-    if intent.order and isinstance(intent.order.key, Measure):
-        key, limit = intent.order.key, intent.limit
-        best = _most(key, intent.order.descending, rows, voice)
-        best += f" of {rows}" if key.column else ""
-        also = f", and {'its' if not is_person(owner.noun) else 'their'} {_short(measure)}" if measure else ""
-        if measure and measure.column is None:
-            also = f", and how many {'it has' if not is_person(owner.noun) else 'they have'}"
-        if limit == 1:
-            text = f"the {title(display)} of the {owner.noun} with {best}{also}"
-            return Content(text, bool(also))
-        also = also.replace("it has", "they have").replace("its", "their")
-        return Content(f"the {names} of the {NUMBERS[limit]} {owners} with {best}{also}")
-    assert measure
-    its = "their" if is_person(owner.noun) else "its"
-    text = f"the {title(display)} of each {owner.noun} and "
-    if measure.column is None:
-        return Content(f"{text}{voice.pick('the', its)} number of {rows}")
-    return Content(f"{text}the {_measure(measure, rows, voice)} of {its} {rows}")
+    best = _most(key, order.descending, rows, voice)
+    if key.column:
+        best += f" of {rows}"
+    elif not order.descending:
+        best += " but at least one"
+    also = f", and that {_short(key)}" if len(intent.wanted) > 1 else ""
+    if intent.limit == 1:
+        text = f"the {title(label)} of the {owner.noun} with {best}{also}"
+        return Content(text, bool(also))
+    also = also.replace("that", "these").replace(_short(key), f"{_short(key)}s") if also else ""
+    owners = f"{NUMBERS[intent.limit]} {plural(owner.noun)}"
+    return Content(f"the {_names([label])} of the {owners} with {best}{also}")
 
 
 # Sets
@@ -334,7 +376,9 @@ def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
     }[intent.operator or "UNION"]
     if intent.joins:
         return Content(f"the different {names} of the {plural(value.noun)} that have {said}")
-    return Content(f"the different {names} that have {said}", question=f"which different {names} have {said}?")
+    return Content(
+        f"the different {names} that have {said}", question=f"which different {names} have {said}?"
+    )
 
 
 # Parts

@@ -21,7 +21,7 @@ from sense.schema import (
     quote_identifier,
     read_schema,
 )
-from sense.wording import singular
+from sense.wording import NOT_NOUNS, singular
 
 Kind: TypeAlias = Literal[
     "id", "foreign_key", "category", "text", "integer", "real", "year", "date", "boolean", "other"
@@ -42,8 +42,10 @@ NUMBER_ID_ENDINGS = ("id", "code", "key", "uid", "zip", "zipcode", "phone", "fax
 YEAR_WORDS = frozenset(
     "year years yr founded established opened built since season opening construction".split()
 )
-BOOLEAN_VALUES = frozenset({"0", "1", "t", "f", "y", "n", "yes", "no", "true", "false"})
+BOOLEAN_VALUES = ({"t", "f"}, {"y", "n"}, {"yes", "no"}, {"true", "false"})
 NAME_WORDS = ("name", "title", "label")
+NO_NAMES = frozenset({*ID_ENDINGS, *NOT_NOUNS})
+"""What cannot stand alone when the table's name is left out: "tenancy from"."""
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
 BAD_TEXT = re.compile(r"[^ -~\u00a0-\ufffc]|^\s|\s$|^$|\s\s")
@@ -90,6 +92,11 @@ class TableProfile:
     """The primary key when it is one column."""
     display: ColumnProfile | None
     """The column that names a row to a person."""
+
+    @property
+    def label(self) -> ColumnProfile | None:
+        """What to call a row by: its name, else its key."""
+        return self.display or self.key
 
     def column(self, name: str) -> ColumnProfile:
         return next(column for column in self.columns if column.name.lower() == name.lower())
@@ -150,14 +157,20 @@ def _profile_table(connection: sqlite3.Connection, table: Table) -> TableProfile
 
 
 def _column_words(table: Table, noun: str) -> list[str]:
-    """Natural names; "student name" in the table of students is "name" where nothing else is."""
+    """Natural names; "student name" in the table of students is "name" where nothing else is.
+
+    So is "student" there.
+    """
     full = [natural_name(column.name) for column in table.columns]
     short = [name.removeprefix(f"{noun} ") for name in full]
     taken = Counter(short)
-    return [
-        name if taken[rest] > 1 or rest in ID_ENDINGS else rest
-        for name, rest in zip(full, short, strict=True)
+    words = [
+        rest if taken[rest] == 1 and (column.primary_key or rest not in NO_NAMES) else name
+        for column, name, rest in zip(table.columns, full, short, strict=True)
     ]
+    if noun in words and "name" not in words:
+        words[words.index(noun)] = "name"
+    return words
 
 
 def _profile_column(
@@ -204,7 +217,7 @@ def _kind(
     texts = [str(value) for value in counts]
     if all(ISO_DATE.fullmatch(text) or ISO_TIME.fullmatch(text) for text in texts):
         return "date" if all(_is_real_date(text[:10]) for text in texts) else "other"
-    if len(texts) <= 2 and {text.lower() for text in texts} <= BOOLEAN_VALUES:
+    if {text.lower() for text in texts} in BOOLEAN_VALUES:
         return "boolean"
     if (is_key and last not in NAME_WORDS) or (is_unique and last in ("id", "code", "key")):
         return "id"
@@ -246,8 +259,7 @@ def _display(columns: tuple[ColumnProfile, ...], noun: str) -> ColumnProfile | N
         ending = [column for column in texts if column.words.endswith(f" {wanted}")]
         if exact or ending:
             return (exact or ending)[0]
-    distinct = [column for column in texts if column.is_unique]
-    return next(iter(distinct or texts), None)
+    return next((column for column in texts if column.kind == "text"), None)
 
 
 def _links(schema: Schema, tables: set[str]) -> tuple[Link, ...]:

@@ -11,7 +11,16 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from sense.intent import Beyond, Compared, Condition, Filter, Has, Shared
 from sense.profile import ColumnProfile, TableProfile, Value
-from sense.wording import article, is_person, is_plural, listed, plural, possessive
+from sense.wording import (
+    NOT_NOUNS,
+    article,
+    is_person,
+    is_plural,
+    listed,
+    plural,
+    possessive,
+    singular,
+)
 
 Style: TypeAlias = Literal["interrogative", "imperative", "formal", "colloquial", "keyword"]
 STYLES: tuple[Style, ...] = get_args(Style)
@@ -47,6 +56,11 @@ COUNTS = {
     "=": ("exactly {}",),
 }
 COUNT_WORDS = frozenset("count number num total amount level rate rating score size rank".split())
+NO_SINGULAR = ("details", "grounds", "goods", "earnings", "contents", "remarks", "notes")
+UNITS = frozenset(
+    "knots meters metres feet miles kilometers kilometres dollars euros inches pounds grams".split()
+)
+"""After another word these say in what it is measured: "speed knots"."""
 QUESTION_WORDS = ("is", "has", "can")
 """First words of a boolean column that reads as a question."""
 TRUE_VALUES = ("1", "t", "y", "yes", "true")
@@ -77,8 +91,13 @@ class Restriction(NamedTuple):
 def title(column: ColumnProfile) -> str:
     """The column as a noun: "age"; a plural that counts something is "number of frames"."""
     words = column.words.split()
+    if column.kind in ("date", "year") and words[-1] in NOT_NOUNS:
+        return f"{column.words} {column.kind}"
+    if column.kind in ("text", "category", "id") and words[-1] not in NO_SINGULAR:
+        return singular(column.words)
     counts = column.kind == "integer" and not COUNT_WORDS & set(words)
-    if counts and (is_plural(column.words) or (len(words) > 1 and is_plural(words[0]))):
+    has_unit = len(words) > 1 and words[-1] in UNITS
+    if counts and not has_unit and (is_plural(column.words) or is_plural(words[0])):
         return f"number of {column.words}"
     return column.words
 
@@ -126,11 +145,13 @@ def restriction(
     if isinstance(item, Shared):
         other = "no other" if item.negated else "another"
         return Restriction("whose", f"{title(item.column)} is shared by {other} {table.noun}")
-    return _has(item, many, voice)
+    return _has(item, table, many, voice)
 
 
 def clause(item: Condition, home: str, voice: Voice) -> str:
     """The condition with its column as the subject: "age is more than 40"."""
+    if item.column.kind == "boolean" and item.operator == "=":
+        return _boolean_clause(item, home)
     subject, column = owned_title(item.column, home), item.column
     values = [value_text(value, column, voice) for value in item.values]
     match item.operator:
@@ -166,7 +187,11 @@ def value_text(value: Value, column: ColumnProfile, voice: Voice) -> str:
         day = date.fromisoformat(value)
         return f"{day.day} {day:%B} {day.year}"
     plain = value.replace(" ", "").replace("-", "")
-    if value.isdigit() or (plain.isalpha() and value[0].isupper() and voice.style != "formal"):
+    if value.isdigit() or (
+        plain.isalpha()
+        and all(word[0].isupper() for word in value.split())
+        and voice.style != "formal"
+    ):
         return value
     return f'"{value}"' if "'" in value else f"'{value}'"
 
@@ -188,23 +213,24 @@ def _condition(
         if alone and voice.chance(0.4):
             return _belonging(item, many, voice)
         return Restriction("whose", clause(item, table.name, voice))
-    truth = _truth(item)
-    if truth is not None:
-        return _boolean(column.words, truth, many)
+    if column.kind == "boolean" and operator == "=":
+        return _boolean(column.words, _holds(item), many)
     name = title(column)
-    if operator in COUNTS and name.startswith("number of ") and voice.chance(0.7):
+    if alone and operator in COUNTS and name.startswith("number of ") and voice.chance(0.7):
         amount = voice.pick(*COUNTS[operator]).format(item.values[0])
         return Restriction("with", f"{amount} {column.words}")
     if name == "age" and operator in (">", "<") and is_person(table.noun) and voice.chance(0.7):
-        return Restriction("be", f"{'older' if operator == '>' else 'younger'} than {item.values[0]}")
-    if column.kind in ("integer", "real") and voice.chance(0.5):
+        return Restriction(
+            "be", f"{'older' if operator == '>' else 'younger'} than {item.values[0]}"
+        )
+    if alone and column.kind in ("integer", "real") and voice.chance(0.5):
         if operator == "between":
             low, high = item.values
             return Restriction("with", f"{article(name)} between {low} and {high}")
         if operator in AMOUNTS:
             amount = voice.pick(*AMOUNTS[operator]).format(item.values[0])
             return Restriction("with", f"{article(name)} {amount}")
-    if operator == "=" and column.kind in ("category", "text") and voice.chance(0.25):
+    if alone and operator == "=" and column.kind in ("category", "text") and voice.chance(0.25):
         if column is table.display and name in ("name", "title"):
             return Restriction("be", f"called {value_text(item.values[0], column, voice)}")
         return Restriction("with", f"the {name} {value_text(item.values[0], column, voice)}")
@@ -227,34 +253,49 @@ def _beyond(item: Beyond, table: TableProfile, voice: Voice) -> str:
         among = f"all {rows}"
     if item.operator == "=":
         return f"equals the {'maximum' if item.function == 'max' else 'minimum'} {name} of {among}"
-    words = {">": ("above", "greater than", "higher than"), "<": ("below", "less than", "lower than")}
+    words = {
+        ">": ("above", "greater than", "higher than"),
+        "<": ("below", "less than", "lower than"),
+    }
     return f"is {voice.pick(*words[item.operator])} the average {name} of {among}"
 
 
-def _has(item: Has, many: bool, voice: Voice) -> Restriction:
+def _has(item: Has, table: TableProfile, many: bool, voice: Voice) -> Restriction:
     member = item.relation.member
+    if item.relation.is_kind and is_person(table.noun):
+        noun = plural(member.noun) if many else article(member.noun)
+        scope = restricted((item.scope,), False, member, many, voice) if item.scope else ""
+        return Restriction("be", f"{'not ' * item.negated}{noun}{scope}")
     scope = restricted((item.scope,), False, member, False, voice) if item.scope else ""
     if item.negated:
         return Restriction("have", f"no {member.noun}{scope}")
     words = ("at least one", "one or more") if not scope else ("at least one",)
     count = voice.pick(*words)
-    return Restriction("have", f"{count} {plural(member.noun) if 'more' in count else member.noun}{scope}")
+    return Restriction(
+        "have", f"{count} {plural(member.noun) if 'more' in count else member.noun}{scope}"
+    )
 
 
-def _truth(item: Condition) -> bool | None:
-    """Whether the condition asks for yes or for no, None when its column is no such question."""
-    first, _, rest = item.column.words.partition(" ")
-    if item.column.kind != "boolean" or item.operator != "=" or not rest:
-        return None
-    return str(item.values[0]).lower() in TRUE_VALUES if first in QUESTION_WORDS else None
+def _holds(item: Condition) -> bool:
+    return str(item.values[0]).lower() in TRUE_VALUES
 
 
 def _boolean(words: str, holds: bool, many: bool) -> Restriction:
-    first, rest = words.split(" ", 1)
-    if first == "is":
+    """ "not open", "marked as certified"."""
+    first, _, rest = words.partition(" ")
+    if rest and first == "is":
         return Restriction("be", rest if holds else f"not {rest}")
-    if first == "can":
+    if rest and first == "can":
         return Restriction("do", f"{'can' if holds else 'cannot'} {rest}")
-    if holds:
+    if rest and first == "has" and holds:
         return Restriction("have", rest)
-    return Restriction("do", f"{'do' if many else 'does'} not have {rest}")
+    if rest and first == "has":
+        return Restriction("do", f"{'do' if many else 'does'} not have {rest}")
+    return Restriction("be", f"{'' if holds else 'not '}marked as {words}")
+
+
+def _boolean_clause(item: Condition, home: str) -> str:
+    """ "keeper is not certified"; a row of `home` itself is "it"."""
+    word, text = _boolean(item.column.words, _holds(item), False)
+    verb = {"be": "is ", "have": "has "}.get(word, "")
+    return f"{'it' if item.column.table == home else item.column.noun} {verb}{text}"

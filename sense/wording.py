@@ -46,7 +46,7 @@ IRREGULAR = {
 SINGULAR = {many: one for one, many in IRREGULAR.items()}
 SAME = frozenset(
     """series species fish sheep deer aircraft staff equipment furniture news information
-    data software hardware music baggage luggage advice research feedback inventory mail""".split()
+    data info weather software hardware music baggage luggage advice research feedback inventory mail""".split()
 )
 """Words with one form: `the staff`, `the aircraft`."""
 ENDS_IN_S = frozenset(
@@ -103,6 +103,7 @@ def singular(phrase: str) -> str:
 
 
 def is_plural(phrase: str) -> bool:
+    """Whether the phrase is no singular: "hives", "hours per week"."""
     return singular(phrase) != phrase
 
 
