@@ -20,6 +20,7 @@ from sense.pruning import SchemaWords
 from sense.schema import SchemaStyle, read_schema, sample_rows, schema_text
 
 __all__ = [  # extract_sql is the way back, so it is found here too
+    "CONTRACTS",
     "DEFAULT_CONTRACT",
     "RATIONALE_CONTRACT",
     "TINY_CONTRACT",
@@ -85,6 +86,13 @@ RATIONALE_CONTRACT = PromptContract(system=RATIONALE_SYSTEM_PROMPT, rationale=Tr
 TINY_CONTRACT = PromptContract(
     system="", style="compact", num_sample_rows=0, max_schema_chars=500, num_values=3
 )
+
+CONTRACTS = {
+    "default": DEFAULT_CONTRACT,
+    "rationale": RATIONALE_CONTRACT,
+    "tiny": TINY_CONTRACT,
+}
+"""The contracts by the names that builders take."""
 
 
 def prompt_messages(
