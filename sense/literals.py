@@ -17,8 +17,8 @@ _OFFSETS: dict[type, int] = {exp.GT: 1, exp.LT: -1}
 def query_literals(sql: str, schema: Schema) -> list[Literal]:
     """Values that meet the conditions of a query on single columns, in the order of the query.
 
-    `c > 5` gives 6, `c LIKE '%ab%'` gives 'ab', `c != 'x'` and computed values give nothing; so does
-    SQL that sqlglot cannot read.
+    `c > 5` gives 6 and `c LIKE '%ab%'` gives 'ab'; `c != 'x'` and computed values give nothing, nor
+    does SQL that sqlglot cannot read.
 
     >>> from sense.schema import Column, Table
     >>> city = Table("city", (Column("name", "TEXT"), Column("size", "INTEGER")))
@@ -48,11 +48,9 @@ def query_literals(sql: str, schema: Schema) -> list[Literal]:
 
 def _owner(column: exp.Column, scope: Scope, names: dict[str, dict[str, str]]) -> str | None:
     """The table that the column belongs to, in lower case; None for one of a subquery."""
-    sources = {alias.lower(): source for alias, source in scope.sources.items()}
-    if column.table:
-        sources = {column.table.lower(): sources.get(column.table.lower())}
-    for source in sources.values():
-        if isinstance(source, exp.Table):
+    for alias, source in scope.sources.items():
+        is_meant = not column.table or alias.lower() == column.table.lower()
+        if is_meant and isinstance(source, exp.Table):
             table = source.name.lower()
             if column.name.lower() in names.get(table, {}):
                 return table

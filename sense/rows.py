@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from itertools import accumulate, count
+from math import ceil, floor
 from random import Random
 from typing import Any, NamedTuple
 
@@ -488,8 +489,9 @@ def _varied(value: Any, column: FillColumn, attempt: int, rng: Random) -> Any:
     number = rng.randrange(2, 100 * attempt)
     if isinstance(value, (int, float)):
         low, high = column.bounds.low, column.bounds.high
-        if isinstance(low, int) and isinstance(high, int) and isinstance(value, int):
-            return rng.randint(low, high)
+        if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+            is_whole = isinstance(value, int)
+            return rng.randint(ceil(low), floor(high)) if is_whole else rng.uniform(low, high)
         return value + number if high is None else value - number
     if isinstance(value, str):
         most = column.bounds.max_chars

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import accumulate
+from math import ceil, floor, log10
 from random import Random
 from typing import Any, TypeAlias
 
@@ -194,10 +195,11 @@ def _number_maker(words: list[str], column: FillColumn, num_rows: int) -> Maker:
     low, high, digits = named or (0, max(1000, 20 * num_rows), 2)
     if column.affinity == "INTEGER" or (column.affinity == "NUMERIC" and digits == 0):
         digits = 0
-    step = 10.0**-digits
-    low, high = _range(column.bounds, low, high, step)
-    if digits == 0 and high - low < 2**53:
-        first, last = int(low), int(high)
+    low, high = _range(column.bounds, low, high, 10.0**-digits)
+    if column.affinity != "INTEGER" and high > low:
+        digits = max(digits, 2 - floor(log10(high - low)) if high - low < 20 else 0)
+    if digits == 0:
+        first, last = ceil(low), max(ceil(low), floor(high))
         if first > 0 and last / first > 1000:
             return lambda r: round(first * (last / first) ** r.random())
         return lambda r: r.randint(first, last)
