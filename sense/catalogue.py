@@ -25,7 +25,9 @@ SQL_TYPES = {
     "date": "DATE",
     "year": "INTEGER",
     "bool": "BOOLEAN",
+    "person": "TEXT",
 }
+"""Words of the notation for what a column holds -> its declared type."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _COMMA = re.compile(r",(?![^()]*\))")
@@ -53,6 +55,8 @@ class DomainColumn:
     """The only allowed values, a CHECK of the database."""
     vocabulary: tuple[str, ...] = ()
     """Likely values, no constraint."""
+    is_person: bool = False
+    """Whether the values are names of people."""
     range: tuple[float, float] | None = None
     """Smallest and largest allowed number, both included."""
 
@@ -214,7 +218,10 @@ def _with_token(column: DomainColumn, token: str, where: str) -> DomainColumn:
         return replace(column, not_null=False)
     if token in SQL_TYPES:
         years = DEFAULT_YEARS if token == "year" else None
-        return replace(column, type=SQL_TYPES[token], range=column.range or years)
+        is_person = token == "person"
+        return replace(
+            column, type=SQL_TYPES[token], range=column.range or years, is_person=is_person
+        )
     if token.startswith("in("):
         return replace(column, type="TEXT", choices=_values(token, where))
     if token.startswith("of("):

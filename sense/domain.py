@@ -8,13 +8,11 @@ vocabularies=invention.vocabularies)` of `sense.database`.
 
 import functools
 import random
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import apsw
-
 from sense.catalogue import Domain, DomainColumn, DomainTable, read_domains
+from sense.coinage import invent_people, invent_words, translate, words_of
 
 __all__ = [
     "Domain",
@@ -28,18 +26,6 @@ __all__ = [
 CONVENTIONS = {"snake": 0.7, "camel": 0.15, "prefixed": 0.15}
 """Naming conventions and how often each is drawn: `hive_count`; `HiveCount`; columns that begin
 with their table's name."""
-
-KEPT_WORDS = frozenset(
-    {"code", "count", "date", "day", "email", "month", "name", "number", "percent", "phone"}
-    | {"price", "rate", "score", "share", "title", "total", "year"}
-    | {"celsius", "days", "degrees", "grams", "hectares", "hours", "litres", "metres", "miles"}
-    | {"minutes", "months", "seconds", "weeks", "years"}
-    | {"and", "for", "from", "has", "per", "the", "until", "was"}
-)
-"""Words that are never replaced, nor are those of one or two letters such as `id`, `kg` and `on`:
-they tell what a column measures, so that a question about it still makes sense."""
-
-_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
@@ -73,13 +59,14 @@ def invent_database(domain: Domain, seed: int, invented_names: float = 0.0) -> I
     rng = random.Random(f"{domain.name} {seed}")
     tables = _choose_columns(_choose_tables(domain.tables, rng), rng)
     convention = rng.choices(list(CONVENTIONS), list(CONVENTIONS.values()))[0]
-    words = _invented_words(tables, invented_names, random.Random(f"words {domain.name} {seed}"))
-    tables = _follow_convention(_replace_words(tables, words), convention)
+    people = invent_people(200, rng)
+    words_rng = random.Random(f"words {domain.name} {seed}")
+    tables = _follow_convention(_replace_words(tables, invented_names, words_rng), convention)
     vocabularies = {
-        (table.name, column.name): column.vocabulary
+        (table.name, column.name): people if column.is_person else column.vocabulary
         for table in tables
         for column in table.columns
-        if column.vocabulary
+        if column.is_person or column.vocabulary
     }
     db_id = f"{domain.name}_{seed:03d}"
     return Invention(db_id, domain.name, tables, _create_script(tables), vocabularies)
@@ -213,24 +200,24 @@ def _rename(
 
 
 def _replace_words(
-    tables: Sequence[DomainTable], words: Mapping[str, str]
+    tables: Sequence[DomainTable], share: float, rng: random.Random
 ) -> tuple[DomainTable, ...]:
-    def translate(text: str) -> str:
-        return _WORD.sub(lambda match: _in_case_of(match[0], words), text)
+    """The tables with a share of the words in their names and values invented."""
+    words = invent_words(words_of(_texts(tables)), share, rng, avoid=_catalogue_words())
 
-    def translate_all(values: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(translate(value) for value in values)
+    def translated(values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(translate(value, words) for value in values)
 
-    renamed = _rename(tables, translate, lambda table, column: translate(column.name))
+    renamed = _rename(
+        tables,
+        lambda name: translate(name, words),
+        lambda table, column: translate(column.name, words),
+    )
     return tuple(
         replace(
             table,
             columns=tuple(
-                replace(
-                    c,
-                    choices=translate_all(c.choices),
-                    vocabulary=translate_all(c.vocabulary),
-                )
+                replace(c, choices=translated(c.choices), vocabulary=translated(c.vocabulary))
                 for c in table.columns
             ),
         )
@@ -238,66 +225,16 @@ def _replace_words(
     )
 
 
-def _in_case_of(word: str, words: Mapping[str, str]) -> str:
-    invented = words.get(word.lower(), word)
-    return invented.capitalize() if word[0].isupper() and word.lower() in words else invented
-
-
-def _invented_words(
-    tables: Sequence[DomainTable], share: float, rng: random.Random
-) -> dict[str, str]:
-    """Real word -> invented word, for the share of the replaceable words of names and values."""
-    words = sorted(_words(tables))
-    chosen = rng.sample(words, round(share * len(words)))
-    taken = _real_words() | _words(tables)
-    invented = {}
-    for word in chosen:
-        new = _new_word(rng)
-        while new in taken:
-            new = _new_word(rng)
-        taken |= {new}
-        invented[word] = new
-    return invented
-
-
-def _words(tables: Iterable[DomainTable]) -> set[str]:
-    texts: set[str] = set()
+def _texts(tables: Iterable[DomainTable]) -> Iterator[str]:
     for table in tables:
-        texts.add(table.name)
+        yield table.name
         for column in table.columns:
-            texts |= {column.name, *column.choices, *column.vocabulary}
-    words = {word.lower() for text in texts for word in _WORD.findall(text)}
-    return {word for word in words if len(word) > 2} - KEPT_WORDS
-
-
-_FIRST = (*"bdgklmnprstvz", "br", "dr", "gr", "kl", "kr", "pl", "pr", "sk", "sp", "st", "tr")
-_MIDDLE = ("br", "dr", "gr", "kl", "kr", "pl", "pr", "sk", "sp", "z")
-_LAST = (*"klmnt", "nal", "nek", "rom", "tak", "vil")
-_VOWELS = "aeio"
-
-
-def _new_word(rng: random.Random) -> str:
-    """Six letters or more, such as `tilskek`, ending so that a plain `s` makes it plural.
-
-    The clusters in the middle make it unlike most words of a European language.
-    """
-    while True:
-        first = rng.choice(_FIRST) + rng.choice(_VOWELS) + rng.choice(("", *"klmnr"))
-        second = rng.choice(_MIDDLE) + rng.choice(_VOWELS)
-        word = first + second + rng.choice(_LAST)
-        if len(word) >= 6:
-            return word
+            yield from (column.name, *column.choices, *column.vocabulary)
 
 
 @functools.cache
-def _real_words() -> frozenset[str]:
-    """Words that an invented one must not be: SQL, the catalogue, common English and Latin."""
-    from faker.providers.lorem import en_US, la
-
-    words = {keyword.lower() for keyword in apsw.keywords} | KEPT_WORDS
-    for domain in read_domains().values():
-        words |= _words(domain.tables)
-    return frozenset(words | {*en_US.Provider.word_list} | {*la.Provider.word_list})
+def _catalogue_words() -> frozenset[str]:
+    return words_of(text for domain in read_domains().values() for text in _texts(domain.tables))
 
 
 def _column_sql(column: DomainColumn, keys: Mapping[str, str], is_single_key: bool) -> str:

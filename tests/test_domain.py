@@ -1,5 +1,6 @@
 """The catalogue of domains and the databases invented from it."""
 
+import re
 import sqlite3
 from collections.abc import Iterable
 
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from sense.catalogue import CatalogueError, DomainTable, parse_domains, read_domains
+from sense.coinage import KEPT_WORDS
 from sense.domain import (
-    KEPT_WORDS,
     Invention,
     invent_database,
     invent_databases,
@@ -143,19 +144,15 @@ def test_error_names_line_table_and_column() -> None:
     assert str(caught.value) == (
         "'reel' is not understood - column 'weighed' of table 'fish' of domain 'ponds' (line 5); "
         "expected pk, unique, null, -> table, in(...), of(...), low..high, text, integer, real, "
-        "date, year, bool"
+        "date, year, bool, person"
     )
 
 
 def test_link_table_keeps_both_its_parents() -> None:
-    for seed in range(60):
-        invention = invent_database(DOMAINS["museum_loan"], seed)
-        build(invention.script)
-    domain = DOMAINS["chess_club"]
-    scripts = [invent_database(domain, seed).script for seed in range(60)]
-    links = [script for script in scripts if "PRIMARY KEY (" in script]
-    assert 0 < len(links) < len(scripts)
-    assert all("REFERENCES" in link for link in links)
+    inventions = [invent_database(DOMAINS["chess_club"], seed) for seed in range(60)]
+    links = [t for i in inventions for t in i.tables if len(t.key) > 1]
+    assert 0 < len(links) < len(inventions)
+    assert all(all(c.references for c in table.key) and len(table.key) == 2 for table in links)
 
 
 @settings(max_examples=300, deadline=None)
@@ -230,6 +227,22 @@ def test_all_words_but_kept_ones_are_invented_at_share_one() -> None:
             for word, replacement in pairs:
                 is_kept = word in KEPT_WORDS or len(word) < 3
                 assert (word == replacement) == is_kept
+
+
+def test_people_keep_their_names_at_share_one() -> None:
+    plain, invented = (invent_database(DOMAINS["circus"], 1, share) for share in (0.0, 1.0))
+    people = [[v for v in i.vocabularies.values() if len(v) == 200] for i in (plain, invented)]
+    assert people[0] == people[1] != []
+    assert len(set(people[0][0])) == 200
+
+
+def test_categories_are_invented_in_their_own_case() -> None:
+    scripts = "".join(invent_database(DOMAINS["beekeeping"], seed, 1.0).script for seed in range(9))
+    values = set(re.findall(r"'([^']+)'", scripts))
+    assert values
+    assert not {"white", "amber", "Langstroth"} & values
+    assert any(value.istitle() for value in values)
+    assert any(value.islower() for value in values)
 
 
 def test_share_outside_zero_to_one_is_an_error() -> None:
