@@ -1,28 +1,35 @@
-"""Random choices over one database: tables, columns, chains of foreign keys, conditions on values."""
+"""Random choices over one database: tables, columns, chains of foreign keys, conditions."""
 
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sense.intent import Condition, Relation
+from sense.intent import Comparison, Condition, Filter, Relation
 from sense.profile import ColumnProfile, Link, Profile, TableProfile, Value
+from sense.wording import word_set
 
 MAX_NULL_SHARE = 0.5
 """A column with more NULLs is not asked for."""
-CODE_WORDS = frozenset(
-    """advisor major rank ranking position order sequence version phone zip room latitude longitude
-    lat long edition code id number no key index serial section building classroom gate platform""".split()
+CODE_WORDS = word_set(
+    """
+    advisor building classroom code edition gate id index key lat latitude long longitude major no
+    number order phone platform position rank ranking room section sequence serial version zip
+    """
 )
 """Numbers under such names say which, not how much: no averages, no "highest"."""
-LEVEL_WORDS = frozenset(
-    """age rank rating score grade level year latitude longitude height temperature percent rate
-    percentage ratio average position season stars pct celsius fahrenheit ph density depth altitude
-    elevation quality speed""".split()
+LEVEL_WORDS = word_set(
+    """
+    age rank rating score grade level year latitude longitude height temperature percent rate
+    percentage ratio average position season stars pct celsius fahrenheit ph density depth
+    altitude elevation quality speed
+    """
 )
 """Numbers under such names have an average but no total."""
-VAGUE_WORDS = frozenset(
-    "average highest lowest highest max min total value amount mean sum count".split()
+VAGUE_WORDS = word_set(
+    """
+    average highest lowest highest max min total value amount mean sum count
+    """
 )
 """Column names that make "the average average" of a question."""
 
@@ -134,7 +141,7 @@ def categories(table: TableProfile) -> list[ColumnProfile]:
         column
         for column in table.columns
         if column.kind in ("category", "year")
-        and 1 < column.num_distinct
+        and column.num_distinct > 1
         and not column.is_unique
         and not column.null_share
     ]
@@ -181,18 +188,37 @@ def draw_condition(
     return _membership(draw, column)
 
 
+def draw_conditions(
+    draw: Draw, tables: list[TableProfile], count: int, like: bool = False, broad: bool = False
+) -> tuple[Filter, ...] | None:
+    """So many conditions on different columns of the tables."""
+    found: list[Condition] = []
+    for i in range(count):
+        condition = draw_condition(draw, draw.rng.choice(tables), like and i == 0, broad)
+        if condition is None or compares(tuple(found), condition.column):
+            return None
+        found.append(condition)
+    return tuple(found)
+
+
+def compares(filters: tuple[Filter, ...], column: ColumnProfile) -> bool:
+    """Whether a condition is on the column."""
+    return any(isinstance(item, Condition) and item.column is column for item in filters)
+
+
 def draw_threshold(draw: Draw, column: ColumnProfile) -> Condition:
     """A comparison with a number, a year or a date."""
     rng = draw.rng
-    values = sorted(column.values)  # type: ignore[type-var]
-    low, high = sorted(rng.sample(values, 2)) if len(values) > 1 else values * 2  # type: ignore[type-var]
+    values = sorted(column.values)
+    low, high = sorted(rng.sample(values, 2)) if len(values) > 1 else values * 2
     if column.kind == "date" and (column.has_time or draw.chance(0.4)):
         return Condition(column, "in year", (str(low)[:4],))
     if column.kind != "date" and draw.chance(0.15):
         return Condition(column, "=", (low,))
     if draw.chance(0.2):
         return Condition(column, "between", (low, high))
-    operator = rng.choice((">", ">", "<", "<", ">=", "<="))
+    operators: tuple[Comparison, ...] = (">", ">", "<", "<", ">=", "<=")
+    operator = rng.choice(operators)
     value = low if operator.startswith(">") else high
     return Condition(column, operator, (rounded(draw, value, column),))
 
@@ -201,7 +227,7 @@ def rounded(draw: Draw, value: Value, column: ColumnProfile) -> Value:
     """A rounder number near the value, as a person would say; sometimes the value itself."""
     if column.kind == "year" or isinstance(value, str) or draw.chance(0.3):
         return value
-    near: Value = float(f"{value:.2g}")
+    near = float(f"{value:.2g}")
     if isinstance(value, int) or abs(near) >= 10:
         near = int(near)
     assert column.low is not None and column.high is not None

@@ -10,19 +10,21 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import apsw
 
+from sense.draw import Draw
 from sense.example import HARDNESS_LEVELS, Hardness
+from sense.execution import open_read_only
 from sense.hardness import hardness, parse_sql, sql_features
 from sense.intent import Intent, Measure, to_sql
-from sense.patterns import PATTERNS, Draw
-from sense.phrasing import STYLES, Style, ask
+from sense.levels import PATTERNS
+from sense.phrasing import ask
 from sense.profile import Profile, profile_database
-from sense.execution import open_read_only
+from sense.sentence import STYLES, Style
 
 Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = list[Row]
@@ -57,7 +59,7 @@ def sample_examples(
     *,
     levels: Mapping[Hardness, float] | None = None,
 ) -> Iterator[Candidate]:
-    """Examples of the database, no SQL and no question twice; the same arguments give the same ones.
+    """Examples of the database, no SQL and no question twice, the same for the same arguments.
 
     num: how many in all, their levels drawn by the shares of `levels` (equal when None); or how
     many of each level. Fewer come where the database has no more to ask: a level with `MAX_MISSES`
@@ -221,7 +223,7 @@ def _order_is_defined(intent: Intent, results: _Results) -> bool:
         return False
     return all(
         first[-1] != second[-1] or (first == second and not intent.limit)
-        for first, second in zip(rows, rows[1:], strict=False)
+        for first, second in pairwise(rows)
     )
 
 

@@ -252,10 +252,9 @@ def _filter_sql(item: Filter, names: _Names) -> str:
         return f"{names.column(item.column)} {item.operator} ({_aggregate_sql(item, names)})"
     if isinstance(item, Shared):
         column, key = quote_identifier(item.column.name), quote_identifier(item.key.name)
-        return (
-            f"{'NOT ' * item.negated}EXISTS (SELECT 1 FROM {quote_identifier(item.column.table)} AS T2"
-            f" WHERE T2.{column} = T1.{column} AND T2.{key} <> T1.{key})"
-        )
+        others = f"SELECT 1 FROM {quote_identifier(item.column.table)} AS T2"
+        test = f"T2.{column} = T1.{column} AND T2.{key} <> T1.{key}"
+        return f"{'NOT ' * item.negated}EXISTS ({others} WHERE {test})"
     first = item.relation.links[0]
     key = f"{names.column(item.relation.owner.column(first.ref_column))}"
     return f"{key} {'NOT ' * item.negated}IN ({_members_sql(item)})"

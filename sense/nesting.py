@@ -19,7 +19,7 @@ def beyond(draw: Draw, table: TableProfile) -> Filter | None:
     column = draw.rng.choice(columns)
     if draw.chance(0.25):
         return Beyond(column, "=", draw.rng.choice(("max", "max", "min")))
-    scope = draw_condition(draw, table) if draw.chance(0.3) else None
+    scope = draw_condition(draw, table, broad=True) if draw.chance(0.3) else None
     if scope and (scope.column is column or scope.operator in ("null", "not null")):
         return None
     return Beyond(column, draw.rng.choice((">", ">", "<")), "avg", scope)

@@ -1,4 +1,4 @@
-"""What the columns of a database hold: kinds, ranges, values, and how its tables refer to each other.
+"""What the columns of a database hold, and how its tables refer to each other.
 
 Values are those of the first `MAX_ROWS` rows of a table, so the shares and the uniqueness of larger
 tables are estimates: whoever builds a query from them still has to run it.
@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from sense.schema import (
@@ -21,7 +21,7 @@ from sense.schema import (
     quote_identifier,
     read_schema,
 )
-from sense.wording import NOT_NOUNS, singular
+from sense.wording import NOT_NOUNS, singular, word_set
 
 Kind: TypeAlias = Literal[
     "id", "foreign_key", "category", "text", "integer", "real", "year", "date", "boolean", "other"
@@ -39,8 +39,10 @@ MAX_CATEGORY_SHARE = 0.5
 
 ID_ENDINGS = ("id", "code", "key", "number", "no", "num", "nr", "uid", "uuid", "isbn", "ssn")
 NUMBER_ID_ENDINGS = ("id", "code", "key", "uid", "zip", "zipcode", "phone", "fax", "isbn", "ssn")
-YEAR_WORDS = frozenset(
-    "year years yr founded established opened built since season opening construction".split()
+YEAR_WORDS = word_set(
+    """
+    year years yr founded established opened built since season opening construction
+    """
 )
 BOOLEAN_VALUES = ({"t", "f"}, {"y", "n"}, {"yes", "no"}, {"true", "false"})
 NAME_WORDS = ("name", "title", "label")
@@ -174,12 +176,13 @@ def _column_words(table: Table, noun: str) -> list[str]:
 
 
 def _profile_column(
-    table: Table, column: Column, words: str, values: list[object], referring: set[str]
+    table: Table, column: Column, words: str, values: list[Any], referring: set[str]
 ) -> ColumnProfile:
     present = [value for value in values if value is not None]
     counts = Counter(present)
     kind = _kind(table, column, words, counts, referring)
-    literals = tuple(value for value, _ in counts.most_common() if _is_literal(value))
+    common = (value for value, _ in counts.most_common())
+    literals = tuple(value for value in common if _is_literal(value))
     ordered = kind in ("integer", "real", "year", "date") and literals
     return ColumnProfile(
         table=table.name,
@@ -191,14 +194,14 @@ def _profile_column(
         null_share=1 - len(present) / len(values) if values else 1.0,
         is_unique=len(counts) == len(present) > 0,
         values=literals[:MAX_VALUES],
-        low=min(literals) if ordered else None,  # type: ignore[type-var]
-        high=max(literals) if ordered else None,  # type: ignore[type-var]
+        low=min(literals) if ordered else None,
+        high=max(literals) if ordered else None,
         has_time=kind == "date" and any(len(str(value)) > 10 for value in literals),
     )
 
 
 def _kind(
-    table: Table, column: Column, words: str, counts: Counter[object], referring: set[str]
+    table: Table, column: Column, words: str, counts: Counter[Any], referring: set[str]
 ) -> Kind:
     last = words.rsplit(" ", 1)[-1]
     types = {type(value) for value in counts}
@@ -227,11 +230,11 @@ def _kind(
     return "category" if len(counts) <= MAX_CATEGORY_SHARE * total else "text"
 
 
-def _number_kind(words: str, counts: Counter[object], types: set[type]) -> Kind:
-    low, high = min(counts), max(counts)  # type: ignore[type-var]
+def _number_kind(words: str, counts: Counter[Any], types: set[type]) -> Kind:
+    low, high = min(counts), max(counts)
     if types == {int} and set(counts) <= {0, 1}:
         return "boolean"
-    if types == {int} and 1000 <= low and high <= 2200 and YEAR_WORDS & set(words.split()):  # type: ignore[operator]
+    if types == {int} and low >= 1000 and high <= 2200 and YEAR_WORDS & set(words.split()):
         return "year"
     return "real" if float in types else "integer"
 

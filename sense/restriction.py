@@ -1,16 +1,15 @@
-"""What restricts a noun in a question: "older than 40", "with at least 3 hives", "whose city is Rome".
+"""What restricts a noun in a question: "older than 40", "whose city is Rome".
 
-Comparison words map one to one: more than, above, after are `>`; at least, or more are `>=`; between
-includes both ends. Every phrase names its column and its values.
+Comparison words map one to one: more than, above, after are `>`; at least, or more are `>=`;
+between includes both ends. Every phrase names its column and its values.
 """
 
-import random
-from dataclasses import dataclass
 from datetime import date
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple
 
 from sense.intent import Beyond, Compared, Condition, Filter, Has, Shared
 from sense.profile import ColumnProfile, TableProfile, Value
+from sense.sentence import Voice
 from sense.wording import (
     NOT_NOUNS,
     article,
@@ -20,10 +19,8 @@ from sense.wording import (
     plural,
     possessive,
     singular,
+    word_set,
 )
-
-Style: TypeAlias = Literal["interrogative", "imperative", "formal", "colloquial", "keyword"]
-STYLES: tuple[Style, ...] = get_args(Style)
 
 CLAUSES = {
     ">": ("is more than {}", "is greater than {}", "is above {}", "exceeds {}"),
@@ -55,29 +52,21 @@ COUNTS = {
     "<=": ("at most {}", "{} or fewer"),
     "=": ("exactly {}",),
 }
-COUNT_WORDS = frozenset("count number num total amount level rate rating score size rank".split())
+COUNT_WORDS = word_set(
+    """
+    count number num total amount level rate rating score size rank max min average avg
+    """
+)
 NO_SINGULAR = ("details", "grounds", "goods", "earnings", "contents", "remarks", "notes")
-UNITS = frozenset(
-    "knots meters metres feet miles kilometers kilometres dollars euros inches pounds grams".split()
+UNITS = word_set(
+    """
+    knots meters metres feet miles kilometers kilometres dollars euros inches pounds grams
+    """
 )
 """After another word these say in what it is measured: "speed knots"."""
 QUESTION_WORDS = ("is", "has", "can")
 """First words of a boolean column that reads as a question."""
 TRUE_VALUES = ("1", "t", "y", "yes", "true")
-
-
-@dataclass(frozen=True)
-class Voice:
-    """The style of one question and the source of its variation."""
-
-    style: Style
-    rng: random.Random
-
-    def pick(self, *choices: str) -> str:
-        return self.rng.choice(choices)
-
-    def chance(self, share: float) -> bool:
-        return self.rng.random() < share
 
 
 class Restriction(NamedTuple):

@@ -1,11 +1,17 @@
 """English word forms for names of tables and columns: plural, singular, article, lists.
 
-Rules and short lists of exceptions, meant for the nouns of database schemas. A name that reads as no
-noun ("height cm", "is active") has no plural here, and a caller words around it.
+Rules and short lists of exceptions, meant for the nouns of database schemas. A name that reads as
+no noun ("height cm", "is active") has no plural here, and a caller words around it.
 """
 
 import re
 from collections.abc import Sequence
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of the text."""
+    return frozenset(text.split())
+
 
 IRREGULAR = {
     "person": "people",
@@ -44,39 +50,47 @@ IRREGULAR = {
     "quiz": "quizzes",
 }
 SINGULAR = {many: one for one, many in IRREGULAR.items()}
-SAME = frozenset(
-    """series species fish sheep deer aircraft staff equipment furniture news information
-    data info weather software hardware music baggage luggage advice research feedback inventory mail""".split()
+SAME = word_set(
+    """
+    series species fish sheep deer aircraft staff equipment furniture news information data info
+    weather software hardware music baggage luggage advice research feedback inventory mail
+    """
 )
 """Words with one form: `the staff`, `the aircraft`."""
-ENDS_IN_S = frozenset(
-    """address class glass grass bus gas lens boss pass loss process access business status virus
+ENDS_IN_S = word_set(
+    """
+    address class glass grass bus gas lens boss pass loss process access business status virus
     campus bonus census focus genus corpus bias atlas canvas iris chess press mass cross dress
     compass actress waitress hostess princess witness illness fitness chorus circus apparatus
-    progress express success business tennis sales physics mathematics politics""".split()
+    progress express success business tennis sales physics mathematics politics
+    """
 )
 """Singular nouns whose last letter is s."""
-NOT_NOUNS = frozenset(
-    """m l g c h cm mm km kg mg ml usd eur gbp lb lbs mph kmh sqft sqm kw kwh mb gb pct in by at on to from up
-    for with of off out per since until till is has was are active available enabled open closed
-    paid full total born died founded built opened launched""".split()
+NOT_NOUNS = word_set(
+    """
+    m l g c h cm mm km kg mg ml usd eur gbp lb lbs mph kmh sqft sqm kw kwh mb gb pct in by at on
+    to from up for with of off out per since until till is has was are active available enabled
+    open closed paid full total born died founded built opened launched
+    """
 )
 """Last words that make a column name no countable noun."""
-PEOPLE = frozenset(
-    """person people student teacher keeper singer member employee customer client patient doctor
+PEOPLE = word_set(
+    """
+    person people student teacher keeper singer member employee customer client patient doctor
     physician nurse author writer artist actor actress director player coach driver pilot
     instructor professor candidate user owner visitor guest passenger friend participant manager
     worker volunteer donor officer captain guide trainer rider host buyer seller supplier composer
-    musician painter poet editor reviewer reader borrower tenant resident citizen inhabitant scholar
-    researcher scientist engineer technician mechanic chef baker farmer gardener beekeeper breeder
-    gymnast swimmer wrestler cyclist climber athlete runner skater surfer dancer conductor judge
-    lawyer politician senator representative governor mayor head parent child man woman boy girl
-    staff assistant agent broker dealer apprentice craftsman artisan designer architect curator
-    collector journalist photographer cast crew team-mate colleague dentist vet veterinarian
-    therapist midwife surgeon advisor adviser tutor faculty undergraduate graduate highschooler
-    high-schooler entrepreneur investor shareholder perpetrator victim suspect detective soldier
-    diver sailor skipper angler hunter ranger warden keeper groomer courier cook waiter barista
-    librarian archivist historian monk nun priest pastor""".split()
+    musician painter poet editor reviewer reader borrower tenant resident citizen inhabitant
+    scholar researcher scientist engineer technician mechanic chef baker farmer gardener beekeeper
+    breeder gymnast swimmer wrestler cyclist climber athlete runner skater surfer dancer conductor
+    judge lawyer politician senator representative governor mayor head parent child man woman boy
+    girl staff assistant agent broker dealer apprentice craftsman artisan designer architect
+    curator collector journalist photographer cast crew team-mate colleague dentist vet
+    veterinarian therapist midwife surgeon advisor adviser tutor faculty undergraduate graduate
+    highschooler high-schooler entrepreneur investor shareholder perpetrator victim suspect
+    detective soldier diver sailor skipper angler hunter ranger warden keeper groomer courier cook
+    waiter barista librarian archivist historian monk nun priest pastor
+    """
 )
 
 
