@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["hub"]  # the fixture `hub`: a local Hub
+
 SHARED_DATA = Path(
     os.environ.get("SENSE_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data")
 )
