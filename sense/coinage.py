@@ -13,7 +13,7 @@ import apsw
 
 KEPT_WORDS = frozenset(
     {"code", "count", "date", "day", "email", "month", "name", "number", "percent", "phone"}
-    | {"price", "rate", "score", "share", "title", "total", "year"}
+    | {"price", "rate", "ref", "score", "share", "tag", "title", "total", "year"}
     | {"address", "city", "country", "postcode", "street", "town"}
     | {"celsius", "days", "degrees", "grams", "hectares", "hours", "litres", "metres", "miles"}
     | {"minutes", "months", "seconds", "weeks", "years"}
