@@ -517,15 +517,22 @@ def _reserve_column(plan: _Plan, column: int) -> None:
 
 
 def _fill_order(tables: list[FillTable]) -> list[FillTable]:
-    """The empty tables, parents first as far as the keys allow."""
+    """The empty tables, parents first as far as the keys allow.
+
+    Where keys form a cycle, suggested ones are dropped first, then those to columns whose values
+    can be reserved because they are no foreign key themselves.
+    """
     empty = {table.name: table for table in tables if table.is_empty}
+    bound = {
+        (table.name, i) for table in tables for k in table.keys if k.is_declared for i in k.columns
+    }
 
     def edges(table: FillTable, strictness: int) -> list[str]:
         kept = [
             key.parent
             for key in table.keys
             if (strictness < 1 or key.is_declared)
-            and (strictness < 2 or not any(table.columns[i].nullable for i in key.columns))
+            and (strictness < 2 or any((key.parent, i) in bound for i in key.parent_columns))
         ]
         return [p for p in dict.fromkeys(kept) if p in empty and p != table.name]
 

@@ -88,6 +88,9 @@ def _time_maker(
 ) -> Maker | None:
     """Dates, times and years, ISO 8601 text unless the type wants a number."""
     numeric = affinity in ("INTEGER", "REAL")
+    is_bounded = isinstance(bounds.low, (int, float)) or isinstance(bounds.high, (int, float))
+    if is_bounded and ("year" not in words or affinity != "INTEGER"):
+        return None
     if declared.startswith(("DATETIME", "TIMESTAMP")) or ("timestamp" in words and not numeric):
         return lambda r: f"{_day(r, bounds)} {r.randrange(24):02}:{r.randrange(60):02}:00"
     if declared == "TIME" or ("time" in words and affinity == "TEXT" and "date" not in words):

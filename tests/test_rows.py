@@ -32,7 +32,7 @@ CREATE TABLE order_item (
     quantity INTEGER NOT NULL CHECK (quantity BETWEEN 1 AND 9), PRIMARY KEY (order_id, product_code)
 ) WITHOUT ROWID;
 CREATE TABLE shipment (
-    order_id INTEGER, product_code TEXT, tracking_number TEXT CHECK (tracking_number LIKE 'TR-____'),
+    order_id INTEGER, product_code TEXT, tracking TEXT CHECK (tracking LIKE 'TR-____'),
     FOREIGN KEY (order_id, product_code) REFERENCES order_item(order_id, product_code)
 );
 CREATE TABLE airport (code TEXT CHECK (length(code) = 3), name TEXT, latitude REAL, city TEXT);
@@ -128,10 +128,10 @@ def test_a_child_refers_to_rows_that_were_there(tmp_path: Path) -> None:
                FOREIGN KEY (x, y) REFERENCES b(x, y));""",
         """CREATE TABLE node (name TEXT PRIMARY KEY, up TEXT NOT NULL REFERENCES node(name));""",
         """CREATE TABLE a (id INTEGER PRIMARY KEY);
-           CREATE TABLE b (id INTEGER PRIMARY KEY REFERENCES a(id), t TEXT UNIQUE COLLATE NOCASE);""",
-        """CREATE TABLE t (a INTEGER, b AS (a * 2) STORED, c INT, UNIQUE (a, c), CHECK (b > 10)) STRICT
-        """.replace(", c INT", ", c INT"),
-        """CREATE TABLE t (a TEXT GLOB_NAME CHECK (a GLOB '[A-C][0-9]*'), CHECK (a <> 'A1'));""",
+           CREATE TABLE b (id INTEGER PRIMARY KEY REFERENCES a, t TEXT UNIQUE COLLATE NOCASE);""",
+        """CREATE TABLE t (a INTEGER, b AS (a * 2) STORED, c DATE, UNIQUE (a, c), CHECK (b > 9));
+           CREATE TABLE u (a INTEGER, b REAL, c TEXT, d BLOB, e ANY) STRICT;""",
+        """CREATE TABLE t (a TEXT CHECK (a GLOB '[A-C][0-9]*'), CHECK (a <> 'A1'));""",
         """CREATE TABLE t (low INT, high INT, total INT, CHECK (low < high), CHECK (total = 7));""",
         """CREATE TABLE t (doc TEXT NOT NULL CHECK (json_valid(doc)), n INT CHECK (n % 7 = 3));""",
     ],
@@ -149,9 +149,7 @@ def test_a_constraint_that_cannot_be_met_is_named(tmp_path: Path) -> None:
     script = "CREATE TABLE t (a INT NOT NULL, b INT NOT NULL, CHECK (a > b AND b > a));"
     path = build_database(script, tmp_path / "t.sqlite")
     before = path.read_bytes()
-    with pytest.raises(
-        FillError, match=r"table 't', column 'a', 'b': CHECK constraint failed: a > b"
-    ):
+    with pytest.raises(FillError, match="table 't', column 'a', 'b': CHECK constraint"):
         fill_database(path, 5, seed=0)
     assert path.read_bytes() == before
 
