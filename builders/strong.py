@@ -26,7 +26,7 @@ from sense.database import database_paths
 from sense.example import HARDNESS_LEVELS, database_features, example_features
 from sense.facts import Input, collect_facts, print_outcome
 from sense.journal import Journal
-from sense.prompt import DEFAULT_CONTRACT, RATIONALE_CONTRACT, TINY_CONTRACT
+from sense.prompt import CONTRACTS
 from sense.release import check_output, check_push, push_folder, work_folder, write_dataset
 from sense.splits import SPLITS, Split
 from sense.strong import (
@@ -38,12 +38,6 @@ from sense.strong import (
     invented_databases,
     make_examples,
 )
-
-CONTRACTS = {
-    "default": DEFAULT_CONTRACT,
-    "rationale": RATIONALE_CONTRACT,
-    "tiny": TINY_CONTRACT,
-}
 
 
 def main() -> None:
@@ -153,7 +147,6 @@ def dataset_text(arguments: argparse.Namespace, databases: list[Database]) -> Da
             "The questions are regular: a person asks with more variety.",
             "The SQL stays within the grammar's patterns.",
         ),
-        stand_in="The kit's grammar stands in for a strong language model.",
         repo_id=arguments.push or "",
         split_by="sql_template" if len(databases) == 1 else "db_id",
     )

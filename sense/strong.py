@@ -332,5 +332,5 @@ def _build_invention(job: tuple[Invention, str, int]) -> None:
     invention, path, seed = job
     draft = Path(path).with_suffix(".draft")
     build_database(invention.script, draft)
-    fill_database(draft, ROWS_PER_TABLE, seed)
+    fill_database(draft, ROWS_PER_TABLE, seed, vocabularies=invention.vocabularies)
     draft.rename(path)
