@@ -213,10 +213,11 @@ def draw_threshold(draw: Draw, column: ColumnProfile) -> Condition:
     low, high = sorted(rng.sample(values, 2)) if len(values) > 1 else values * 2
     if column.kind == "date" and (column.has_time or draw.chance(0.4)):
         return Condition(column, "in year", (str(low)[:4],))
-    if column.kind != "date" and draw.chance(0.15):
+    if column.kind in ("integer", "year") and draw.chance(0.15):
         return Condition(column, "=", (low,))
     if draw.chance(0.2):
-        return Condition(column, "between", (low, high))
+        ends = (rounded(draw, low, column), rounded(draw, high, column))
+        return Condition(column, "between", ends if ends[0] < ends[1] else (low, high))  # type: ignore[operator]
     operators: tuple[Comparison, ...] = (">", ">", "<", "<", ">=", "<=")
     operator = rng.choice(operators)
     value = low if operator.startswith(">") else high
@@ -225,7 +226,11 @@ def draw_threshold(draw: Draw, column: ColumnProfile) -> Condition:
 
 def rounded(draw: Draw, value: Value, column: ColumnProfile) -> Value:
     """A rounder number near the value, as a person would say; sometimes the value itself."""
-    if column.kind == "year" or isinstance(value, str) or draw.chance(0.3):
+    if column.kind == "year" or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if draw.chance(0.3):
         return value
     near = float(f"{value:.2g}")
     if isinstance(value, int) or abs(near) >= 10:

@@ -80,6 +80,8 @@ def _ranked(
         threshold = _having(draw, intent, measure)
         return replace(intent, having=threshold) if threshold else None
     if order:
+        if measure.function in ("min", "max"):  # nobody asks for "the highest lowest"
+            return None
         limit = 0 if order == "sort" else draw.rng.choice((1, 1, 1, 3))
         return replace(intent, order=Order(measure, draw.chance(0.75)), limit=limit)
     return intent

@@ -185,7 +185,7 @@ def owned(intent: Intent, relation: Relation, voice: Voice) -> Content:
     those = plural(relation.member.noun)
     those = f"{voice.pick('these', 'such')} {those}" if rest else those
     shown = _measure(measure, those, voice) + (f" of {those}" if measure.column else "")
-    if voice.chance(0.5):
+    if voice.style == "interrogative" or (voice.style != "keyword" and voice.chance(0.5)):
         return Content(f"the {title(label)} and the {shown}", prefix=f"for each {with_rows}")
     if measure.column and not rest:
         its = "their" if is_person(owner.noun) else "its"

@@ -63,7 +63,7 @@ def listing(
     wanted = _shown(draw, tables, columns, distinct)
     if len(wanted) < columns or set(wanted) & _fixed(intent.filters):
         return None
-    if columns == 1 and not like and compares(intent.filters, wanted[0]):
+    if columns == 1 and not like and wanted[0] in _mentioned(intent.filters):
         return None
     intent = replace(intent, wanted=wanted, either=either, distinct=distinct)
     return _sorted(draw, intent, order) if _uses_joins(intent) else None
@@ -188,6 +188,10 @@ def _fixed(filters: tuple[Filter, ...]) -> set[Wanted]:
         ):
             fixed.add(item.column)
     return fixed
+
+
+def _mentioned(filters: tuple[Filter, ...]) -> list[ColumnProfile]:
+    return [item.column for item in filters if isinstance(item, Condition | Beyond | Shared)]
 
 
 def _uses_joins(intent: Intent) -> bool:

@@ -6,6 +6,7 @@ city" shows the city first. What restricts a noun is worded in `sense.restrictio
 """
 
 import random
+from itertools import groupby
 
 from sense.intent import Case, Difference, Intent, Measure, Wanted
 from sense.measures import (
@@ -21,7 +22,7 @@ from sense.measures import (
 from sense.profile import ColumnProfile
 from sense.restriction import clause, owned_title, predicate, restricted, title
 from sense.sentence import STYLES, Content, Style, Voice, sentence
-from sense.wording import article, has_plural, is_person, is_plural, listed, plural
+from sense.wording import article, has_plural, is_person, is_plural, listed, plural, possessive
 
 __all__ = ["STYLES", "Style", "ask"]
 
@@ -53,7 +54,7 @@ def _listing(intent: Intent, voice: Voice) -> Content:
         )
     is_many = len(intent.wanted) > 1 or (len(columns) == 1 and is_plural(title(columns[0])))
     if intent.joins or len(columns) < len(intent.wanted):
-        names = listed([_wanted(wanted, intent, voice) for wanted in intent.wanted])
+        names = _wanted_list(intent, voice)
         each = voice.pick("each", "every")
         return Content(names, is_many, f"for {each} {rows_of(intent, voice, False)}", suffix)
     titles = [title(column) for column in columns]
@@ -90,7 +91,7 @@ def _superlative(intent: Intent, voice: Voice) -> Content:
             f" among those{restricted(intent.filters, intent.either, intent.base, True, voice)}"
         )
     if intent.joins:
-        names = listed([_wanted(column, intent, voice) for column in columns])
+        names = _wanted_list(intent, voice)
         return Content(names, len(columns) > 1, f"for {subject}")
     names = names_of(columns) if limit > 1 else listed([title(column) for column in columns])
     return Content(f"the {names} of {subject}", is_many, among)
@@ -137,13 +138,30 @@ def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
     )
 
 
+def _wanted_list(intent: Intent, voice: Voice) -> str:
+    """What is wanted of one row, columns of a table it refers to together."""
+    parts = []
+    for table, group in groupby(intent.wanted, lambda item: getattr(item, "table", "")):
+        columns = list(group)
+        names = [_wanted(column, intent, voice) for column in columns]
+        if table in ("", intent.base.name):
+            parts += [f"the {name}" if table else name for name in names]
+            continue
+        noun = columns[0].noun  # type: ignore[union-attr]
+        if len(names) == 1 and voice.chance(0.5):
+            parts.append(f"the {possessive(noun)} {names[0]}")
+            continue
+        is_direct = any(
+            link.table == intent.base.name and link.ref_table == table for link in intent.joins
+        )
+        its = "its" if is_direct and not is_person(intent.base.noun) else "the"
+        parts.append(f"the {listed(names)} of {its} {noun}")
+    return listed(parts)
+
+
 def _wanted(wanted: Wanted, intent: Intent, voice: Voice) -> str:
-    home = intent.base.name
     if isinstance(wanted, ColumnProfile):
-        if wanted.table != home and voice.chance(0.5):
-            its = "the" if is_person(intent.base.noun) else voice.pick("the", "its")
-            return f"the {title(wanted)} of {its} {wanted.noun}"
-        return f"the {owned_title(wanted, home)}"
+        return title(wanted)
     if isinstance(wanted, Difference):
         left, right = title(wanted.left), title(wanted.right)
         if wanted.sign == "+":
@@ -151,4 +169,5 @@ def _wanted(wanted: Wanted, intent: Intent, voice: Voice) -> str:
         return f"the {left} minus the {right}"
     assert isinstance(wanted, Case)
     yes, no = wanted.labels
-    return f"whether the {clause(wanted.condition, home, voice)} ('{yes}') or not ('{no}')"
+    test = clause(wanted.condition, intent.base.name, voice)
+    return f"whether the {test} ('{yes}') or not ('{no}')"

@@ -64,6 +64,7 @@ UNITS = word_set(
     """
 )
 """After another word these say in what it is measured: "speed knots"."""
+TIME_UNITS = ("seconds", "minutes", "hours", "days", "weeks", "months", "years")
 QUESTION_WORDS = ("is", "has", "can")
 """First words of a boolean column that reads as a question."""
 TRUE_VALUES = ("1", "t", "y", "yes", "true")
@@ -85,6 +86,7 @@ def title(column: ColumnProfile) -> str:
     if column.kind in ("text", "category", "id") and words[-1] not in NO_SINGULAR:
         return singular(column.words)
     counts = column.kind == "integer" and not COUNT_WORDS & set(words)
+    counts = counts or (column.kind == "real" and words[0] in TIME_UNITS)
     has_unit = len(words) > 1 and words[-1] in UNITS
     if counts and not has_unit and (is_plural(column.words) or is_plural(words[0])):
         return f"number of {column.words}"
@@ -205,7 +207,13 @@ def _condition(
     if column.kind == "boolean" and operator == "=":
         return _boolean(column.words, _holds(item), many)
     name = title(column)
-    if alone and operator in COUNTS and name.startswith("number of ") and voice.chance(0.7):
+    if (
+        alone
+        and operator in COUNTS
+        and item.values[0] != 1
+        and name.startswith("number of ")
+        and voice.chance(0.7)
+    ):
         amount = voice.pick(*COUNTS[operator]).format(item.values[0])
         return Restriction("with", f"{amount} {column.words}")
     if name == "age" and operator in (">", "<") and is_person(table.noun) and voice.chance(0.7):

@@ -130,7 +130,11 @@ def has_plural(phrase: str) -> bool:
     words = phrase.split()
     if not all(re.fullmatch(r"[a-z]+(-[a-z]+)*", word) for word in words):
         return False
-    if words[0] in ("is", "has", "can", "was", "number", "num") or is_plural(phrase):
+    if (
+        words[0] in ("is", "has", "can", "was", "number", "num")
+        or is_plural(phrase)
+        or is_plural(words[0])
+    ):
         return False
     return words[-1] not in NOT_NOUNS and _plural_word(words[-1]) != words[-1]
 
