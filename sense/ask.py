@@ -1,0 +1,75 @@
+"""Questions answered with SQL, by a local model or a server, one at a time or many in a batch.
+
+    from sense.ask import ask, open_writer
+    writer = open_writer("runs/demo/sense/tiny")
+    print(ask(writer, "my.sqlite", "How many singers are there?"))
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sense.example import Messages
+from sense.execution import Execution, Limits, execute
+from sense.prompt import PromptContract, extract_sql, prompt_messages
+from sense.question import Question
+from sense.sampler import Completion
+
+INTERACTIVE_LIMITS = Limits(
+    max_steps=50_000_000, max_seconds=10.0, max_rows=1_000, max_result_bytes=4_000_000
+)
+"""What one question of a person may use: ten seconds and what fits a screen."""
+
+
+class Writer(NamedTuple):
+    """A model or server that completes prompts, and the contract its prompts follow."""
+
+    name: str
+    revision: str
+    contract: PromptContract
+    complete: Callable[[Sequence[Messages]], list[str]]
+    """Greedy completions, one per prompt."""
+    sample: Callable[[Sequence[Messages], int, float, int], list[list[Completion]]]
+    """(prompts, number of samples, temperature, seed) -> the samples of each prompt."""
+
+
+class Answer(NamedTuple):
+    """The SQL for a question and what it gave."""
+
+    sql: str
+    execution: Execution
+
+
+def open_writer(model: str, base_url: str = "") -> Writer:
+    """The model of a folder or Hub id, or the one that an OpenAI-compatible server calls `model`.
+
+    A server says nothing of its prompt contract: it gets the default one.
+    """
+    if base_url:
+        from sense.sampler import server_writer
+
+        return server_writer(model, base_url)
+    from sense.sampler import local_writer
+
+    return local_writer(model)
+
+
+def write_sql(writer: Writer, questions: Sequence[Question]) -> list[str]:
+    """One SQL query per question, in their order; prompts follow the writer's contract."""
+    prompts = [
+        prompt_messages(writer.contract, q.db_path, q.example.question, q.example.evidence)
+        for q in questions
+    ]
+    return [extract_sql(text) for text in writer.complete(prompts)]
+
+
+def ask(writer: Writer, db_path: str | Path, question: str, evidence: str = "") -> Answer:
+    """The writer's SQL for one question, and its result within `INTERACTIVE_LIMITS`.
+
+    Raises ValueError for an empty question and DatabaseError for a file that cannot be read.
+    """
+    if not question.strip():
+        raise ValueError("the question is empty; ask something about the database")
+    [text] = writer.complete([prompt_messages(writer.contract, db_path, question, evidence)])
+    sql = extract_sql(text)
+    return Answer(sql, execute(db_path, sql, INTERACTIVE_LIMITS))
