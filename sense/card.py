@@ -186,7 +186,7 @@ def model_card(
         card_data=_model_data(text, evaluations).to_yaml(),
         text=text,
         facts=facts,
-        place=text.repo_id or folder_name,
+        folder_name=folder_name,
         evaluations=evaluations,
         contract=_flat(contract),
         settings=_flat(facts.settings),

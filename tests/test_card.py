@@ -1,0 +1,299 @@
+"""Cards against snapshots; after a wanted change run `python tests/test_card.py`, read the diff."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+from datasets import Features
+from huggingface_hub import DatasetCard, ModelCard, parse_eval_result_entries
+
+from sense.card import (
+    GRAMMAR_SENTENCE,
+    DatasetText,
+    Evaluation,
+    ModelText,
+    _environment,
+    cards_folder,
+    column_meanings,
+    dataset_card,
+    eval_result_files,
+    model_card,
+    to_evaluation,
+)
+from sense.example import (
+    database_features,
+    example_features,
+    pair_features,
+    sample_features,
+    unpaired_features,
+)
+from sense.facts import Facts, Funnel, Input
+
+ROOT = Path(__file__).parents[1]
+SNAPSHOTS = Path(__file__).parent / "fixtures" / "cards"
+FEATURES = {"default": pair_features(), "samples": sample_features()}
+
+TEXT = DatasetText(
+    pretty_name="Weak pairs",
+    summary="Each row is a question with a right and a wrong answer. It is for DPO.",
+    license="cc-by-sa-4.0",
+    steps=("A weak model answered each question.", "The answers were executed and judged."),
+    faults=("Some correct answers are luck.",),
+    stand_in="Near-miss queries stand in for the weak model.",
+    repo_id="sense/weak",
+)
+
+
+def split_of(num_rows: int) -> dict[str, int]:
+    return {
+        "num_rows": num_rows,
+        "num_databases": 7,
+        "num_bytes": 100 * num_rows,
+        "file_bytes": 10 * num_rows,
+    }
+
+
+FACTS = Facts(
+    script="builders/weak.py",
+    command="python builders/weak.py --seed 1",
+    seed=1,
+    inputs=(
+        Input("sense/strong", "dataset", "a" * 40, license="apache-2.0", url="https://hf.co/x"),
+        Input("tiny|sft", "model"),
+    ),
+    settings={"limits": {"max_steps": 1000}, "policy": "any"},
+    versions={"python": "3.11.7", "sqlite": "3.54.1"},
+    commit="b" * 40,
+    funnels=(Funnel("judge", "answers", 12345, {"unknown": 345}, 12000),),
+    counts={"missing": {}, "pairs by policy": {"any": 1000}},
+    usage={"prompt_tokens": 1234567, "cost_usd": 1.5},
+    results={
+        "splits": {
+            "default": {"train": split_of(1000), "test": split_of(20)},
+            "samples": {"train": split_of(12000)},
+        },
+        "tallies": {
+            "default": {
+                "error_kind": {"join": 600, "condition": 420},
+                "license": {"cc-by-sa-4.0": 1020},
+                "suite_hash": {"": 1020},
+            },
+            "samples": {"verdict": {"correct": 7000, "incorrect": 5000}},
+        },
+    },
+)
+EVALUATION = Evaluation(
+    system="SENSE tiny",
+    benchmark="Spider",
+    split="dev",
+    rule="spider",
+    num=1034,
+    num_correct=500,
+    accuracy=500 / 1034,
+    low=0.4533,
+    high=0.5140,
+    by_hardness={"easy": {"num": 248, "accuracy": 0.75, "low": 0.69, "high": 0.8}},
+    dataset_id="xlangai/spider",
+    dataset_revision="c" * 40,
+)
+BASELINE = replace(EVALUATION, system="base model", num_correct=1, accuracy=1 / 1034, is_ours=False)
+MODEL = ModelText(
+    name="SENSE tiny",
+    summary="It writes SQL for SQLite. It was trained on pairs judged by execution.",
+    license="apache-2.0",
+    training="DPO after SFT.",
+    limitations=("It knows one dialect, SQLite.",),
+    base_model="ada/base",
+    datasets=("sense/strong", "sense/weak"),
+    repo_id="ada/tiny",
+)
+
+
+def row_of(features: Features) -> dict[str, Any]:
+    texts = {name: f"{name} text" for name in features}
+    numbers = {"round": 0, "num_samples": 8, "num_correct": 3, "temperature": 0.7}
+    return texts | numbers | {"prompt": [{"role": "user", "content": "x" * 400}]}
+
+
+def weak_card(text: DatasetText = TEXT, facts: Facts = FACTS) -> str:
+    first_rows = {config: row_of(features) for config, features in FEATURES.items()}
+    return dataset_card(text, facts, FEATURES, first_rows, "weak")
+
+
+def tiny_card(text: ModelText = MODEL, evaluations: tuple[Evaluation, ...] = ()) -> str:
+    contract = {"style": "compact", "system": "", "num_sample_rows": 0}
+    return model_card(text, FACTS, evaluations, contract, "tiny")
+
+
+def snapshots() -> dict[str, str]:
+    return {
+        "dataset_card.md": weak_card(),
+        "model_card.md": tiny_card(evaluations=(EVALUATION, BASELINE)),
+    }
+
+
+@pytest.mark.parametrize("name", ["dataset_card.md", "model_card.md"])
+def test_card_is_the_snapshot(name: str) -> None:
+    assert snapshots()[name] == (SNAPSHOTS / name).read_text("utf-8")
+
+
+def test_front_matter_of_a_dataset_names_configs_and_task() -> None:
+    data = DatasetCard(weak_card()).data.to_dict()
+    assert data["license"] == "cc-by-sa-4.0"
+    assert data["language"] == "en"
+    assert data["pretty_name"] == "Weak pairs"
+    assert data["size_categories"] == "1K<n<10K"
+    assert data["task_categories"] == ["table-question-answering", "text-generation"]
+    assert data["tags"] == ["text-to-sql", "synthetic", "arxiv:2408.03256"]
+    assert data["configs"][0] == {
+        "config_name": "default",
+        "data_files": [
+            {"split": "train", "path": "default/train-00000-of-00001.parquet"},
+            {"split": "test", "path": "default/test-00000-of-00001.parquet"},
+        ],
+    }
+    assert [info["config_name"] for info in data["dataset_info"]] == ["default", "samples"]
+
+
+def test_human_questions_are_not_called_synthetic() -> None:
+    data = DatasetCard(weak_card(replace(TEXT, is_synthetic=False))).data.to_dict()
+    assert "synthetic" not in data["tags"]
+    assert data["annotations_creators"] == "expert-generated"
+
+
+@pytest.mark.parametrize("column", ["source", "teacher"])
+def test_grammar_in_the_place_of_a_language_model_is_said_plainly(column: str) -> None:
+    tallies = {"default": {column: {"grammar": 1020}}, "samples": {}}
+    card = weak_card(facts=replace(FACTS, results={**FACTS.results, "tallies": tallies}))
+    assert f"> **{GRAMMAR_SENTENCE}**" in card
+    assert GRAMMAR_SENTENCE not in weak_card()
+
+
+def test_stand_in_for_the_weak_model_is_said_before_anything_else() -> None:
+    body = weak_card().split("\n# Weak pairs\n")[1]
+    assert body.index("Near-miss queries stand in") < body.index("## Load it")
+
+
+def test_split_by_template_is_called_in_domain() -> None:
+    assert "in-domain" in weak_card(replace(TEXT, split_by="sql_template"))
+    assert "The splits share no database." in weak_card(replace(TEXT, split_by="db_id"))
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        example_features(),
+        pair_features(),
+        database_features(),
+        sample_features(),
+        unpaired_features(),
+    ],
+)
+def test_every_published_column_is_explained(features: Features) -> None:
+    assert set(features) <= set(column_meanings())
+
+
+def test_no_meaning_is_left_of_a_column_that_is_gone() -> None:
+    published = {
+        *example_features(),
+        *pair_features(),
+        *database_features(),
+        *sample_features(),
+        *unpaired_features(),
+    }
+    assert set(column_meanings()) == published
+
+
+def test_templates_are_found_in_an_installed_package(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "sense", tmp_path / "sense")
+    shutil.copytree(ROOT / "cards", tmp_path / "sense" / "cards")  # as the wheel lays them
+    code = "from sense.card import cards_folder; print(cards_folder())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{tmp_path / 'sense' / 'cards'}\n"
+
+
+def test_unpublished_model_is_loaded_from_its_folder() -> None:
+    card = tiny_card(replace(MODEL, repo_id=""))
+    assert 'folder = "tiny"  # this folder' in card
+    assert "snapshot_download" not in card
+
+
+def test_name_that_nobody_gives_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        _environment().from_string("{{ num_rows }}").render()
+
+
+def test_numbers_of_a_card_come_from_facts() -> None:
+    for name in ("dataset_card.md.jinja", "model_card.md.jinja"):
+        template = (cards_folder() / name).read_text("utf-8")
+        prose = re.sub(r"```.+?```|{[{%].*?[%}]}", "", template, flags=re.DOTALL)
+        assert set(re.findall(r"\d+", prose)) <= {"95"}, name  # 95 % intervals
+
+
+def test_text_stays_inside_its_cell() -> None:
+    assert "| tiny\\|sft | model |" in weak_card()
+
+
+def test_front_matter_of_a_model_has_base_data_and_scores() -> None:
+    data = ModelCard(tiny_card(evaluations=(EVALUATION, BASELINE))).data
+    assert data.base_model == "ada/base"
+    assert data["base_model_relation"] == "finetune"
+    assert data.datasets == ["sense/strong", "sense/weak"]
+    assert data.pipeline_tag == "text-generation"
+    assert data.library_name == "transformers"
+    [result] = data.eval_results
+    assert (result.dataset_name, result.dataset_split) == ("Spider", "dev")
+    assert result.metric_value == 48.36
+    assert "n = 1,034, 95 % interval 45.3 % to 51.4 %" in result.metric_name
+
+
+def test_model_without_base_or_scores_says_so() -> None:
+    card = tiny_card(replace(MODEL, base_model=""))
+    assert "This model has not been evaluated." in card
+    assert "base_model" not in ModelCard(card).data.to_dict()
+
+
+def test_table_shows_baseline_beside_ours_with_intervals() -> None:
+    card = tiny_card(evaluations=(EVALUATION, BASELINE))
+    assert (
+        "| **SENSE tiny** | Spider | dev | spider | 1,034 | 500 | 48.4 % | 45.3 % to 51.4 % |\n"
+        "| base model | Spider | dev | spider | 1,034 | 1 | 0.1 % | 45.3 % to 51.4 % |\n"
+    ) in card
+
+
+def test_eval_results_are_what_the_hub_parses() -> None:
+    files = eval_result_files([EVALUATION, BASELINE, replace(EVALUATION, dataset_id="")])
+    assert list(files) == [".eval_results/xlangai--spider.yaml"]
+    [entry] = parse_eval_result_entries(yaml.safe_load(files[".eval_results/xlangai--spider.yaml"]))
+    assert (entry.dataset_id, entry.task_id, entry.value) == (
+        "xlangai/spider",
+        "dev_spider",
+        48.36,
+    )
+    assert entry.dataset_revision == "c" * 40
+
+
+def test_scores_file_becomes_a_line(tmp_path: Path) -> None:
+    scores = {"rule": "bird", "num": 2, "num_correct": 1, "accuracy": 0.5, "low": 0.1, "high": 0.9}
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps(scores))
+    line = to_evaluation(json.loads(path.read_text()), "ours", "BIRD", "dev")
+    assert (line.rule, line.accuracy, line.by_hardness) == ("bird", 0.5, {})
+    with pytest.raises(ValueError, match="of 'ours' on BIRD dev lack low, high"):
+        to_evaluation({k: scores[k] for k in list(scores)[:4]}, "ours", "BIRD", "dev")
+
+
+if __name__ == "__main__":
+    SNAPSHOTS.mkdir(parents=True, exist_ok=True)
+    for name, card in snapshots().items():
+        (SNAPSHOTS / name).write_text(card, "utf-8")
