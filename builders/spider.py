@@ -53,7 +53,7 @@ def main() -> None:
         split: list(itertools.islice(read_spider(arguments.spider, split), arguments.limit))
         for split in splits
     }
-    paths = spider_databases(arguments.spider)
+    paths = database_paths(Path(arguments.spider) / "database")
     funnels = {split: Funnel(f"spider-{split}", unit="questions") for split in splits}
     examples = {
         split: human_examples(
@@ -106,17 +106,6 @@ def main() -> None:
 
 def with_progress(rows: Sequence[Row], name: str) -> Iterator[Row]:
     yield from tqdm(rows, desc=name, unit="row")
-
-
-def spider_databases(folder: str) -> dict[str, Path]:
-    """The databases of a Spider folder by `db_id`."""
-    paths = database_paths(Path(folder) / "database")
-    if not paths:
-        raise FileNotFoundError(
-            f"no database under {folder}/database; expected <db_id>/<db_id>.sqlite there: "
-            "unpack Spider's download and name the folder that holds dev.json"
-        )
-    return paths
 
 
 def spider_inputs(folder: str, splits: Sequence[Split]) -> list[Input]:

@@ -15,7 +15,7 @@ from sense.database import database_sha256
 from sense.example import Example, content_id
 from sense.facts import Funnel
 from sense.gold import check_gold
-from sense.hardness import UnparsedSqlError, hardness, sql_features
+from sense.hardness import UnparsedSqlError, hardness, parse_sql, sql_features
 from sense.prompt import PromptContract, completion_messages, prompt_messages
 from sense.workers import WorkerFailure, map_in_workers
 
@@ -72,7 +72,7 @@ def to_example(
     if gold_status in GOLD_REASONS:
         return GOLD_REASONS[gold_status]
     try:
-        level, features = hardness(question.sql), sql_features(question.sql)
+        tree = parse_sql(question.sql)
     except UnparsedSqlError:
         return "gold_unparsed"
     return Example(
@@ -80,8 +80,8 @@ def to_example(
         question=question.question,
         sql=question.sql,
         evidence=question.evidence,
-        hardness=level,
-        features=features,
+        hardness=hardness(tree),
+        features=sql_features(tree),
         gold_status=gold_status,
         source=source,
         db_sha256=question.db_sha256,

@@ -229,13 +229,13 @@ def _resolve_foreign_keys(tables: list[Table]) -> tuple[Table, ...]:
 def _resolve(key: ForeignKey, table: Table, by_name: Mapping[str, Table]) -> ForeignKey | None:
     ref = by_name.get(key.ref_table.lower())
     if ref is None:
-        logger.info("foreign key of '%s' refers to no table: %s", table.name, key)
+        logger.debug("foreign key of '%s' refers to no table: %s", table.name, key)
         return None
     names = key.ref_columns or primary_key(ref)
     ref_columns = tuple(spelled for name in names if (spelled := _spelled(ref, name)))
     columns = tuple(spelled for name in key.columns if (spelled := _spelled(table, name)))
     if not len(columns) == len(ref_columns) == len(key.columns):
-        logger.info("foreign key of '%s' refers to no column: %s", table.name, key)
+        logger.debug("foreign key of '%s' refers to no column: %s", table.name, key)
         return None
     return ForeignKey(columns, ref.name, ref_columns)
 

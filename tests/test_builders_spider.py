@@ -1,0 +1,185 @@
+"""builders/spider.py: a Spider folder becomes a released dataset that counts every row."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import WORLD_SCRIPT, write_database
+from hub import Hub
+
+from sense.database import database_sha256, find_database
+from sense.example import to_example
+from sense.facts import Funnel, read_facts
+from sense.human import human_examples
+from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT, extract_sql, prompt_messages
+
+BUILDER = str(Path(__file__).parents[1] / "builders" / "spider.py")
+
+TRAIN = [
+    (
+        "world",
+        "How many cities are in France? ",
+        "SELECT count(*) FROM city WHERE country_code = 'FRA';",
+    ),
+    (
+        "world",
+        "How many cities are in France?",
+        "SELECT count(*) FROM city WHERE country_code = 'FRA'",
+    ),
+    ("world", "Who rules?", "SELECT ruler FROM country"),
+    ("world", "Empty the table", "DELETE FROM city"),
+    ("nowhere", "How many?", "SELECT count(*) FROM city"),
+    ("world", "Cities of Chile?", "SELECT name FROM city WHERE country_code = 'CHL'"),
+    ("pets", "Names of dogs", 'SELECT name FROM pet WHERE kind = "dog" ORDER BY age DESC LIMIT 1'),
+]
+DEV = [("town", "All streets", "SELECT name FROM street")]
+
+
+def spider_rows(rows: list[tuple[str, str, str]]) -> str:
+    keys = ("db_id", "question", "query")
+    return json.dumps([dict(zip(keys, row, strict=True)) for row in rows])
+
+
+@pytest.fixture
+def spider(tmp_path: Path) -> Path:
+    folder = tmp_path / "spider"
+    write_database(folder / "database" / "world" / "world.sqlite", WORLD_SCRIPT)
+    write_database(
+        folder / "database" / "pets" / "pets.sqlite",
+        "CREATE TABLE pet (name, kind, age); INSERT INTO pet VALUES ('a','dog',2), ('b','dog',2);",
+    )
+    write_database(
+        folder / "database" / "town" / "town.sqlite",
+        "CREATE TABLE street (name TEXT); INSERT INTO street VALUES ('Main');",
+    )
+    (folder / "train_spider.json").write_text(spider_rows(TRAIN[:-1]))
+    (folder / "train_others.json").write_text(spider_rows(TRAIN[-1:]))
+    (folder / "dev.json").write_text(spider_rows(DEV))
+    return folder
+
+
+def build(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["builders/spider.py", *map(str, arguments)])
+    runpy.run_path(BUILDER, run_name="__main__")
+
+
+def test_every_row_is_kept_or_counted(
+    spider: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from datasets import load_dataset
+
+    out = tmp_path / "out"
+    build(monkeypatch, "--spider", spider, "--out", out, "--num-workers", 2)
+    train, dev = read_facts(out).funnels
+    assert (train.read, train.kept, dev.read, dev.kept) == (7, 3, 1, 1)
+    assert train.dropped == {
+        "duplicate": 1,
+        "gold_error": 1,
+        "gold_refused": 1,
+        "database_missing": 1,
+    }
+    assert "dropped database_missing     1" in capsys.readouterr().out
+
+    rows = list(load_dataset(str(out), cache_dir=str(tmp_path / "cache"))["train"])
+    assert [(row["question"], row["gold_status"], row["hardness"]) for row in rows] == [
+        ("How many cities are in France?", "ok", "easy"),
+        ("Cities of Chile?", "empty", "easy"),
+        ("Names of dogs", "order", "hard"),
+    ]
+    first = to_example(rows[0])
+    world = spider / "database" / "world" / "world.sqlite"
+    assert first.sql == "SELECT count(*) FROM city WHERE country_code = 'FRA'"
+    assert first.prompt == prompt_messages(DEFAULT_CONTRACT, world, first.question)
+    assert extract_sql(first.completion[0]["content"]) == first.sql
+    assert (first.source, first.license) == ("spider-train", "cc-by-sa-4.0")
+    assert (first.prompt_hash, first.db_sha256) == (DEFAULT_CONTRACT.hash, database_sha256(world))
+    assert first.features == ["aggregate", "where"]
+
+    copy = find_database(out, "world", cache_dir=tmp_path / "databases")
+    assert database_sha256(copy) == first.db_sha256
+
+
+def test_rerun_with_other_workers_gives_the_same_bytes(
+    spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, workers in (("a", 0), ("b", 3)):
+        build(monkeypatch, "--spider", spider, "--out", tmp_path / name, "--num-workers", workers)
+    paths = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.parquet"))
+    assert len(paths) == 3
+    for path in paths:
+        assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
+
+
+def test_one_split_limited_with_the_tiny_contract(
+    spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datasets import load_dataset
+
+    out = tmp_path / "out"
+    options = ("--split", "dev", "--limit", 1, "--contract", "tiny", "--num-workers", 0)
+    build(monkeypatch, "--spider", spider, "--out", out, *options)
+    loaded = load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+    assert list(loaded) == ["test"]
+    assert loaded["test"][0]["prompt"] == [
+        {"role": "user", "content": "street ( name )\nAll streets"}
+    ]
+    assert read_facts(out).settings["prompt_hash"] == TINY_CONTRACT.hash
+
+
+@pytest.mark.parametrize(
+    ("remove", "words"),
+    [
+        ("dev.json", "dev.json does not exist; .* train_others.json, train_spider.json"),
+        ("database", "no folder at .*/database; expected databases as"),
+    ],
+)
+def test_incomplete_folder_ends_with_a_sentence(
+    spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remove: str, words: str
+) -> None:
+    (spider / remove).rename(tmp_path / "elsewhere")
+    with pytest.raises(SystemExit, match=f"error: .*{words}"):
+        build(monkeypatch, "--spider", spider, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_push_publishes_what_the_folder_holds(spider: Path, tmp_path: Path, hub: Hub) -> None:
+    out = tmp_path / "out"
+    arguments = [BUILDER, "--spider", str(spider), "--out", str(out), "--push", "sense/spider"]
+    assert "\ncommit  " in hub.run(arguments)
+    code = "from datasets import load_dataset; print(load_dataset('sense/spider').num_rows)"
+    assert "{'train': 3, 'test': 1}" in hub.run(code)
+
+
+def test_gold_beyond_the_limits_is_counted_as_timeout(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sense import human
+    from sense.execution import Limits
+    from sense.gold import check_gold
+
+    limits = Limits(max_steps=10_000)
+    monkeypatch.setattr(human, "check_gold", lambda path, sql: check_gold(path, sql, limits))
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+    row: dict[str, Any] = {"db_id": "world", "question": "?", "sql": endless, "evidence": ""}
+    funnel = Funnel("rows")
+    rows = human_examples([row], {"world": world}, "s", "l", TINY_CONTRACT, funnel, num_workers=0)
+    assert list(rows) == []
+    assert funnel.dropped == {"gold_timeout": 1}
+
+
+@pytest.mark.slow
+def test_whole_spider(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    build(monkeypatch, "--spider", shared_data / "spider", "--out", out)
+    facts = read_facts(out)
+    train, dev = facts.funnels
+    assert (train.read, train.kept) == (8_659, 8_648)
+    assert train.dropped == {"duplicate": 8, "gold_error": 3}
+    assert (dev.read, dev.kept, dev.dropped) == (1_034, 1_034, {})
+    assert facts.results["splits"]["databases"]["train"]["num_rows"] == 166
