@@ -6,6 +6,7 @@ The rest is left to SQLite, which judges every row; see `sense.rows`.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import apsw
@@ -130,7 +131,7 @@ def quoted(name: str) -> str:
 def _read_table(connection: apsw.Connection, name: str, sql: str) -> FillTable:
     info = list(connection.execute(f"PRAGMA table_xinfo({quoted(name)})"))
     stored = [row for row in info if row[6] == 0]
-    checks = _checks(sql, {row[1].lower() for row in info})
+    checks = _checks(sql, frozenset(row[1].lower() for row in info))
     bounds: dict[str, Bounds] = {row[1].lower(): Bounds() for row in info}
     orders = [pair for check in checks for pair in _apply(check, bounds)]
     table = FillTable(
@@ -207,18 +208,20 @@ def _read_keys(
     return sorted(keys, key=lambda key: -len(key.columns))
 
 
-def _checks(sql: str, columns: set[str]) -> list[exp.Expr]:
-    """The conditions of the CHECKs, conjunctions taken apart; [] where sqlglot cannot read them.
+@lru_cache(maxsize=1024)
+def _checks(sql: str, columns: frozenset[str]) -> tuple[exp.Expr, ...]:
+    """The conditions of the CHECKs, conjunctions taken apart; () where sqlglot cannot read them.
 
     SQLite takes "x" for text where no column has that name, and so does this.
     """
     if "check" not in sql.lower():
-        return []
+        return ()
+    # What follows the column list, such as WITHOUT ROWID, is no condition; sqlglot stops at it.
     try:
-        tree = sqlglot.parse_one(sql, read="sqlite")
+        tree = sqlglot.parse_one(sql[: sql.rindex(")") + 1], read="sqlite")
     except sqlglot.errors.SqlglotError:
-        return []
-    conditions = []
+        return ()
+    conditions: list[exp.Expr] = []
     for constraint in tree.find_all(exp.CheckColumnConstraint):
         for node in list(constraint.find_all(exp.Column)):
             if node.this.quoted and node.name.lower() not in columns:
@@ -230,7 +233,7 @@ def _checks(sql: str, columns: set[str]) -> list[exp.Expr]:
                 stack += [condition.expression, condition.this]
             else:
                 conditions.append(condition)
-    return conditions
+    return tuple(conditions)
 
 
 def _apply(check: exp.Expr, bounds: dict[str, Bounds]) -> Iterator[tuple[str, str]]:

@@ -58,6 +58,15 @@ class _Exhausted(Exception):
     """No further value is left for a unique column or key."""
 
 
+class _TooFew(Exception):
+    """A table on whose reserved keys others rely has fewer rows than keys."""
+
+    def __init__(self, table: str, num_rows: int) -> None:
+        super().__init__(table)
+        self.table = table
+        self.num_rows = num_rows
+
+
 @dataclass
 class _Wish:
     """Literals that should stand in one row, and the moments at which they were asked for."""
@@ -115,14 +124,23 @@ def fill_tables(
     wanted = [Literal(*literal) for literal in literals]
     unplaced, wishes, near = _plan_literals(wanted, by_name)
     words = {(t.lower(), c.lower()): v for (t, c), v in (vocabularies or {}).items()}
-    plans = {}
-    for table in _fill_order(tables):
-        plan = _Plan(table, Random(f"{seed} {table.name}"), rows_per_table)
-        plan.wishes, plan.near = wishes.get(table.name, []), near.get(table.name, {})
-        plan.num_rows = max(rows_per_table, len(plan.wishes))
-        _prepare(plan, words, {i for name, i in referred if name == table.name})
-        plans[table.name] = plan
-    _Filler(connection, plans, by_name, len(wanted)).fill()
+    order = _fill_order(tables)
+    most: dict[str, int] = {}
+    while True:
+        plans = {}
+        for table in order:
+            plan = _Plan(table, Random(f"{seed} {table.name}"), rows_per_table)
+            plan.wishes = [_Wish(dict(w.values), w.moments) for w in wishes.get(table.name, [])]
+            plan.near = near.get(table.name, {})
+            plan.num_rows = max(rows_per_table, len(plan.wishes))
+            plan.num_rows = min(plan.num_rows, most.get(table.name, plan.num_rows))
+            _prepare(plan, words, {i for name, i in referred if name == table.name})
+            plans[table.name] = plan
+        try:
+            _Filler(connection, plans, by_name, len(wanted)).fill()
+            break
+        except _TooFew as found:
+            most[found.table] = found.num_rows
     missing = [w for w in wanted if w not in unplaced and not _occurs(connection, by_name, w)]
     return Filling(
         {name: len(plan.rows) for name, plan in plans.items()},
@@ -185,6 +203,8 @@ class _Filler:
             error = self._insert(plan, insert, _Wish({}, [moment]), MAX_ATTEMPTS)
             if error and (not plan.rows or not error.startswith("UNIQUE")):
                 raise FillError(self._explained(plan, error))
+            if error and plan.reserved:
+                raise _TooFew(plan.table.name, len(plan.rows))
             if error:
                 break
 
@@ -507,9 +527,14 @@ def _reserve_column(plan: _Plan, column: int) -> None:
     if column in plan.reserved:
         return
     values = list(dict.fromkeys(value for _, value in plan.near.get(column, [])))
-    plan.num_rows = max(plan.num_rows, len(values))
-    while len(values) < plan.num_rows:
-        values.append(plan.makers[column](plan.rng))
+    del values[plan.num_rows :]
+    try:
+        while len(values) < plan.num_rows:
+            values.append(plan.makers[column](plan.rng))
+    except _Exhausted as exhausted:
+        if not values:
+            raise FillError(f"table {plan.table.name!r}: {exhausted}") from None
+        raise _TooFew(plan.table.name, len(values)) from None
     plan.reserved[column] = values
     for wish in plan.wishes:
         wish.values.pop(column, None)
