@@ -8,7 +8,6 @@ part of the query, without ties at a cut.
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
@@ -33,6 +32,7 @@ MAX_RESULT_ROWS = 1_000
 """A longer result answers no person's question."""
 MAX_STEPS = 5_000_000
 """Virtual-machine steps of one query: about 0.05 s."""
+MAX_CACHED_RESULTS = 2_000
 MAX_MISSES = 200
 """Candidates rejected in a row at one level before that level counts as exhausted."""
 
@@ -73,8 +73,7 @@ def sample_examples(
     seen: set[str] = set()
     shares = dict(levels or dict.fromkeys(HARDNESS_LEVELS, 1.0))
     wishes = _wishes(num, shares, rng)
-    with closing(open_read_only(profile.db_path)) as connection:
-        results = _Results(connection)
+    with Results(profile.db_path) as results:
         for level in wishes:
             if level not in shares:
                 continue
@@ -103,7 +102,7 @@ def _wishes(
 
 
 def _next_candidate(
-    draw: Draw, level: Hardness, results: "_Results", seen: set[str], rejects: Counter[str]
+    draw: Draw, level: Hardness, results: "Results", seen: set[str], rejects: Counter[str]
 ) -> Candidate | None:
     weights = [weight for weight, _ in PATTERNS[level]]
     for _ in range(MAX_MISSES):
@@ -133,31 +132,36 @@ def _next_candidate(
     return None
 
 
-class _Results:
-    """Rows of queries on one connection, each query run once."""
+class Results:
+    """Rows of queries on one database, each query run once; a context manager."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self.connection = connection
+    def __init__(self, db_path: str | Path) -> None:
+        self.connection = open_read_only(db_path)
+        self.connection.set_progress_handler(lambda: True, MAX_STEPS)
         self.cache: dict[str, Rows | None] = {}
-        self.reason = ""
+
+    def __enter__(self) -> "Results":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.connection.close()
 
     def rows(self, sql: str) -> Rows | None:
         """The first rows, one more than `MAX_RESULT_ROWS`; None when the query fails."""
         if sql not in self.cache:
-            if len(self.cache) > 5_000:
+            if len(self.cache) >= MAX_CACHED_RESULTS:
                 self.cache.clear()
             self.cache[sql] = self._run(sql)
         return self.cache[sql]
 
     def _run(self, sql: str) -> Rows | None:
-        self.connection.set_progress_handler(lambda: True, MAX_STEPS)
         try:
             return list(islice(self.connection.execute(sql), MAX_RESULT_ROWS + 1))
         except (apsw.Error, UnicodeDecodeError):
             return None
 
 
-def reject_reason(intent: Intent, results: _Results) -> str:
+def reject_reason(intent: Intent, results: Results) -> str:
     """Why the intent says nothing on this database, "" when it does."""
     rows = results.rows(to_sql(intent))
     if rows is None:
@@ -202,7 +206,7 @@ def _is_trivial(intent: Intent, rows: Rows) -> bool:
     return all(value is None for value in {row[0] for row in rows})
 
 
-def _measures_one_row(intent: Intent, results: _Results) -> bool:
+def _measures_one_row(intent: Intent, results: Results) -> bool:
     """An average of one row."""
     measure = intent.wanted[0]
     if not isinstance(measure, Measure) or not measure.column or not intent.filters:
@@ -211,7 +215,7 @@ def _measures_one_row(intent: Intent, results: _Results) -> bool:
     return not rows or rows[0][0] < 2
 
 
-def _order_is_defined(intent: Intent, results: _Results) -> bool:
+def _order_is_defined(intent: Intent, results: Results) -> bool:
     """No tie that could change the order or the cut, and no NULL among the keys."""
     assert intent.order
     limit = intent.limit + 1 if intent.limit else 0

@@ -77,6 +77,8 @@ def _ranked(
     draw: Draw, intent: Intent, measure: Measure, having: bool, order: str
 ) -> Intent | None:
     if having:
+        if measure.column and intent.filters:  # two conditions in a row on the same noun
+            return None
         threshold = _having(draw, intent, measure)
         return replace(intent, having=threshold) if threshold else None
     if order:

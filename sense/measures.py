@@ -203,11 +203,11 @@ def _top_owners(intent: Intent, relation: Relation, key: Measure, voice: Voice) 
     if key.column:
         best += f" of {rows}"
     elif not order.descending:
-        best += " but at least one"
+        best = best.replace("the fewest", "the fewest (but at least one)")
     also = f", and that {_short(key)}" if len(intent.wanted) > 1 else ""
     if intent.limit == 1:
         text = f"the {title(label)} of the {owner.noun} with {best}{also}"
-        return Content(text, bool(also))
+        return Content(text, False)
     also = also.replace("that", "these").replace(_short(key), f"{_short(key)}s") if also else ""
     owners = f"{NUMBERS[intent.limit]} {plural(owner.noun)}"
     return Content(f"the {names_of([label])} of the {owners} with {best}{also}")

@@ -170,8 +170,10 @@ def _column_words(table: Table, noun: str) -> list[str]:
         rest if taken[rest] == 1 and (column.primary_key or rest not in NO_NAMES) else name
         for column, name, rest in zip(table.columns, full, short, strict=True)
     ]
-    if noun in words and "name" not in words:
-        words[words.index(noun)] = "name"
+    for i, column in enumerate(table.columns):
+        is_text = "CHAR" in column.type.upper() or "TEXT" in column.type.upper()
+        if is_text and words[i] == noun and "name" not in words:
+            words[i] = "name"
     return words
 
 
@@ -222,7 +224,7 @@ def _kind(
         return "date" if all(_is_real_date(text[:10]) for text in texts) else "other"
     if {text.lower() for text in texts} in BOOLEAN_VALUES:
         return "boolean"
-    if (is_key and last not in NAME_WORDS) or (is_unique and last in ("id", "code", "key")):
+    if (is_key and last not in NAME_WORDS) or (is_unique and last == "code") or last == "id":
         return "id"
     if all(re.fullmatch(r"[-+]?\d+(\.\d+)?", text) for text in texts) and last in ID_ENDINGS:
         return "id"

@@ -81,7 +81,7 @@ class Restriction(NamedTuple):
 def title(column: ColumnProfile) -> str:
     """The column as a noun: "age"; a plural that counts something is "number of frames"."""
     words = column.words.split()
-    if column.kind in ("date", "year") and words[-1] in NOT_NOUNS:
+    if column.kind in ("date", "year") and words[-1] in NOT_NOUNS and column.kind not in words:
         return f"{column.words} {column.kind}"
     if column.kind in ("text", "category", "id") and words[-1] not in NO_SINGULAR:
         return singular(column.words)
@@ -132,7 +132,8 @@ def restriction(
         text = f"{title(item.left)} is {relation} {its} {title(item.right)}"
         return Restriction("whose", text)
     if isinstance(item, Beyond):
-        return Restriction("whose", f"{title(item.column)} {_beyond(item, table, voice)}")
+        verb = _agreeing(_beyond(item, table, voice), item.column)
+        return Restriction("whose", f"{title(item.column)} {verb}")
     if isinstance(item, Shared):
         other = "no other" if item.negated else "another"
         return Restriction("whose", f"{title(item.column)} is shared by {other} {table.noun}")
@@ -165,7 +166,15 @@ def clause(item: Condition, home: str, voice: Voice) -> str:
         case operator:
             table = TIME_CLAUSES if column.kind in ("year", "date") else CLAUSES
             verb = voice.pick(*table[operator]).format(*values)
-    return f"{subject} {verb}"
+    return f"{subject} {_agreeing(verb, item.column)}"
+
+
+def _agreeing(verb: str, column: ColumnProfile) -> str:
+    """The verb in the plural where its subject is: "points are more than 3"."""
+    if not is_plural(title(column)):
+        return verb
+    first, rest = verb.split(" ", 1)
+    return f"{'are' if first == 'is' else first.removesuffix('s')} {rest}"
 
 
 def value_text(value: Value, column: ColumnProfile, voice: Voice) -> str:

@@ -151,8 +151,8 @@ def article(phrase: str) -> str:
 
 
 def possessive(phrase: str) -> str:
-    """The phrase with an apostrophe: "keeper's", "keepers'"."""
-    return f"{phrase}'" if phrase.endswith("s") else f"{phrase}'s"
+    """The phrase with an apostrophe: "keeper's", "address's", "keepers'"."""
+    return f"{phrase}'" if is_plural(phrase) and phrase.endswith("s") else f"{phrase}'s"
 
 
 def listed(parts: Sequence[str], word: str = "and") -> str:

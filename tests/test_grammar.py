@@ -1,0 +1,207 @@
+"""What the grammar emits: SQL that runs, says something, has its level, and a question for it."""
+
+import re
+import sqlite3
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import write_database
+
+from sense.example import HARDNESS_LEVELS
+from sense.grammar import Candidate, Results, reject_reason, sample_examples
+from sense.hardness import hardness
+from sense.intent import Condition, Intent, Measure, Order, to_sql
+from sense.profile import profile_database
+from sense.verdict import check_gold
+
+BEES_SCRIPT = """
+CREATE TABLE apiary (apiary_id INTEGER PRIMARY KEY, name TEXT UNIQUE, region TEXT, opened DATE);
+CREATE TABLE keeper (
+    keeper_id INTEGER PRIMARY KEY, name TEXT NOT NULL, town TEXT NOT NULL, age INTEGER NOT NULL,
+    is_certified BOOLEAN NOT NULL
+);
+CREATE TABLE hive (
+    hive_id INTEGER PRIMARY KEY, apiary_id INTEGER NOT NULL REFERENCES apiary(apiary_id),
+    label TEXT NOT NULL, colour TEXT NOT NULL, frames INTEGER NOT NULL, honey_kg REAL, wax_kg REAL
+);
+CREATE TABLE care (
+    keeper_id INTEGER REFERENCES keeper(keeper_id), hive_id INTEGER REFERENCES hive(hive_id),
+    PRIMARY KEY (keeper_id, hive_id)
+);
+"""
+
+
+@pytest.fixture(scope="module")
+def bees(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Apiaries with hives, and keepers linked to hives; values by arithmetic."""
+    path = write_database(tmp_path_factory.mktemp("bees") / "bees.sqlite", BEES_SCRIPT)
+    towns, colours = ("Rye", "Ely", "Bath", "Wells"), ("white", "blue", "green")
+    connection = sqlite3.connect(path)
+    for i in range(9):
+        row = (i, f"Meadow {chr(65 + i)}", towns[i % 3], f"20{10 + i}-0{1 + i % 9}-15")
+        connection.execute("INSERT INTO apiary VALUES (?, ?, ?, ?)", row)
+    for i in range(24):
+        row = (i, f"Ada {chr(65 + i)}", towns[i * i % 4], 19 + i * 7 % 43, i % 3 == 0)
+        connection.execute("INSERT INTO keeper VALUES (?, ?, ?, ?, ?)", row)
+    for i in range(40):
+        honey = None if i % 8 == 0 else round(4 + i * 37 % 211 / 7, 1)
+        row = (i, i * i % 8, f"H{i}", colours[i % 3], 6 + i * 5 % 13, honey, i * 3 % 17 / 4)
+        connection.execute("INSERT INTO hive VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        connection.execute("INSERT INTO care VALUES (?, ?)", (i * i % 20, i))
+    connection.commit()
+    connection.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def examples(bees: Path) -> list[Candidate]:
+    return list(sample_examples(bees, 240, seed=1))
+
+
+def test_every_level_gets_its_share(examples: list[Candidate]) -> None:
+    counts = Counter(example.hardness for example in examples)
+    assert len(examples) == 240
+    assert all(counts[level] > 40 for level in HARDNESS_LEVELS)
+
+
+def test_measured_hardness_is_the_requested_one(examples: list[Candidate]) -> None:
+    for example in examples:
+        assert hardness(example.sql) == example.hardness == example.requested_level
+
+
+def test_every_query_runs_and_has_rows(bees: Path, examples: list[Candidate]) -> None:
+    connection = sqlite3.connect(bees)
+    for example in examples:
+        assert len(connection.execute(example.sql).fetchall()) == example.num_rows > 0
+
+
+def test_every_query_can_judge_an_answer(bees: Path, examples: list[Candidate]) -> None:
+    statuses = Counter(check_gold(bees, example.sql).status for example in examples[:120])
+    assert statuses == {"ok": 120}
+
+
+def test_no_query_and_no_question_comes_twice(examples: list[Candidate]) -> None:
+    assert len({example.sql for example in examples}) == 240
+    assert len({example.question for example in examples}) == 240
+
+
+def test_the_seed_decides_everything(bees: Path) -> None:
+    first = list(sample_examples(bees, 40, seed=3))
+    assert first == list(sample_examples(profile_database(bees), 40, seed=3))
+    assert first != list(sample_examples(bees, 40, seed=4))
+
+
+def test_levels_are_drawn_by_their_shares(bees: Path) -> None:
+    found = sample_examples(bees, 60, seed=1, levels={"easy": 3, "extra": 1})
+    counts = Counter(example.hardness for example in found)
+    assert set(counts) == {"easy", "extra"}
+    assert counts["easy"] > counts["extra"] > 5
+
+
+def test_counts_by_level_are_met(bees: Path) -> None:
+    found = sample_examples(bees, {"hard": 7, "easy": 2}, seed=1)
+    assert Counter(example.hardness for example in found) == {"hard": 7, "easy": 2}
+
+
+def test_questions_name_every_literal(examples: list[Candidate]) -> None:
+    months = "January February March April May June July August September October November December"
+    numbers = {"one": "1", "two": "2", "three": "3", "five": "5"}
+    for example in examples:
+        question = " ".join(numbers.get(word, word) for word in re.split(r"[ ,]", example.question))
+        sql = re.sub(r"is_certified = [01]|LIMIT 1$|SELECT 1 FROM|'%Y'|T[12]\b", "", example.sql)
+        for text, number in re.findall(r"'([^']*)'|\b(\d+(?:\.\d+)?)\b", sql):
+            literal = (text or number).strip("%")
+            if re.fullmatch(r"\d{4}-\d\d-\d\d", literal):
+                year, month, day = literal.split("-")
+                written = f"{int(day)} {months.split()[int(month) - 1]} {year}"
+                assert literal in question or written in question, example
+            else:
+                assert literal in question, example
+
+
+def test_all_constructs_occur(bees: Path) -> None:
+    found = Counter()
+    for example in sample_examples(bees, 600, seed=2):
+        found.update(example.features)
+    wanted = "aggregate arithmetic between case correlated date distinct group_by having in"
+    wanted += " is_null join like limit nested not or order_by set_operation where"
+    assert set(wanted.split()) <= set(found)
+
+
+def test_a_database_without_rows_gives_no_example(tmp_path: Path) -> None:
+    path = write_database(tmp_path / "empty.sqlite", BEES_SCRIPT)
+    rejects: Counter[str] = Counter()
+    assert list(sample_examples(path, 10, 1, rejects)) == []
+    assert set(rejects) == {"no material"}
+
+
+def test_a_small_database_ends_instead_of_repeating_itself(world: Path) -> None:
+    found = list(sample_examples(world, {"easy": 5000}, seed=1))
+    assert 50 < len(found) < 5000
+    assert len({example.sql for example in found}) == len(found)
+
+
+def _world_reason(world: Path, change: dict[str, object]) -> str:
+    profile = profile_database(world)
+    city = profile.table("city")
+    intent = replace(Intent(city, (city.column("name"),)), **change)  # type: ignore[arg-type]
+    with Results(world) as results:
+        return reject_reason(intent, results)
+
+
+@pytest.mark.parametrize(
+    ("column", "operator", "value", "reason"),
+    [
+        ("population", ">", 1_000_000, ""),
+        ("population", ">", 40_000_000, "empty"),
+        ("name", "not null", None, "trivial"),
+    ],
+)
+def test_filters_must_leave_some_rows_and_drop_some(
+    world: Path, column: str, operator: str, value: object, reason: str
+) -> None:
+    city = profile_database(world).table("city")
+    values = () if value is None else (value,)
+    condition = Condition(city.column(column), operator, values)  # type: ignore[arg-type]
+    assert _world_reason(world, {"filters": (condition,)}) == reason
+
+
+def test_a_null_among_the_sort_keys_is_undefined(world: Path) -> None:
+    city = profile_database(world).table("city")
+    key = city.column("population")
+    assert _world_reason(world, {"order": Order(key), "limit": 1}) == "undefined"
+    assert _world_reason(world, {"order": Order(key, descending=True), "limit": 1}) == ""
+
+
+def test_a_tie_at_the_cut_is_undefined(world: Path) -> None:
+    city = profile_database(world).table("city")
+    key = city.column("country_code")
+    assert _world_reason(world, {"order": Order(key), "limit": 1}) == "undefined"
+
+
+def test_distinct_must_matter(world: Path) -> None:
+    city = profile_database(world).table("city")
+    assert _world_reason(world, {"distinct": True}) == "trivial"
+    assert _world_reason(world, {"distinct": True, "wanted": (city.column("country_code"),)}) == ""
+
+
+def test_names_are_quoted_and_qualified_only_where_needed(world: Path) -> None:
+    profile = profile_database(world)
+    city, country = profile.table("city"), profile.table("country")
+    one = Intent(city, (Measure("avg", city.column("population")),))
+    assert to_sql(one) == "SELECT AVG(population) FROM city"
+    two = Intent(city, (country.column("name"),), profile.links)
+    assert to_sql(two) == (
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code"
+    )
+
+
+@pytest.mark.slow
+def test_training_databases_of_spider_give_all_levels(shared_data: Path) -> None:
+    counts: Counter[str] = Counter()
+    for db_id in ("pets_1", "flight_4", "college_2", "bike_1", "tracking_orders", "wrestler"):
+        path = shared_data / "spider" / "database" / db_id / f"{db_id}.sqlite"
+        counts.update(example.hardness for example in sample_examples(path, 100, seed=1))
+    assert all(counts[level] > 60 for level in HARDNESS_LEVELS)

@@ -1,0 +1,292 @@
+"""How intents are worded: one meaning for one comparison word, a person's English, five styles."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from sense.grammar import sample_examples
+from sense.intent import (
+    Beyond,
+    Condition,
+    Filter,
+    Has,
+    Having,
+    Intent,
+    Measure,
+    Order,
+    Relation,
+    to_sql,
+)
+from sense.phrasing import ask
+from sense.profile import Profile, profile_database
+from sense.restriction import restricted
+from sense.sentence import STYLES, Style, Voice
+from sense.wording import article, has_plural, plural, possessive, singular
+
+
+@pytest.fixture
+def profile(world: Path) -> Profile:
+    return profile_database(world)
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [
+        ("city", "cities"),
+        ("day", "days"),
+        ("address", "addresses"),
+        ("date of birth", "dates of birth"),
+        ("person", "people"),
+        ("staff", "staff"),
+        ("bus", "buses"),
+        ("shelf", "shelves"),
+        ("match", "matches"),
+        ("house", "houses"),
+        ("box", "boxes"),
+        ("analysis", "analyses"),
+    ],
+)
+def test_plural_and_singular_are_inverse(one: str, many: str) -> None:
+    assert plural(one) == many
+    assert singular(many) == one
+    assert singular(one) == one
+
+
+def test_articles_follow_the_sound() -> None:
+    words = ["hive", "age", "hour", "university", "umbrella", "one-way trip", "european"]
+    assert [article(word).split()[0] for word in words] == ["a", "an", "an", "a", "an", "a", "a"]
+
+
+def test_possessives_of_words_in_s() -> None:
+    assert [possessive(word) for word in ("keeper", "address", "keepers", "people")] == [
+        "keeper's",
+        "address's",
+        "keepers'",
+        "people's",
+    ]
+
+
+def test_a_name_with_a_unit_has_no_plural() -> None:
+    assert not has_plural("height cm")
+    assert not has_plural("2019 sales")
+    assert has_plural("home town")
+
+
+def _words(profile: Profile, item: Filter, table: str = "city") -> set[str]:
+    """All wordings of a filter, over many seeds."""
+    home = profile.table(table)
+    return {
+        restricted((item,), False, home, True, Voice("keyword", random.Random(seed))).strip()
+        for seed in range(60)
+    }
+
+
+def test_strict_and_inclusive_comparisons_never_share_a_wording(profile: Profile) -> None:
+    population = profile.table("city").column("population")
+    wordings = {
+        operator: _words(profile, Condition(population, operator, (5,)))  # type: ignore[arg-type]
+        for operator in (">", ">=", "<", "<=", "=", "<>")
+    }
+    assert "whose population is more than 5" in wordings[">"]
+    assert "with a population of at least 5" in wordings[">="]
+    assert sum(map(len, wordings.values())) == len(set().union(*wordings.values()))
+
+
+def test_text_conditions(profile: Profile) -> None:
+    name = profile.table("city").column("name")
+    assert "whose name is Paris" in _words(profile, Condition(name, "=", ("Paris",)))
+    assert "that are called 'the Hague'" in _words(profile, Condition(name, "=", ("the Hague",)))
+    assert _words(profile, Condition(name, "starts", ("P",))) == {
+        "whose name starts with 'P'",
+        "whose name begins with 'P'",
+    }
+
+
+def test_a_condition_on_another_table_names_that_table(profile: Profile) -> None:
+    continent = profile.table("country").column("continent")
+    words = _words(profile, Condition(continent, "=", ("Asia",)))
+    assert "whose country's continent is Asia" in words
+    assert all("country" in wording for wording in words)
+
+
+def test_dates_are_written_out_in_formal_style_only() -> None:
+    from sense.profile import ColumnProfile
+    from sense.restriction import value_text
+
+    column = ColumnProfile("visit", "visit", "day", "day", "date", 9, 0.0, False)
+    texts = [value_text("2019-05-03", column, Voice(s, random.Random(0))) for s in STYLES]
+    assert texts == ["2019-05-03", "2019-05-03", "3 May 2019", "3 May 2019", "2019-05-03"]
+
+
+@pytest.mark.parametrize(
+    ("style", "question"),
+    [
+        ("interrogative", "How many countries have no city?"),
+        ("imperative", "Give the number of countries that have no city."),
+        ("keyword", "number of countries that have no city"),
+    ],
+)
+def test_styles_of_one_meaning(profile: Profile, style: Style, question: str) -> None:
+    city, country = profile.table("city"), profile.table("country")
+    relation = Relation(country, city, profile.links)
+    intent = Intent(country, (Measure("count"),), filters=(Has(relation, negated=True),))
+    asked = {ask(intent, style, random.Random(seed)) for seed in range(30)}
+    assert question in asked
+    assert to_sql(intent) == (
+        "SELECT COUNT(*) FROM country WHERE code NOT IN (SELECT country_code FROM city)"
+    )
+
+
+def test_fewest_says_that_owners_without_any_do_not_count(profile: Profile) -> None:
+    city, country = profile.table("city"), profile.table("country")
+    relation = Relation(country, city, profile.links)
+    intent = Intent(
+        city,
+        (country.column("name"),),
+        profile.links,
+        group=country.key,
+        owner=relation,
+        order=Order(Measure("count")),
+        limit=1,
+    )
+    assert ask(intent, "keyword", random.Random(0)) == (
+        "name of the country with the fewest (but at least one) cities"
+    )
+
+
+def test_the_row_with_the_maximum_is_not_all_rows_equal_to_it(profile: Profile) -> None:
+    city = profile.table("city")
+    name, population = city.column("name"), city.column("population")
+    first = Intent(city, (name,), order=Order(population, descending=True), limit=1)
+    equal = Intent(city, (name,), filters=(Beyond(population, "=", "max"),))
+    for seed in range(20):
+        assert "equals the maximum population" in ask(equal, "formal", random.Random(seed))
+        assert "equals" not in ask(first, "formal", random.Random(seed))
+
+
+def test_one_is_counted_in_the_singular(profile: Profile) -> None:
+    city, country = profile.table("city"), profile.table("country")
+    relation = Relation(country, city, profile.links)
+    intent = Intent(
+        city,
+        (country.column("name"),),
+        profile.links,
+        group=country.key,
+        owner=relation,
+        having=Having(Measure("count"), ">", 1),
+    )
+    assert (
+        ask(intent, "keyword", random.Random(0)) == "names of the countries with more than one city"
+    )
+
+
+SNAPSHOT = [
+    (
+        "What are the different continents of the countries?",
+        "SELECT DISTINCT continent FROM country",
+    ),
+    (
+        "names of all countries, sorted by population in ascending order",
+        "SELECT name FROM country ORDER BY population",
+    ),
+    (
+        "How many countries are there whose continent is not Africa?",
+        "SELECT COUNT(*) FROM country WHERE continent <> 'Africa'",
+    ),
+    (
+        "How many cities are there whose population is 1500000 or less?",
+        "SELECT COUNT(*) FROM city WHERE population <= 1500000",
+    ),
+    (
+        "How many countries are there whose continent is Africa?",
+        "SELECT COUNT(*) FROM country WHERE continent = 'Africa'",
+    ),
+    (
+        "For every city that belongs to a country whose population is less than "
+        "111506000, what is the name?",
+        "SELECT city.name FROM city JOIN country ON city.country_code = country.code "
+        "WHERE country.population < 111506000",
+    ),
+    (
+        "For each continent with a mean population of countries less than 59000000, "
+        "please determine the average population of countries.",
+        "SELECT continent, AVG(population) FROM country GROUP BY continent HAVING "
+        "AVG(population) < 59000000",
+    ),
+    (
+        "names of the countries whose continent begins with 'E'",
+        "SELECT name FROM country WHERE continent LIKE 'E%'",
+    ),
+    (
+        "Could you show me the different continents of the countries, sorted by the "
+        "number of countries in descending order?",
+        "SELECT continent FROM country GROUP BY continent ORDER BY COUNT(*) DESC",
+    ),
+    (
+        "names and populations of the countries whose continent is not Europe",
+        "SELECT name, population FROM country WHERE continent <> 'Europe'",
+    ),
+    (
+        "different continents that have a country whose name is Seychelles, a country "
+        "whose code is FRA, or both",
+        "SELECT continent FROM country WHERE name = 'Seychelles' UNION SELECT continent"
+        " FROM country WHERE code = 'FRA'",
+    ),
+    (
+        "Show the number of countries whose population is higher than the average "
+        "population of all countries.",
+        "SELECT COUNT(*) FROM country WHERE population > (SELECT AVG(population) FROM country)",
+    ),
+    (
+        "Please provide the name of each country with at least one city whose "
+        "population is at least 71000, and the minimum population of these cities.",
+        "SELECT country.name, MIN(city.population) FROM city JOIN country ON "
+        "city.country_code = country.code WHERE city.population >= 71000 GROUP BY "
+        "country.code",
+    ),
+    (
+        "Find the number of cities whose population equals the minimum population of all cities.",
+        "SELECT COUNT(*) FROM city WHERE population = (SELECT MIN(population) FROM city)",
+    ),
+    (
+        "Tell me the names of the cities whose population is higher than the average "
+        "population of all cities.",
+        "SELECT name FROM city WHERE population > (SELECT AVG(population) FROM city)",
+    ),
+    (
+        "What is the name of the country with the highest mean population of cities, "
+        "and that average?",
+        "SELECT country.name, AVG(city.population) FROM city JOIN country ON "
+        "city.country_code = country.code GROUP BY country.code ORDER BY "
+        "AVG(city.population) DESC LIMIT 1",
+    ),
+    (
+        "What is the name of the country with the highest average population of cities?",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code"
+        " GROUP BY country.code ORDER BY AVG(city.population) DESC LIMIT 1",
+    ),
+    (
+        "What are the names and populations of the cities whose population is less than"
+        " the average population of all cities?",
+        "SELECT name, population FROM city WHERE population < (SELECT AVG(population) FROM city)",
+    ),
+    (
+        "Could you show me the names and continents of the countries whose population "
+        "is greater than the average population of the countries whose continent is "
+        "other than Europe?",
+        "SELECT name, continent FROM country WHERE population > (SELECT AVG(population)"
+        " FROM country WHERE continent <> 'Europe')",
+    ),
+    (
+        "For each city whose population equals the minimum population of all cities, "
+        "please provide the name of its country.",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code"
+        " WHERE city.population = (SELECT MIN(population) FROM city)",
+    ),
+]
+
+
+def test_snapshot_of_the_world(world: Path) -> None:
+    found = sample_examples(world, {"easy": 5, "medium": 5, "hard": 5, "extra": 5}, seed=7)
+    assert [(example.question, example.sql) for example in found] == SNAPSHOT
