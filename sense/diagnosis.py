@@ -21,6 +21,7 @@ EXECUTION_KINDS = (
     "ambiguous_column",
     "unknown_function",
     "misused_aggregate",
+    "not_a_query",
     "execution",
 )
 """Kinds of queries that SQLite does not run; `execution` is any error without a kind of its own."""
@@ -57,6 +58,7 @@ DIFFERENCE_KINDS = (
 ERROR_KINDS = (*EXECUTION_KINDS, *DIFFERENCE_KINDS, "other")
 
 EXECUTION_ERRORS = (
+    ("not_a_query", r"only reading is allowed|not authorized"),
     ("unknown_table", r"no such table"),
     ("unknown_column", r"no such column|no column named|cannot join using column"),
     ("ambiguous_column", r"ambiguous column name"),
@@ -64,9 +66,12 @@ EXECUTION_ERRORS = (
     ("misused_aggregate", r"misuse of (aliased )?(aggregate|window)|aggregate functions are not"),
     ("set_operation", r"do not have the same number of result columns"),
     ("nesting", r"sub-select returns|row value misused"),
-    ("syntax", r"syntax error|incomplete input|unrecognized token|unterminated"),
+    ("syntax", r"syntax error|incomplete input|unrecognized token|no SQL statement"),
 )
-"""Error kind -> what SQLite's message says."""
+"""Error kind -> what the message of SQLite or of `sense.execution` says."""
+
+
+CONDITIONS = (exp.Predicate, exp.Connector, exp.Not)
 
 
 def error_kind(gold_sql: str, predicted_sql: str, error: str = "") -> str:
@@ -123,13 +128,16 @@ def _canonical(tree: exp.Expr) -> exp.Expr:
 
 
 def _labels(select: exp.Select) -> dict[str, str]:
-    """Alias -> table name for the sources of one SELECT; a table's second use gets a number."""
-    labels: dict[str, str] = {}
-    for source in _sources(select):
-        name = source.name if isinstance(source, exp.Table) else "subquery"
-        uses = sum(label.split("#")[0] == name for label in labels.values())
-        labels[source.alias_or_name] = f"{name}#{uses + 1}" if uses else name
-    return labels
+    """Alias -> label of the sources of one SELECT."""
+    aliases = [source.alias_or_name for source in _sources(select)]
+    return dict(zip(aliases, _source_labels(select), strict=True))
+
+
+def _source_labels(select: exp.Select) -> list[str]:
+    """The name of each source; a table's second use gets a number."""
+    names = [_name(source) for source in _sources(select)]
+    uses = [names[: i + 1].count(name) for i, name in enumerate(names)]
+    return [f"{name}#{n}" if n > 1 else name for name, n in zip(names, uses, strict=True)]
 
 
 def _label(column: exp.Column, labels: dict[int, dict[str, str]]) -> str:
@@ -270,6 +278,10 @@ def _term(gold: exp.Expr, predicted: exp.Expr) -> Iterator[str]:
     elif isinstance(gold, (exp.Column, exp.Star)) and isinstance(predicted, (exp.Column, exp.Star)):
         if sql_text(gold) != sql_text(predicted):
             yield "column"
+    elif isinstance(gold, CONDITIONS) and isinstance(predicted, CONDITIONS):
+        yield from _conditions(gold, predicted)
+    elif isinstance(gold, exp.Order) and isinstance(predicted, exp.Order):
+        yield from _sort_keys(gold.expressions, predicted.expressions)
     elif isinstance(gold, exp.Literal) or isinstance(predicted, exp.Literal):
         yield "value"
     elif type(gold) is type(predicted):
@@ -303,23 +315,28 @@ def _having(gold: exp.Select, predicted: exp.Select) -> Iterator[str]:
     if bool(mine) != bool(theirs):
         yield "having"
     elif mine and theirs:
+        same_length = len(_leaves(mine.this)) == len(_leaves(theirs.this))
         for kind in _conditions(mine.this, theirs.this):
-            yield "having" if kind in ("missing_condition", "extra_condition") else kind
+            is_own = kind in ("missing_condition", "extra_condition") and not same_length
+            yield "having" if is_own else kind
 
 
 def _ordering(gold: exp.Query, predicted: exp.Query) -> Iterator[str]:
-    mine, theirs = _keys(gold, "order"), _keys(predicted, "order")
-    if len(mine) != len(theirs):
-        yield "order_by"
-    else:
-        for first, second in zip(mine, theirs, strict=True):
-            if bool(first.args.get("desc")) != bool(second.args.get("desc")):
-                yield "direction"
-            for kind in _term(first.this, second.this):
-                yield "order_by" if kind in ("column", "expression") else kind
+    yield from _sort_keys(_keys(gold, "order"), _keys(predicted, "order"))
     for name in ("limit", "offset"):
         if gold.args.get(name) != predicted.args.get(name):
             yield "limit"
+
+
+def _sort_keys(gold: list[exp.Expr], predicted: list[exp.Expr]) -> Iterator[str]:
+    if len(gold) != len(predicted):
+        yield "order_by"
+        return
+    for first, second in zip(gold, predicted, strict=True):
+        if bool(first.args.get("desc")) != bool(second.args.get("desc")):
+            yield "direction"
+        for kind in _term(first.this, second.this):
+            yield "order_by" if kind in ("column", "expression") else kind
 
 
 def _projections(gold: list[exp.Expr], predicted: list[exp.Expr]) -> Iterator[str]:
@@ -364,13 +381,18 @@ def _where_node(select: exp.Select) -> exp.Expr | None:
 
 
 def _ties(select: exp.Select) -> list[exp.Expr]:
-    """Conditions of WHERE that tie two tables, as in `FROM a, b WHERE a.x = b.x`."""
+    """Conditions of WHERE that tie two of its tables, as in `FROM a, b WHERE a.x = b.x`."""
     node = _where_node(select)
     if node is None or _num_ors(node):
         return []
-    return [
-        leaf for leaf in _leaves(node) if _is_tie(leaf) and leaf.this.table != leaf.expression.table
-    ]
+    own = set(_source_labels(select))
+    return [leaf for leaf in _leaves(node) if _is_tie(leaf) and own >= _tables(leaf) != set()]
+
+
+def _tables(tie: exp.Expr) -> set[str]:
+    """The two tables of a tie; empty when its sides have the same one."""
+    tables = {tie.this.table, tie.expression.table}
+    return tables if len(tables) == 2 else set()
 
 
 def _where(select: exp.Select) -> exp.Expr | None:

@@ -226,7 +226,10 @@ def _join(node: exp.Expr, context: _Context) -> Iterator[Edit]:
     """LEFT JOIN for JOIN, and a joined table left out that nothing else in the query needs."""
     if not isinstance(node, exp.Join) or node.args.get("using") or not node.args.get("on"):
         return
-    yield Edit("join_type", node, "side", None if node.side else "LEFT")
+    other = node.copy()
+    other.set("side", None if node.side else "LEFT")
+    other.set("kind", None)
+    yield _replaced("join_type", node, other)
     select = node.parent_select
     if select is None or not isinstance(node.this, exp.Table):
         return
@@ -444,9 +447,9 @@ def _removed(kind: str, old: exp.Expr) -> Edit:
 
 
 def _clause(node: exp.Expr) -> str:
-    """The argument of its SELECT that holds the node: `expressions`, `where`, `joins`, ..."""
+    """The argument of its SELECT that holds the node, `where` say; `order` within a window too."""
     arg = node.arg_key or ""
-    while node.parent is not None and not isinstance(node.parent, exp.Query):
+    while arg != "order" and node.parent is not None and not isinstance(node.parent, exp.Query):
         node = node.parent
         arg = node.arg_key or ""
     return arg

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sense.example import Example, pair_features, sample_features, to_row, unpaired_features
@@ -68,6 +68,9 @@ def make_sample(index: int, verdict: str, sql: str = "", **changes: object) -> S
     return replace(sample, **changes)
 
 
+property_settings = settings(deadline=None, derandomize=True, max_examples=60)
+
+
 @st.composite
 def judged_samples(draw: st.DrawFn) -> list[Sample]:
     """Samples of two questions; few different queries, so that sides often say the same."""
@@ -108,6 +111,7 @@ pairings = st.builds(
 )
 
 
+@property_settings
 @given(judged_samples(), pairings)
 def test_chosen_is_right_or_gold_and_rejected_is_wrong(
     samples: list[Sample], pairing: Pairing
@@ -125,6 +129,7 @@ def test_chosen_is_right_or_gold_and_rejected_is_wrong(
             assert chosen.example_id == rejected.example_id == pair.example_id
 
 
+@property_settings
 @given(judged_samples(), pairings)
 def test_no_pair_says_the_same_on_both_sides_or_twice(
     samples: list[Sample], pairing: Pairing
@@ -134,6 +139,7 @@ def test_no_pair_says_the_same_on_both_sides_or_twice(
     assert len({pair.id for pair in pairs}) == len(pairs)
 
 
+@property_settings
 @given(judged_samples(), pairings)
 def test_a_question_has_at_most_limit_pairs(samples: list[Sample], pairing: Pairing) -> None:
     pairs = list(build_pairs(samples, EXAMPLES, pairing))
@@ -144,6 +150,7 @@ def test_a_question_has_at_most_limit_pairs(samples: list[Sample], pairing: Pair
         assert found == min(pairing.limit or possible, possible)
 
 
+@property_settings
 @given(judged_samples(), pairings, st.randoms(use_true_random=False))
 def test_order_of_samples_changes_nothing(samples, pairing, random) -> None:
     shuffled = random.sample(samples, len(samples))
@@ -153,6 +160,7 @@ def test_order_of_samples_changes_nothing(samples, pairing, random) -> None:
     assert list(unpaired_rows(samples, EXAMPLES)) == list(unpaired_rows(shuffled, EXAMPLES))
 
 
+@property_settings
 @given(judged_samples())
 def test_unpaired_rows_are_judged_and_distinct(samples: list[Sample]) -> None:
     by_id = {sample.id: sample for sample in samples}
