@@ -1,17 +1,40 @@
-"""The values that a query compares columns with, so that a database can be made to hold them."""
+"""The values that a query compares columns with, and the rows that should hold them.
+
+The place of a literal in its list is its moment: rows whose moments are near belong to one query.
+"""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from sense.rows import Literal
+from sense.constraints import FillTable
 from sense.schema import Schema
 
 _OFFSETS: dict[type, int] = {exp.GT: 1, exp.LT: -1}
 """What to add to the constant of `column > constant` for a value that meets it."""
+
+MAX_GAP = 6
+"""Literals of a table further apart in the list do not share a row."""
+
+
+class Literal(NamedTuple):
+    """A value that queries look for and the column that should hold it."""
+
+    table: str
+    column: str
+    value: Any
+
+
+@dataclass
+class Wish:
+    """Literals that should stand in one row, and the moments at which they were asked for."""
+
+    values: dict[int, Any]
+    moments: list[float]
 
 
 def query_literals(sql: str, schema: Schema) -> list[Literal]:
@@ -44,6 +67,26 @@ def query_literals(sql: str, schema: Schema) -> list[Literal]:
                 name = names[owner][column.name.lower()]
                 found += [Literal(spelled[owner], name, value) for value in _values(column)]
     return found
+
+
+def plan_literals(
+    literals: list[Literal], tables: dict[str, FillTable]
+) -> tuple[list[Literal], dict[str, list[Wish]], dict[str, dict[int, list[tuple[float, Any]]]]]:
+    """Literals without an empty table, and by table the rows to make and the values to prefer."""
+    unplaced: list[Literal] = []
+    wishes: dict[str, list[Wish]] = {}
+    near: dict[str, dict[int, list[tuple[float, Any]]]] = {}
+    for moment, literal in enumerate(literals):
+        table = tables.get(literal.table.lower())
+        column = table.position(literal.column) if table else None
+        if table is None or column is None:
+            unplaced.append(literal)
+            continue
+        for owner, i in _with_parents(table, column, tables):
+            if owner.is_empty:
+                _add_wish(wishes.setdefault(owner.name, []), i, literal.value, moment)
+                near.setdefault(owner.name, {}).setdefault(i, []).append((moment, literal.value))
+    return unplaced, {name: _merged(rows) for name, rows in wishes.items()}, near
 
 
 def _owner(column: exp.Column, scope: Scope, names: dict[str, dict[str, str]]) -> str | None:
@@ -92,3 +135,50 @@ def _constant(node: exp.Expr) -> Iterator[Any]:
             yield int(node.name) if node.name.isdigit() else float(node.name)
     elif isinstance(node, exp.Column) and node.this.quoted and not node.table:
         yield node.name
+
+
+def _with_parents(
+    table: FillTable, column: int, tables: dict[str, FillTable]
+) -> list[tuple[FillTable, int]]:
+    """The column and those that its foreign keys lead to."""
+    found = [(table, column)]
+    for owner, i in found:
+        for key in owner.keys:
+            if i in key.columns:
+                parent = tables[key.parent.lower()]
+                target = parent, key.parent_columns[key.columns.index(i)]
+                if not any(target[0] is t and target[1] == c for t, c in found):
+                    found.append(target)
+    return found
+
+
+def _add_wish(rows: list[Wish], column: int, value: Any, moment: float) -> None:
+    last = rows[-1] if rows else None
+    if last and moment - last.moments[-1] <= MAX_GAP and last.values.get(column, value) == value:
+        last.values[column] = value
+        last.moments.append(moment)
+    else:
+        rows.append(Wish({column: value}, [moment]))
+
+
+def _merged(rows: list[Wish]) -> list[Wish]:
+    """The rows without those that another one covers; wider rows first, then the wanted ones."""
+    kept: list[Wish] = []
+    holders: dict[tuple[int, Any], list[Wish]] = {}
+    for row in sorted(rows, key=lambda row: -len(row.values)):
+        items = list(row.values.items())
+        cover = next(
+            (
+                w
+                for w in holders.get(items[0], [])
+                if items <= list(w.values.items()) or all(w.values.get(c) == v for c, v in items)
+            ),
+            None,
+        )
+        if cover:
+            cover.moments.extend(row.moments)
+            continue
+        kept.append(row)
+        for item in items:
+            holders.setdefault(item, []).append(row)
+    return sorted(kept, key=lambda row: -len(row.moments))

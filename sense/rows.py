@@ -9,16 +9,17 @@ prefer what stands near, so that the literals of one query tend to meet in joine
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
-from itertools import accumulate, count
-from math import ceil, floor
+from itertools import accumulate
 from random import Random
 from typing import Any, NamedTuple
 
 import apsw
 
-from sense.constraints import FillColumn, FillTable, Key, quoted, read_tables
+from sense.constraints import FillTable, Key, quoted, read_tables
+from sense.keys import add_suggested_keys, fill_order
+from sense.literals import Literal, Wish, plan_literals
 from sense.schema import natural_name
+from sense.uniqueness import Exhausted, distinct, folded, numbered
 from sense.values import Maker, value_maker
 
 MAX_ATTEMPTS = 200
@@ -27,22 +28,12 @@ NUM_PLAIN_ATTEMPTS = 40
 NULL_SHARE = 0.06
 NEAR_SHARE = 0.6
 """Share of keys that follow the order of the literals instead of a parent's popularity."""
-MAX_GAP = 6
-"""Literals of a table further apart in the list do not share a row."""
 MAX_PARENTS = 20_000
 PERIODS = (("start", "end"), ("begin", "end"), ("from", "to"), ("min", "max"), ("birth", "death"))
 
 
 class FillError(ValueError):
     """A declared constraint that no generated row meets."""
-
-
-class Literal(NamedTuple):
-    """A value that queries look for and the column that should hold it."""
-
-    table: str
-    column: str
-    value: Any
 
 
 class Filling(NamedTuple):
@@ -54,10 +45,6 @@ class Filling(NamedTuple):
     """Literals that the constraints kept out, or whose table holds rows already or is none."""
 
 
-class _Exhausted(Exception):
-    """No further value is left for a unique column or key."""
-
-
 class _TooFew(Exception):
     """A table on whose reserved keys others rely has fewer rows than keys."""
 
@@ -65,14 +52,6 @@ class _TooFew(Exception):
         super().__init__(table)
         self.table = table
         self.num_rows = num_rows
-
-
-@dataclass
-class _Wish:
-    """Literals that should stand in one row, and the moments at which they were asked for."""
-
-    values: dict[int, Any]
-    moments: list[float]
 
 
 @dataclass
@@ -93,7 +72,7 @@ class _Plan:
     table: FillTable
     rng: Random
     num_rows: int
-    wishes: list[_Wish] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
     near: dict[int, list[tuple[float, Any]]] = field(default_factory=dict)
     """Column -> the moments and values of its literals."""
     makers: list[Maker] = field(default_factory=list)
@@ -118,19 +97,19 @@ def fill_tables(
     if rows_per_table < 1:
         raise ValueError(f"rows_per_table is {rows_per_table}; expected at least 1")
     tables = read_tables(connection)
-    _add_suggested_keys(tables)
+    add_suggested_keys(tables)
     referred = {(k.parent, k.parent_columns[0]) for t in tables for k in t.keys if _is_single(k)}
     by_name = {table.name.lower(): table for table in tables}
     wanted = [Literal(*literal) for literal in literals]
-    unplaced, wishes, near = _plan_literals(wanted, by_name)
+    unplaced, wishes, near = plan_literals(wanted, by_name)
     words = {(t.lower(), c.lower()): v for (t, c), v in (vocabularies or {}).items()}
-    order = _fill_order(tables)
+    order = fill_order(tables)
     most: dict[str, int] = {}
     while True:
         plans = {}
         for table in order:
             plan = _Plan(table, Random(f"{seed} {table.name}"), rows_per_table)
-            plan.wishes = [_Wish(dict(w.values), w.moments) for w in wishes.get(table.name, [])]
+            plan.wishes = [Wish(dict(w.values), w.moments) for w in wishes.get(table.name, [])]
             plan.near = near.get(table.name, {})
             plan.num_rows = max(rows_per_table, len(plan.wishes))
             plan.num_rows = min(plan.num_rows, most.get(table.name, plan.num_rows))
@@ -196,11 +175,11 @@ class _Filler:
         while wishes and len(plan.rows) < 2 * plan.num_rows:
             wish = wishes.pop(0)
             if self._insert(plan, insert, wish, max_attempts=10) and len(wish.values) > 1:
-                wishes[:0] = [_Wish({c: v}, wish.moments) for c, v in wish.values.items()]
+                wishes[:0] = [Wish({c: v}, wish.moments) for c, v in wish.values.items()]
         spread = self.num_literals / plan.num_rows
         for i in range(len(plan.rows), plan.num_rows):
             moment = (i + plan.rng.random()) * spread % max(1, self.num_literals)
-            error = self._insert(plan, insert, _Wish({}, [moment]), MAX_ATTEMPTS)
+            error = self._insert(plan, insert, Wish({}, [moment]), MAX_ATTEMPTS)
             if error and (not plan.rows or not error.startswith("UNIQUE")):
                 raise FillError(self._explained(plan, error))
             if error and plan.reserved:
@@ -208,13 +187,13 @@ class _Filler:
             if error:
                 break
 
-    def _insert(self, plan: _Plan, insert: str, wish: _Wish, max_attempts: int) -> str:
+    def _insert(self, plan: _Plan, insert: str, wish: Wish, max_attempts: int) -> str:
         """Adds one row; "" or why none was accepted."""
         error = ""
         for attempt in range(max_attempts):
             try:
                 row = self._draw(plan, wish, attempt)
-            except _Exhausted as exhausted:
+            except Exhausted as exhausted:
                 return error or str(exhausted)
             try:
                 self.connection.execute(insert, row)
@@ -226,7 +205,7 @@ class _Filler:
             return ""
         return error
 
-    def _draw(self, plan: _Plan, wish: _Wish, attempt: int) -> list[Any]:
+    def _draw(self, plan: _Plan, wish: Wish, attempt: int) -> list[Any]:
         table, rng = plan.table, plan.rng
         row: list[Any] = [None] * len(table.columns)
         done: set[int] = set()
@@ -266,7 +245,7 @@ class _Filler:
                 return near[min(place, len(near) - 1)][1]
         return plan.makers[i](rng)
 
-    def _draw_key(self, plan: _Plan, key: Key, row: list[Any], done: set[int], wish: _Wish) -> bool:
+    def _draw_key(self, plan: _Plan, key: Key, row: list[Any], done: set[int], wish: Wish) -> bool:
         """Sets the columns of a foreign key; False when only the row itself can be its parent."""
         table, rng = plan.table, plan.rng
         free = [i for i in key.columns if i not in done]
@@ -283,7 +262,7 @@ class _Filler:
             return True
         try:
             values = self._parent(plan, key, row, free, wish)
-        except _Exhausted:
+        except Exhausted:
             if may_be_null:
                 done.update(may_be_null)
                 return True
@@ -297,29 +276,29 @@ class _Filler:
         return True
 
     def _parent(
-        self, plan: _Plan, key: Key, row: list[Any], free: list[int], wish: _Wish
+        self, plan: _Plan, key: Key, row: list[Any], free: list[int], wish: Wish
     ) -> tuple[Any, ...]:
         """The values of a parent row that agree with the columns that are already set."""
         rng = plan.rng
         if key.parent == plan.table.name and not plan.reserved:
             if not plan.rows:
-                raise _Exhausted
+                raise Exhausted
             chosen = plan.rows[int(len(plan.rows) * rng.random() ** 2)]
             return tuple(chosen[i] for i in key.parent_columns)
         found = self._candidates(plan, key)
         if not found.tuples:
-            raise _Exhausted(f"FOREIGN KEY to table {key.parent!r}, which has no rows")
+            raise Exhausted(f"FOREIGN KEY to table {key.parent!r}, which has no rows")
         if len(free) < len(key.columns):
             fixed = tuple(j for j, i in enumerate(key.columns) if i not in free)
             wanted = tuple(row[key.columns[j]] for j in fixed)
             matching = self._matching(plan, key, fixed).get(wanted)
             if not matching:
-                raise _Exhausted(f"FOREIGN KEY to table {key.parent!r}")
+                raise Exhausted(f"FOREIGN KEY to table {key.parent!r}")
             return rng.choice(matching)
         if key in plan.unused:
             values = next(plan.unused[key], None)
             if values is None:
-                raise _Exhausted("UNIQUE foreign key: every parent has its row")
+                raise Exhausted("UNIQUE foreign key: every parent has its row")
             return values
         if found.moments and rng.random() < NEAR_SHARE:
             moment = rng.choice(wish.moments)
@@ -328,7 +307,7 @@ class _Filler:
             return found.tuples[min(near, key=lambda pair: abs(pair[0] - moment))[1]]
         return rng.choices(found.tuples, cum_weights=found.weights)[0]
 
-    def _require(self, plan: _Plan, key: Key, row: list[Any], wish: _Wish) -> None:
+    def _require(self, plan: _Plan, key: Key, row: list[Any], wish: Wish) -> None:
         """Refuses literals of a key that no parent has."""
         if not key.is_declared or not set(key.columns) & set(wish.values):
             return
@@ -337,7 +316,7 @@ class _Filler:
             return
         everything = tuple(range(len(key.columns)))
         if values not in self._matching(plan, key, everything):
-            raise _Exhausted(f"FOREIGN KEY to table {key.parent!r}")
+            raise Exhausted(f"FOREIGN KEY to table {key.parent!r}")
 
     def _matching(
         self, plan: _Plan, key: Key, fixed: tuple[int, ...]
@@ -432,12 +411,12 @@ def _prepare(
         words = vocabularies.get((table.name.lower(), column.name.lower()), ())
         maker = value_maker(column, table.name, plan.rng, plan.num_rows, words)
         if ((i,) in table.unique or i in referred) and i not in in_keys:
-            taken = {_folded(v) for _, v in plan.near.get(i, [])}
+            taken = {folded(v) for _, v in plan.near.get(i, [])}
             is_number = table.primary_key == (i,) and column.affinity in ("INTEGER", "NUMERIC")
             if is_number and isinstance(maker(Random(0)), int) and not column.bounds.choices:
-                maker = _numbered(column, taken)
+                maker = numbered(column, taken)
             else:
-                maker = _distinct(maker, column, taken)
+                maker = distinct(maker, column, taken)
         plan.makers.append(maker)
     plan.orders = [*table.orders, *_periods(table)]
     named = {i for i, c in enumerate(table.columns) if _is_label(c.name, table.name)}
@@ -467,62 +446,6 @@ def _exceeds(low: Any, high: Any) -> bool:
     return (numbers or texts) and low > high
 
 
-def _folded(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
-
-
-def _numbered(column: FillColumn, taken: set[Any]) -> Maker:
-    """1, 2, 3 ... inside the bounds and beside the literals."""
-    low, high = column.bounds.low, column.bounds.high
-    start = int(low) + column.bounds.low_open if isinstance(low, (int, float)) else 1
-    numbers = count(max(1, start) if not isinstance(high, (int, float)) or high >= 1 else start)
-
-    def numbered(_: Random) -> int:
-        number = next(n for n in numbers if n not in taken)
-        if isinstance(high, (int, float)) and number > high:
-            raise _Exhausted(f"UNIQUE column {column.name!r}: no number up to {high} is left")
-        return number
-
-    return numbered
-
-
-def _distinct(maker: Maker, column: FillColumn, taken: set[Any]) -> Maker:
-    """The maker without repetitions; when it runs dry its values are varied."""
-
-    def distinct(rng: Random) -> Any:
-        for attempt in range(60):
-            value = maker(rng) if attempt < 20 else _varied(maker(rng), column, attempt, rng)
-            if _folded(value) not in taken:
-                taken.add(_folded(value))
-                return value
-        raise _Exhausted(f"UNIQUE column {column.name!r}: no further value is left")
-
-    return distinct
-
-
-def _varied(value: Any, column: FillColumn, attempt: int, rng: Random) -> Any:
-    """A value like the given one; the same one where the CHECKs leave only some values."""
-    if column.bounds.choices:
-        return rng.choice(column.bounds.choices)
-    if isinstance(value, bool) or value is None or column.bounds.patterns:
-        return value
-    number = rng.randrange(2, 100 * attempt)
-    if isinstance(value, (int, float)):
-        low, high = column.bounds.low, column.bounds.high
-        if isinstance(low, (int, float)) and isinstance(high, (int, float)):
-            is_whole = isinstance(value, int)
-            return rng.randint(ceil(low), floor(high)) if is_whole else rng.uniform(low, high)
-        return value + number if high is None else value - number
-    if isinstance(value, str):
-        most = column.bounds.max_chars
-        name, at, host = value.partition("@")
-        varied = f"{name}{number}@{host}" if at else f"{value} {number}"
-        if most is not None and len(varied) > most:
-            varied = "".join(rng.choice("ABCDEFGHJKLMNPRSTUVWXYZ0123456789") for _ in range(most))
-        return varied
-    return rng.randbytes(12)
-
-
 def _reserve_column(plan: _Plan, column: int) -> None:
     if column in plan.reserved:
         return
@@ -531,7 +454,7 @@ def _reserve_column(plan: _Plan, column: int) -> None:
     try:
         while len(values) < plan.num_rows:
             values.append(plan.makers[column](plan.rng))
-    except _Exhausted as exhausted:
+    except Exhausted as exhausted:
         if not values:
             raise FillError(f"table {plan.table.name!r}: {exhausted}") from None
         raise _TooFew(plan.table.name, len(values)) from None
@@ -539,122 +462,6 @@ def _reserve_column(plan: _Plan, column: int) -> None:
     for wish in plan.wishes:
         wish.values.pop(column, None)
     plan.wishes = [wish for wish in plan.wishes if wish.values]
-
-
-def _fill_order(tables: list[FillTable]) -> list[FillTable]:
-    """The empty tables, parents first as far as the keys allow.
-
-    Where keys form a cycle, suggested ones are dropped first, then those to columns whose values
-    can be reserved because they are no foreign key themselves.
-    """
-    empty = {table.name: table for table in tables if table.is_empty}
-    bound = {
-        (table.name, i) for table in tables for k in table.keys if k.is_declared for i in k.columns
-    }
-
-    def edges(table: FillTable, strictness: int) -> list[str]:
-        kept = [
-            key.parent
-            for key in table.keys
-            if (strictness < 1 or key.is_declared)
-            and (strictness < 2 or any((key.parent, i) in bound for i in key.parent_columns))
-        ]
-        return [p for p in dict.fromkeys(kept) if p in empty and p != table.name]
-
-    for strictness in range(3):
-        graph = {name: edges(table, strictness) for name, table in empty.items()}
-        try:
-            return [empty[name] for name in TopologicalSorter(graph).static_order()]
-        except CycleError:
-            continue
-    return list(empty.values())
-
-
-def _add_suggested_keys(tables: list[FillTable]) -> None:
-    """Keys that nobody declared, from columns that are called like the key of another table."""
-    known: dict[str, tuple[FillTable, int]] = {}
-    for table in tables:
-        if len(table.primary_key) == 1:
-            words = natural_name(table.columns[table.primary_key[0]].name)
-            owner = natural_name(table.name)
-            for name in {words, f"{owner} {words}", f"{owner.removesuffix('s')} {words}"}:
-                if len(name.split()) > 1 or (name.endswith("id") and name != "id"):
-                    known.setdefault(name, (table, table.primary_key[0]))
-    for table in tables:
-        declared = {i for key in table.keys for i in key.columns}
-        for i, column in enumerate(table.columns):
-            parent, target = known.get(natural_name(column.name), (table, i))
-            is_same_type = parent.columns[target].affinity == column.affinity
-            is_free = i not in declared and table.primary_key != (i,) and not column.bounds.choices
-            if is_free and is_same_type and parent is not table:
-                table.keys.append(Key((i,), parent.name, (target,), is_declared=False))
-
-
-def _plan_literals(
-    literals: list[Literal], tables: dict[str, FillTable]
-) -> tuple[list[Literal], dict[str, list[_Wish]], dict[str, dict[int, list[tuple[float, Any]]]]]:
-    """Literals without an empty table, and by table the rows to make and the values to prefer."""
-    unplaced: list[Literal] = []
-    wishes: dict[str, list[_Wish]] = {}
-    near: dict[str, dict[int, list[tuple[float, Any]]]] = {}
-    for moment, literal in enumerate(literals):
-        table = tables.get(literal.table.lower())
-        column = table.position(literal.column) if table else None
-        if table is None or column is None:
-            unplaced.append(literal)
-            continue
-        for owner, i in _with_parents(table, column, tables):
-            if owner.is_empty:
-                _add_wish(wishes.setdefault(owner.name, []), i, literal.value, moment)
-                near.setdefault(owner.name, {}).setdefault(i, []).append((moment, literal.value))
-    return unplaced, {name: _merged(rows) for name, rows in wishes.items()}, near
-
-
-def _with_parents(
-    table: FillTable, column: int, tables: dict[str, FillTable]
-) -> list[tuple[FillTable, int]]:
-    """The column and those that its foreign keys lead to."""
-    found = [(table, column)]
-    for owner, i in found:
-        for key in owner.keys:
-            if i in key.columns:
-                parent = tables[key.parent.lower()]
-                target = parent, key.parent_columns[key.columns.index(i)]
-                if not any(target[0] is t and target[1] == c for t, c in found):
-                    found.append(target)
-    return found
-
-
-def _add_wish(rows: list[_Wish], column: int, value: Any, moment: float) -> None:
-    last = rows[-1] if rows else None
-    if last and moment - last.moments[-1] <= MAX_GAP and last.values.get(column, value) == value:
-        last.values[column] = value
-        last.moments.append(moment)
-    else:
-        rows.append(_Wish({column: value}, [moment]))
-
-
-def _merged(rows: list[_Wish]) -> list[_Wish]:
-    """The rows without those that another one covers; wider rows first, then the wanted ones."""
-    kept: list[_Wish] = []
-    holders: dict[tuple[int, Any], list[_Wish]] = {}
-    for row in sorted(rows, key=lambda row: -len(row.values)):
-        items = list(row.values.items())
-        cover = next(
-            (
-                w
-                for w in holders.get(items[0], [])
-                if items <= list(w.values.items()) or all(w.values.get(c) == v for c, v in items)
-            ),
-            None,
-        )
-        if cover:
-            cover.moments.extend(row.moments)
-            continue
-        kept.append(row)
-        for item in items:
-            holders.setdefault(item, []).append(row)
-    return sorted(kept, key=lambda row: -len(row.moments))
 
 
 def _occurs(connection: apsw.Connection, tables: dict[str, FillTable], literal: Literal) -> bool:
