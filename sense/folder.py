@@ -133,19 +133,14 @@ def _check_features(loaded: "DatasetDict", features: "Features", place: str) -> 
 
 
 def _check_ids(loaded: "DatasetDict", place: str) -> None:
-    seen: set[bytes] = set()
-    for split, data in loaded.items():
-        if "id" not in data.features:
-            continue
-        for chunk in data.data.column("id").chunks:
-            for value in chunk:
-                key = bytes.fromhex(value.as_py())
-                if key in seen:
-                    raise ValueError(
-                        f"id {value} occurs twice in {place} (again in split '{split}'); "
-                        "drop duplicates before writing"
-                    )
-                seen.add(key)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = [data.data.column("id") for data in loaded.values() if "id" in data.features]
+    ids = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+    if pc.count_distinct(ids).as_py() < len(ids):
+        twice = next(pair["values"] for pair in pc.value_counts(ids) if pair["counts"].as_py() > 1)
+        raise ValueError(f"id {twice} occurs twice in {place}; drop duplicates before writing")
 
 
 def _check_disjoint(loaded: "DatasetDict", split_by: str, place: str) -> None:

@@ -1,4 +1,4 @@
-"""One folder per release: written whole or not at all, checked, and pushed in one commit.
+"""One folder per release, written whole or not at all.
 
 `datasets.load_dataset("<folder>")` reads the folder exactly as it will read the Hub repository.
 To publish a finished folder: `python -m sense.release FOLDER OWNER/NAME`.
@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,37 +26,30 @@ from sense.card import (
     eval_result_files,
     model_card,
 )
-from sense.facts import (
-    FACTS_FILE,
-    Facts,
-    facts_from_json,
-    file_sha256,
-    identity,
-    read_facts,
-    write_facts,
-)
-from sense.folder import (
-    RepoType,
-    check_dataset,
-    check_folder,
-    first_line,
-    release_files,
-    some,
-)
+from sense.command import run_script
+from sense.facts import FACTS_FILE, Facts, write_facts
+from sense.folder import check_dataset, check_folder, release_files
 from sense.parquet import Row, parquet_path, write_parquet
+from sense.push import PushError, check_push, push_folder
 
 if TYPE_CHECKING:
     from datasets import Features
-    from huggingface_hub import HfApi
+
+__all__ = [  # what pushes and checks is found here too
+    "PushError",
+    "check_dataset",
+    "check_output",
+    "check_push",
+    "push_folder",
+    "work_folder",
+    "write_dataset",
+    "write_model",
+]
 
 logger = logging.getLogger(__name__)
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Iterable[Row]]]
 """`{config: {split: rows}}`."""
-
-
-class PushError(RuntimeError):
-    """The Hub does not let us publish, or its copy is not what was pushed."""
 
 
 def check_output(folder: str | Path) -> Path:
@@ -174,112 +166,6 @@ def write_model(
     return final
 
 
-def check_push(repo_id: str, token: str | None = None) -> None:
-    """Asks the Hub whether this token may write to OWNER; call it before any work starts.
-
-    Raises PushError without a token that is valid and may write, or for a foreign OWNER.
-    """
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
-    from huggingface_hub.utils import httpx
-
-    owner, slash, name = repo_id.partition("/")
-    if not (owner and slash and name) or "/" in name:
-        raise PushError(f"--push {repo_id} is no Hub repository; expected OWNER/NAME")
-    if constants.HF_HUB_OFFLINE:
-        raise PushError(f"--push {repo_id} cannot work while HF_HUB_OFFLINE is set; unset it")
-    try:
-        user = HfApi(token=token).whoami()
-    except LocalTokenNotFoundError as error:
-        raise PushError(
-            f"--push {repo_id} needs a Hub token and none was found; run `hf auth login` or set "
-            "HF_TOKEN, or leave --push out to write the folder only"
-        ) from error
-    except HfHubHTTPError as error:
-        raise PushError(
-            f"--push {repo_id}: {constants.ENDPOINT} does not accept the token "
-            f"({first_line(error)}); run `hf auth login` or set HF_TOKEN to a token that may write"
-        ) from error
-    except httpx.HTTPError as error:
-        raise PushError(
-            f"--push {repo_id}: {constants.ENDPOINT} cannot be reached ({first_line(error)}); "
-            "try again later or leave --push out to write the folder only"
-        ) from error
-    role = user.get("auth", {}).get("accessToken", {}).get("role")
-    if role == "read":
-        raise PushError(
-            f"--push {repo_id}: the token of user '{user['name']}' may only read; make one that "
-            "may write at https://huggingface.co/settings/tokens"
-        )
-    owners = [user["name"], *(organization["name"] for organization in user.get("orgs", []))]
-    if owner not in owners:
-        raise PushError(
-            f"--push {repo_id}: user '{user['name']}' cannot write for '{owner}'; "
-            f"expected one of {some(owners)}"
-        )
-
-
-def push_folder(
-    folder: str | Path,
-    repo_id: str,
-    repo_type: RepoType = "dataset",
-    token: str | None = None,
-    private: bool | None = None,
-) -> str:
-    """Publishes the folder in one commit, reads it back, and returns the commit's hash.
-
-    The folder is checked first and the repository created where it is missing. Files that an
-    earlier release held and this one does not are deleted; files that others added stay. Where
-    nothing but `run` in facts.json differs there is no commit, and the hash is that of the head.
-    Raises PushError when the repository changes meanwhile or its copy is not the folder.
-    """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
-    folder = Path(folder).absolute()
-    check_push(repo_id, token)
-    check_folder(folder, repo_type)
-    names = release_files(folder)
-    api = HfApi(token=token)
-    api.create_repo(
-        repo_id,
-        repo_type=repo_type,
-        private=private,
-        exist_ok=True,
-        space_sdk="gradio" if repo_type == "space" else None,
-    )
-    head = str(api.repo_info(repo_id, repo_type=repo_type).sha)
-    published = _hub_files(api, repo_id, repo_type, head)
-    before = _hub_facts(api, repo_id, repo_type, head) if FACTS_FILE in published else None
-    stale = sorted(_files_of(before) & published.keys() - set(names))
-    changed = [name for name in names if not _same(folder / name, published.get(name))]
-    if changed == [FACTS_FILE] and before and identity(before) == identity(read_facts(folder)):
-        changed = []
-    if not changed and not stale:
-        logger.info("%s holds this release already; no commit was made", repo_id)
-        return head
-    try:
-        commit = api.create_commit(
-            repo_id,
-            [
-                *(CommitOperationAdd(name, folder / name) for name in changed),
-                *(CommitOperationDelete(name) for name in stale),
-            ],
-            commit_message=_commit_message(folder, repo_type, first="README.md" not in published),
-            repo_type=repo_type,
-            parent_commit=head,
-        ).oid
-    except HfHubHTTPError as error:
-        if error.response.status_code != 412:
-            raise
-        raise PushError(
-            f"{repo_id} was changed by someone else after commit {head[:8]}; nothing was "
-            "published: look at the change, then run the same command again"
-        ) from error
-    _read_back(api, folder, names, repo_id, repo_type, commit)
-    return commit
-
-
 def main(argv: list[str] | None = None) -> None:
     """`python -m sense.release FOLDER OWNER/NAME [--type model] [--private]`."""
     parser = argparse.ArgumentParser(
@@ -290,12 +176,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--type", choices=("dataset", "model", "space"), default="dataset")
     parser.add_argument("--private", action="store_true", default=None)
     arguments = parser.parse_args(argv)
-    try:
-        commit = push_folder(
-            arguments.folder, arguments.repo_id, arguments.type, private=arguments.private
-        )
-    except (PushError, ValueError, FileNotFoundError) as error:
-        parser.exit(1, f"{error}\n")
+    commit = push_folder(
+        arguments.folder, arguments.repo_id, arguments.type, private=arguments.private
+    )
     print(f"{arguments.repo_id} at {commit}")
 
 
@@ -354,82 +237,5 @@ def _full_disk_explained(target: Path) -> Iterator[None]:
         ) from error
 
 
-def _hub_files(api: "HfApi", repo_id: str, repo_type: str, revision: str) -> dict[str, Any]:
-    tree = api.list_repo_tree(repo_id, recursive=True, revision=revision, repo_type=repo_type)
-    return {entry.path: entry for entry in tree if hasattr(entry, "blob_id")}
-
-
-def _same(path: Path, entry: Any) -> bool:
-    """Whether the Hub's file has the bytes of ours, by the hash that it stores."""
-    from huggingface_hub.utils.sha import git_hash
-
-    if entry is None or entry.size != path.stat().st_size:
-        return False
-    if entry.lfs is not None:
-        return bool(entry.lfs.sha256 == file_sha256(path))
-    return bool(entry.blob_id == git_hash(path.read_bytes()))
-
-
-def _hub_facts(api: "HfApi", repo_id: str, repo_type: str, revision: str) -> Facts | None:
-    """facts.json as published; None when it is of another version."""
-    with tempfile.TemporaryDirectory(prefix="sense-facts-") as folder:
-        path = api.hf_hub_download(
-            repo_id, FACTS_FILE, repo_type=repo_type, revision=revision, local_dir=folder
-        )
-        text = Path(path).read_text("utf-8")
-    try:
-        return facts_from_json(text)
-    except ValueError as error:
-        logger.info("%s: %s", repo_id, error)
-        return None
-
-
-def _files_of(facts: Facts | None) -> set[str]:
-    """The files that a release wrote, by its own account."""
-    return set(facts.results.get("files", ())) if facts else set()
-
-
-def _read_back(
-    api: "HfApi", folder: Path, names: list[str], repo_id: str, repo_type: str, commit: str
-) -> None:
-    """Compares the Hub's copy with the folder: hashes of all files, and rows through datasets."""
-    published = _hub_files(api, repo_id, repo_type, commit)
-    differing = [name for name in names if not _same(folder / name, published.get(name))]
-    if differing:
-        raise PushError(
-            f"{repo_id} at {commit[:8]} does not hold what was pushed: {some(differing)} differ; "
-            "run the same command again"
-        )
-    if repo_type != "dataset":
-        return
-    for config, splits in read_facts(folder).results["splits"].items():
-        for split in splits:
-            ours = _first_row(str(folder), config, split, None, None)
-            if ours != _first_row(repo_id, config, split, commit, api.token):
-                raise PushError(
-                    f"{repo_id} at {commit[:8]} loads other rows than {folder} (config "
-                    f"'{config}', split '{split}'); look for files in the repository that its "
-                    "README.md does not name"
-                )
-
-
-def _first_row(
-    place: str, config: str, split: str, revision: str | None, token: str | bool | None
-) -> Row:
-    from datasets import load_dataset
-
-    rows = load_dataset(place, config, split=split, revision=revision, token=token, streaming=True)
-    return dict(next(iter(rows)))
-
-
-def _commit_message(folder: Path, repo_type: str, first: bool) -> str:
-    verb = "Publish" if first else "Update"
-    if repo_type == "space":
-        return f"{verb} the Space"
-    facts = read_facts(folder)
-    made_by = f"{facts.script} at {facts.commit[:8]}" if facts.commit else facts.script
-    return f"{verb} the {repo_type} made by {made_by}"
-
-
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -187,6 +187,18 @@ def test_copy_that_differs_is_found_when_read_back(hub: Hub, strong: Path) -> No
     assert "does not hold what was pushed: 'databases/train-" in push_error(hub, strong)
 
 
+def test_folder_of_the_same_name_does_not_stand_in_for_the_hub(
+    hub: Hub, strong: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sense" / "strong").mkdir(parents=True)
+    hub.run(
+        f"import os, sys; os.chdir({str(tmp_path)!r}); sys.argv += [{str(strong)!r}, "
+        f"'sense/strong']\n{PUSH}"
+    )
+    read = [line for line in hub.requests if line.startswith("GET") and "parquet" in line]
+    assert len(read) == 3
+
+
 def test_broken_folder_never_reaches_the_hub(hub: Hub, strong: Path, tmp_path: Path) -> None:
     write_strong(tmp_path / "strong")
     (tmp_path / "strong" / "default" / "test-00000-of-00001.parquet").unlink()
@@ -211,7 +223,7 @@ for repo_id, token in [
 """
     ).splitlines()
     assert len(printed) == 5
-    assert "does not accept the token" in printed[0]
+    assert "does not know the token; run `hf auth login`" in printed[0]
     assert "the token of user 'ada' may only read" in printed[1]
     assert printed[2] == (
         "--push grace/strong: user 'ada' cannot write for 'grace'; expected one of 'ada', 'sense'"
@@ -259,6 +271,21 @@ def test_command_publishes_a_finished_folder(hub: Hub, strong: Path) -> None:
     error = hub.run(command, token=READER, fails=True)
     assert error.endswith("https://huggingface.co/settings/tokens\n")
     assert "Traceback" not in error
+
+
+def test_space_is_published_once(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("---\ntitle: SENSE\nsdk: gradio\n---\n")
+    (tmp_path / "app.py").write_text("print('hello')\n")
+    first = push(hub, tmp_path, "ada/demo", "space")
+    assert hub.titles("ada/demo", "space") == ["initial commit", "Publish the Space"]
+    assert push(hub, tmp_path, "ada/demo", "space") == first
+
+
+def test_refusal_by_the_hub_says_that_the_folder_is_safe(hub: Hub, strong: Path) -> None:
+    hub.before_commit = lambda: hub.repos.clear()
+    error = push_error(hub, strong)
+    assert "sense/strong was not published: 404 Client Error" in error
+    assert f"publish it later with `python -m sense.release {strong} sense/strong" in error
 
 
 @pytest.mark.slow

@@ -329,7 +329,7 @@ def test_value_of_another_type_is_an_error(tmp_path: Path) -> None:
 
 def test_duplicate_id_is_an_error(tmp_path: Path) -> None:
     tables = {"default": {"train": [example_row(1)], "test": [example_row(1)]}}
-    with pytest.raises(ValueError, match=r"id [0-9a-f]{64} occurs twice .* split 'test'"):
+    with pytest.raises(ValueError, match=r"id [0-9a-f]{64} occurs twice in config 'default'"):
         write_strong(tmp_path / "strong", tables=tables)
 
 
