@@ -1,9 +1,9 @@
 """Random choices over one database: tables, columns, chains of foreign keys, conditions."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sense.intent import Comparison, Condition, Filter, Relation
 from sense.profile import ColumnProfile, Link, Profile, TableProfile, Value
@@ -11,6 +11,8 @@ from sense.wording import word_set
 
 MAX_NULL_SHARE = 0.5
 """A column with more NULLs is not asked for."""
+MAX_NUMBER_CHARS = 9
+"""A person rounds a longer number."""
 CODE_WORDS = word_set(
     """
     advisor building classroom code edition gate id index key lat latitude long longitude major no
@@ -86,19 +88,28 @@ class Draw:
         links = self._chain(base, num_joins)
         if not links:
             return None
-        return [base, *(self.profile.table(link.ref_table) for link in links)], links
+        return [base, *map(self.referred, links)], links
+
+    def referred(self, link: Link) -> TableProfile:
+        """The table that the link leads to, called by the link's role if it has one."""
+        table = self.profile.table(link.ref_table)
+        if not link.role:
+            return table
+        columns = tuple(replace(column, noun=link.role) for column in table.columns)
+        display = table.display and columns[table.columns.index(table.display)]
+        return replace(table, noun=link.role, columns=columns, display=display)
 
     def _chain(self, base: TableProfile, count: int) -> tuple[Link, ...] | None:
-        """`count` links upwards from the table, none to a table reachable by two of them."""
+        """`count` links upwards from the table, none to a table that two tables refer to."""
         links: list[Link] = []
         seen = [base.name]
         for _ in range(count):
             found = [link for name in seen for link in self.ups.get(name, ())]
-            targets = [link.ref_table for link in found]
+            sources = Counter(ref for ref, _ in {(link.ref_table, link.table) for link in found})
             found = [
                 link
                 for link in found
-                if link.ref_table not in seen and targets.count(link.ref_table) == 1
+                if link.ref_table not in seen and sources[link.ref_table] == 1
             ]
             if not found:
                 return None
@@ -230,7 +241,7 @@ def rounded(draw: Draw, value: Value, column: ColumnProfile) -> Value:
         return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if draw.chance(0.3):
+    if len(repr(value)) <= MAX_NUMBER_CHARS and draw.chance(0.3):
         return value
     near = float(f"{value:.2g}")
     if isinstance(value, int) or abs(near) >= 10:
@@ -258,7 +269,8 @@ def _like(draw: Draw, column: ColumnProfile) -> Condition | None:
         return None
     if draw.chance(0.5) and value[0].isalpha():
         return Condition(column, "starts", (value[0],))
-    return Condition(column, "contains", (draw.rng.choice(words),))
+    word = draw.rng.choice(words)
+    return Condition(column, "contains", (word,)) if word != value else None
 
 
 def _relations(profile: Profile, ups: dict[str, list[Link]]) -> tuple[Relation, ...]:
@@ -266,12 +278,12 @@ def _relations(profile: Profile, ups: dict[str, list[Link]]) -> tuple[Relation, 
     found: dict[tuple[str, str], list[Relation]] = defaultdict(list)
     for link in profile.links:
         owner, member = profile.table(link.ref_table), profile.table(link.table)
-        if not asked(owner):
+        if link.role or not asked(owner):
             continue
         if not is_link_table(member):
             found[owner.name, member.name].append(Relation(owner, member, (link,)))
             continue
-        for other in ups[link.table]:
+        for other in (other for other in ups[link.table] if not other.role):
             far = profile.table(other.ref_table)
             if far is not owner:
                 found[owner.name, far.name].append(Relation(owner, far, (link, other)))

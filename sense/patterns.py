@@ -59,7 +59,7 @@ def listing(
     intent = _filtered(draw, joins, conditions, like, special)
     if not intent:
         return None
-    tables = [intent.base, *(draw.profile.table(link.ref_table) for link in intent.joins)]
+    tables = [intent.base, *map(draw.referred, intent.joins)]
     wanted = _shown(draw, tables, columns, distinct)
     if len(wanted) < columns or set(wanted) & _fixed(intent.filters):
         return None
@@ -80,6 +80,8 @@ def counting(
     intent = _filtered(draw, joins, conditions, False, special, broad=True)
     if not intent:
         return None
+    if any(isinstance(item, Beyond) and item.operator == "=" for item in intent.filters):
+        return None  # how many have the maximum is nearly always one
     measure = Measure("count")
     if distinct:
         pool = _repeated(intent.base)
@@ -191,7 +193,8 @@ def _fixed(filters: tuple[Filter, ...]) -> set[Wanted]:
 
 
 def _mentioned(filters: tuple[Filter, ...]) -> list[ColumnProfile]:
-    return [item.column for item in filters if isinstance(item, Condition | Beyond | Shared)]
+    columns = [item.column for item in filters if isinstance(item, Condition | Beyond | Shared)]
+    return columns + [item.group for item in filters if isinstance(item, Beyond) and item.group]
 
 
 def _uses_joins(intent: Intent) -> bool:

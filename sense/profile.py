@@ -7,7 +7,7 @@ tables are estimates: whoever builds a query from them still has to run it.
 import re
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -112,6 +112,8 @@ class Link:
     column: str
     ref_table: str
     ref_column: str
+    role: str = ""
+    """What the row is to the referring one, "home team"; "" when only this key joins the tables."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Profile:
     schema: Schema
     tables: tuple[TableProfile, ...]
     links: tuple[Link, ...]
-    """No two between the same pair of tables, so that "the city of the shop" has one meaning."""
+    """Foreign keys of one column to another table."""
 
     def table(self, name: str) -> TableProfile:
         return next(table for table in self.tables if table.name == name)
@@ -138,7 +140,7 @@ def profile_database(db_path: str | Path) -> Profile:
         tables = tuple(table for table in found if table.num_rows and table.columns)
     finally:
         connection.close()
-    return Profile(Path(db_path), schema, tables, _links(schema, {t.name for t in tables}))
+    return Profile(Path(db_path), schema, tables, _links(schema, tables))
 
 
 def _profile_table(connection: sqlite3.Connection, table: Table) -> TableProfile:
@@ -267,14 +269,28 @@ def _display(columns: tuple[ColumnProfile, ...], noun: str) -> ColumnProfile | N
     return next((column for column in texts if column.kind == "text"), None)
 
 
-def _links(schema: Schema, tables: set[str]) -> tuple[Link, ...]:
-    exact = {name.lower(): name for name in tables}
+def _links(schema: Schema, tables: tuple[TableProfile, ...]) -> tuple[Link, ...]:
+    """Foreign keys of one column whose value names one row of another table."""
+    profiles = {table.name: table for table in tables}
     links = []
     for table in schema.tables:
         for key in table.foreign_keys:
-            ref_table = exact.get(key.ref_table.lower())
-            simple = len(key.columns) == len(key.ref_columns) == 1
-            if simple and ref_table and table.name in tables and ref_table != table.name:
-                links.append(Link(table.name, key.columns[0], ref_table, key.ref_columns[0]))
+            referred = profiles.get(key.ref_table)
+            is_simple = len(key.columns) == 1 and key.ref_table != table.name
+            if not referred or not is_simple or table.name not in profiles:
+                continue
+            if referred.column(key.ref_columns[0]).is_unique:
+                link = Link(table.name, key.columns[0], key.ref_table, key.ref_columns[0])
+                links.append(link)
     pairs = Counter(frozenset((link.table, link.ref_table)) for link in links)
-    return tuple(link for link in links if pairs[frozenset((link.table, link.ref_table))] == 1)
+    return tuple(
+        replace(link, role=_role(link))
+        if pairs[frozenset((link.table, link.ref_table))] > 1
+        else link
+        for link in links
+    )
+
+
+def _role(link: Link) -> str:
+    words = natural_name(link.column).split()
+    return " ".join(words[:-1] if len(words) > 1 and words[-1] in ID_ENDINGS else words)

@@ -87,6 +87,15 @@ def test_no_query_and_no_question_comes_twice(examples: list[Candidate]) -> None
     assert len({example.question for example in examples}) == 240
 
 
+def test_one_question_has_one_query(bees: Path) -> None:
+    asked: dict[str, set[str]] = {}
+    for seed in range(4):
+        for example in sample_examples(bees, 120, seed):
+            asked.setdefault(example.question, set()).add(example.sql)
+    assert len(asked) > 400
+    assert all(len(queries) == 1 for queries in asked.values())
+
+
 def test_the_seed_decides_everything(bees: Path) -> None:
     first = list(sample_examples(bees, 40, seed=3))
     assert first == list(sample_examples(profile_database(bees), 40, seed=3))
@@ -196,6 +205,23 @@ def test_names_are_quoted_and_qualified_only_where_needed(world: Path) -> None:
     assert to_sql(two) == (
         "SELECT country.name FROM city JOIN country ON city.country_code = country.code"
     )
+
+
+def test_two_keys_to_one_table_are_told_apart_by_their_names(tmp_path: Path) -> None:
+    script = """
+    CREATE TABLE team (team_id INTEGER PRIMARY KEY, name TEXT, town TEXT);
+    CREATE TABLE game (
+        game_id INTEGER PRIMARY KEY, home_team_id INTEGER REFERENCES team(team_id),
+        guest_team_id INTEGER REFERENCES team(team_id), goals INTEGER
+    );
+    INSERT INTO team VALUES (1, 'Reds', 'Rye'), (2, 'Blues', 'Ely'), (3, 'Greens', 'Rye');
+    INSERT INTO game VALUES (1, 1, 2, 4), (2, 2, 3, 2), (3, 3, 1, 1), (4, 1, 3, 3), (5, 2, 1, 0);
+    """
+    found = list(sample_examples(write_database(tmp_path / "games.sqlite", script), 200, seed=1))
+    home = [example for example in found if "game.home_team_id = team.team_id" in example.sql]
+    guest = [example for example in found if "game.guest_team_id = team.team_id" in example.sql]
+    assert len(home) > 5 and all("home team" in example.question for example in home)
+    assert len(guest) > 5 and all("guest team" in example.question for example in guest)
 
 
 @pytest.mark.slow

@@ -228,43 +228,46 @@ SNAPSHOT = [
         "SELECT name, population FROM country WHERE continent <> 'Europe'",
     ),
     (
-        "different continents that have a country whose name is Seychelles, a country "
-        "whose code is FRA, or both",
-        "SELECT continent FROM country WHERE name = 'Seychelles' UNION SELECT continent"
-        " FROM country WHERE code = 'FRA'",
+        "For each city whose country's population is between 111506000 and 1277558000 "
+        "or whose country's continent is Europe, give the population.",
+        "SELECT city.population FROM city JOIN country ON city.country_code = "
+        "country.code WHERE country.population BETWEEN 111506000 AND 1277558000 OR "
+        "country.continent = 'Europe'",
     ),
     (
-        "Show the number of countries whose population is higher than the average "
+        "Give the name of each country whose population is less than the average "
         "population of all countries.",
-        "SELECT COUNT(*) FROM country WHERE population > (SELECT AVG(population) FROM country)",
+        "SELECT name FROM country WHERE population < (SELECT AVG(population) FROM country)",
     ),
     (
-        "Please provide the name of each country with at least one city whose "
-        "population is at least 71000, and the minimum population of these cities.",
-        "SELECT country.name, MIN(city.population) FROM city JOIN country ON "
-        "city.country_code = country.code WHERE city.population >= 71000 GROUP BY "
-        "country.code",
+        "name of each country that has at least one city whose name is Shanghai",
+        "SELECT name FROM country WHERE code IN (SELECT country_code FROM city WHERE "
+        "name = 'Shanghai')",
     ),
     (
-        "Find the number of cities whose population equals the minimum population of all cities.",
-        "SELECT COUNT(*) FROM city WHERE population = (SELECT MIN(population) FROM city)",
+        "Could you show me the names of the countries that have at least one city whose"
+        " name is Peking?",
+        "SELECT name FROM country WHERE code IN (SELECT country_code FROM city WHERE "
+        "name = 'Peking')",
     ),
     (
-        "Tell me the names of the cities whose population is higher than the average "
-        "population of all cities.",
-        "SELECT name FROM city WHERE population > (SELECT AVG(population) FROM city)",
+        "What is the name of each country that has at least one city with a population of 41000?",
+        "SELECT name FROM country WHERE code IN (SELECT country_code FROM city WHERE "
+        "population = 41000)",
     ),
     (
-        "What is the name of the country with the highest mean population of cities, "
-        "and that average?",
-        "SELECT country.name, AVG(city.population) FROM city JOIN country ON "
-        "city.country_code = country.code GROUP BY country.code ORDER BY "
-        "AVG(city.population) DESC LIMIT 1",
+        "Please return the names and continents of the countries whose population is "
+        "higher than the average population of all countries.",
+        "SELECT name, continent FROM country WHERE population > (SELECT AVG(population)"
+        " FROM country)",
     ),
     (
-        "What is the name of the country with the highest average population of cities?",
+        "I'd like to know the different names of the countries that have a city that is"
+        " called Delhi, a city with a population between 71000 and 7200000, or both.",
         "SELECT country.name FROM city JOIN country ON city.country_code = country.code"
-        " GROUP BY country.code ORDER BY AVG(city.population) DESC LIMIT 1",
+        " WHERE city.name = 'Delhi' UNION SELECT country.name FROM city JOIN country ON"
+        " city.country_code = country.code WHERE city.population BETWEEN 71000 AND "
+        "7200000",
     ),
     (
         "What are the names and populations of the cities whose population is less than"
