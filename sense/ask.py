@@ -1,8 +1,8 @@
 """Questions answered with SQL, by a local model or a server, one at a time or many in a batch.
 
-    from sense.ask import ask, open_writer
-    writer = open_writer("runs/demo/sense/tiny")
-    print(ask(writer, "my.sqlite", "How many singers are there?"))
+from sense.ask import ask, open_writer
+writer = open_writer("runs/demo/sense/tiny")
+print(ask(writer, "my.sqlite", "How many singers are there?"))
 """
 
 from collections.abc import Callable, Sequence
@@ -40,15 +40,16 @@ class Answer(NamedTuple):
     execution: Execution
 
 
-def open_writer(model: str, base_url: str = "") -> Writer:
+def open_writer(model: str, base_url: str = "", cache: str | Path | None = None) -> Writer:
     """The model of a folder or Hub id, or the one that an OpenAI-compatible server calls `model`.
 
-    A server says nothing of its prompt contract: it gets the default one.
+    A server says nothing of its prompt contract: it gets the default one. cache: a journal for the
+    replies of a server during one run, so that a rerun pays for nothing twice.
     """
     if base_url:
-        from sense.sampler import server_writer
+        from sense.chat import server_writer
 
-        return server_writer(model, base_url)
+        return server_writer(model, base_url, cache)
     from sense.sampler import local_writer
 
     return local_writer(model)

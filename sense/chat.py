@@ -1,0 +1,222 @@
+"""Many requests to a chat server: several in flight, each reply kept on disk, within a budget.
+
+A finished reply goes to a journal under the digest of its request, so that asking again costs
+nothing. `server_writer` lends the same client to evaluation and sampling.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sense.example import Messages
+from sense.journal import Journal
+from sense.server import Choice, Reply, Request, Server, ServerError
+
+if TYPE_CHECKING:
+    from sense.ask import Writer
+    from sense.sampler import Completion
+
+logger = logging.getLogger(__name__)
+
+CONCURRENCY = 8
+MAX_FAILURES = 8
+"""Requests that fail for good, without one that succeeds, before the server counts as unusable."""
+
+
+class Prices(NamedTuple):
+    """Dollars per million tokens."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """
+        >>> Prices(prompt=2.5, completion=10).cost(1_000, 500)
+        0.0075
+        """
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+
+
+class Chat:
+    """A server, its replies so far, and what they have cost."""
+
+    def __init__(
+        self,
+        server: Server,
+        cache: Journal | None = None,
+        *,
+        prices: Prices = Prices(),  # noqa: B008 - immutable
+        max_cost: float = 0.0,
+        concurrency: int = CONCURRENCY,
+    ) -> None:
+        """max_cost: dollars that all replies may cost, cached ones too; 0 = no limit."""
+        self.server = server
+        self.is_spent = False
+        """Whether requests were left out because of `max_cost`."""
+        self._cache = cache
+        self._prices = prices
+        self._max_cost = max_cost
+        self._concurrency = concurrency
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._error: ServerError | None = None
+        self._used: set[str] = set()
+        self._num = Counter[str]()
+        self._num_in_flight = 0
+        self._highest_cost = 0.0
+        self._doubted: dict[str, Reply] = {}
+        """Failures since the last success, by key."""
+
+    @property
+    def cost(self) -> float:
+        """Dollars that the replies used so far cost, in this run or an earlier one."""
+        return self._prices.cost(self._num["prompt_tokens"], self._num["completion_tokens"])
+
+    def usage(self) -> dict[str, float]:
+        """Tokens and money of the replies used so far, for `facts.json`."""
+        names = ("replies", "prompt_tokens", "completion_tokens")
+        found: dict[str, float] = {name: self._num[name] for name in names}
+        if self._num["estimated"]:
+            found["replies_with_estimated_tokens"] = self._num["estimated"]
+        if any(self._prices):
+            found["cost_usd"] = round(self.cost, 6)
+        return found
+
+    def ask_all(self, requests: Sequence[Request], desc: str = "") -> list[Reply | None]:
+        """The replies in the order of the requests; None where the money ran out before.
+
+        desc: title of the progress bar, "" for none. Raises ServerError; what was answered until
+        then is in the cache.
+        """
+        from tqdm import tqdm
+
+        by_key = {request.key(self.server.model): request for request in requests}
+        self._stopped.clear()
+        self._error = None
+        replies: dict[str, Reply | None] = {}
+        pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="chat")
+        with tqdm(desc=desc, total=len(by_key), unit="request", disable=not desc) as progress:
+            try:
+                futures = {
+                    pool.submit(self._reply, key, request): key for key, request in by_key.items()
+                }
+                for future in as_completed(futures):
+                    replies[futures[future]] = future.result()
+                    progress.update()
+            finally:
+                self._stopped.set()
+                pool.shutdown(cancel_futures=True)  # waits for what is in flight: it is paid for
+        if self._error:
+            raise self._error
+        if self._doubted and not self._used:
+            raise ServerError([*self._doubted.values()][-1].error)
+        self._believe_failures()
+        return [replies[request.key(self.server.model)] for request in requests]
+
+    def _reply(self, key: str, request: Request) -> Reply | None:
+        """The reply from the cache or the server; None when the run is to stop."""
+        if self._cache is not None and key in self._cache:
+            return self._use(key, _from_json(self._cache[key]))
+        with self._lock:
+            reserved = self._num_in_flight * self._highest_cost
+            if self._max_cost and self.cost + reserved >= self._max_cost:
+                self.is_spent = True
+                return None
+            if self._stopped.is_set() or self._error:
+                return None
+            self._num_in_flight += 1
+        try:
+            reply = self.server.reply(request)
+        except ServerError as error:
+            self._error = error
+            return None
+        finally:
+            with self._lock:
+                self._num_in_flight -= 1
+        if reply.reject_reason:
+            self._doubt(key, reply)
+            return reply
+        if self._cache is not None:
+            self._cache.put(key, reply)
+        self._use(key, reply)
+        self._believe_failures()
+        return reply
+
+    def _use(self, key: str, reply: Reply) -> Reply:
+        with self._lock:
+            if key not in self._used:
+                self._used.add(key)
+                self._num["replies"] += 1
+                self._num["prompt_tokens"] += reply.prompt_tokens
+                self._num["completion_tokens"] += reply.completion_tokens
+                self._num["estimated"] += not reply.has_usage
+                cost = self._prices.cost(reply.prompt_tokens, reply.completion_tokens)
+                self._highest_cost = max(self._highest_cost, cost)
+        return reply
+
+    def _doubt(self, key: str, reply: Reply) -> None:
+        """Notes a failure; it counts, and is cached, once the server has answered another one."""
+        with self._lock:
+            self._doubted[key] = reply
+            num = len(self._doubted)
+        if num >= MAX_FAILURES:
+            self._error = ServerError(f"{num} requests in a row failed; {reply.error}")
+
+    def _believe_failures(self) -> None:
+        with self._lock:
+            believed, self._doubted = self._doubted, {}
+        for key, reply in believed.items():
+            if self._cache is not None:
+                self._cache.put(key, reply)
+            self._use(key, reply)
+
+
+def server_writer(model: str, base_url: str, cache: str | Path | None = None) -> "Writer":
+    """The model that a server calls `model`, as something that completes prompts.
+
+    It gets the default prompt contract, since a server says nothing of another. cache: a journal to
+    keep replies in, for one run: the server's weights may change under the same name. A prompt that
+    gets no reply has the completion "", or no samples, and is counted in the log.
+    """
+    from sense.ask import Writer
+    from sense.prompt import DEFAULT_CONTRACT
+    from sense.sampler import MAX_NEW_TOKENS, Completion
+
+    journal = Journal(cache, {"model": model}) if cache else None
+    chat = Chat(Server(model, base_url), journal)
+
+    def ask(requests: Sequence[Request], desc: str) -> list[tuple[Choice, ...]]:
+        replies = [reply for reply in chat.ask_all(requests, desc) if reply]
+        failed = Counter(reply.reject_reason for reply in replies if reply.reject_reason)
+        if failed:
+            reasons = ", ".join(f"{reason} {num}" for reason, num in failed.most_common())
+            logger.info("%d of %d prompts got no answer: %s", failed.total(), len(replies), reasons)
+        return [reply.choices for reply in replies]
+
+    def complete(prompts: Sequence[Messages]) -> list[str]:
+        requests = [Request(prompt, max_tokens=MAX_NEW_TOKENS) for prompt in prompts]
+        desc = "completing" if len(prompts) > 1 else ""
+        return [choices[0].text if choices else "" for choices in ask(requests, desc)]
+
+    def sample(
+        prompts: Sequence[Messages], num: int, temperature: float, seed: int
+    ) -> list[list["Completion"]]:
+        requests = [
+            Request(prompt, temperature, seed, MAX_NEW_TOKENS, num, logprobs=True)
+            for prompt in prompts
+        ]
+        return [
+            [Completion(choice.text, choice.logprob) for choice in choices]
+            for choices in ask(requests, "sampling")
+        ]
+
+    return Writer(model, "", DEFAULT_CONTRACT, complete, sample)
+
+
+def _from_json(value: Sequence[Any]) -> Reply:
+    choices, *rest = value
+    return Reply(tuple(Choice(*choice) for choice in choices), *rest)
