@@ -31,6 +31,8 @@ def order_matters(sql: str) -> bool:
     >>> order_matters("SELECT a FROM (SELECT a FROM t ORDER BY a LIMIT 3)")
     False
     """
+    if "order" not in sql.lower():
+        return False
     depth = 0
     try:
         tokens = SQLite().tokenize(sql)

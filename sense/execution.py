@@ -6,12 +6,14 @@ on two large blobs) blinds the limits on steps and seconds; run such work in `ma
 whose processes can be killed.
 """
 
+import contextlib
 import difflib
 import os
 import sys
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -116,20 +118,17 @@ def execute(db_path: str | Path, sql: str, limits: Limits = DEFAULT_LIMITS) -> E
     """
     connection = _cached_connection(Path(db_path))
     start = time.perf_counter()
-    heap_before = apsw.hard_heap_limit(limits.max_heap_bytes) if limits.max_heap_bytes else 0
     try:
-        run = _Run(connection, limits)
-        execution = run.result(sql)
-        if execution.invalid_text:
-            execution = _read_as_bytes(run, _Run(connection, limits))
+        with _heap_limit(limits.max_heap_bytes):
+            run = _Run(connection, limits)
+            execution = run.result(sql)
+            if execution.invalid_text:
+                execution = _read_as_bytes(run, _Run(connection, limits))
     except DAMAGE as error:
         raise DatabaseError(
             f"{db_path} is damaged: {error}, while running {_shortened(sql)}. "
             "Restore the file from its source."
         ) from error
-    finally:
-        if limits.max_heap_bytes:
-            apsw.hard_heap_limit(heap_before)
     return replace(execution, seconds=time.perf_counter() - start)
 
 
@@ -314,6 +313,29 @@ def _read_as_bytes(failed: _Run, run: _Run) -> Execution:
         for row in execution.rows
     )
     return replace(execution, rows=rows, columns=failed.columns, invalid_text=True)
+
+
+_heap_lock = threading.Lock()
+_heap_users: list[int] = []
+"""The heap limit before the first of the queries that now run, once per query."""
+
+
+@contextlib.contextmanager
+def _heap_limit(max_heap_bytes: int) -> Iterator[None]:
+    """Bounds SQLite's memory in this process until no query of any thread needs that any more."""
+    if not max_heap_bytes:
+        yield
+        return
+    with _heap_lock:
+        before = apsw.hard_heap_limit(max_heap_bytes)
+        _heap_users.append(_heap_users[0] if _heap_users else before)
+    try:
+        yield
+    finally:
+        with _heap_lock:
+            before = _heap_users.pop()
+            if not _heap_users:
+                apsw.hard_heap_limit(before)
 
 
 _cache = threading.local()

@@ -64,6 +64,8 @@ def spider_predicted_text(predicted_sql: str) -> str:
 
 def _first_statement_without_distinct(text: str) -> str:
     """Text up to the first semicolon, without the word DISTINCT; other words and space stay."""
+    if "distinct" not in text.lower() and ";" not in text:
+        return text
     try:
         tokens = SQLite().tokenize(text)
     except TokenError:

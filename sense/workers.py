@@ -69,7 +69,7 @@ def map_in_workers(
         yield from map(function, items)
         return
     if isinstance(items, Sized):
-        num_workers = min(num_workers, len(items))
+        num_workers = max(1, min(num_workers, len(items)))
     pool = _Pool(pickle.dumps(function), enumerate(items), num_workers, max_seconds)
     try:
         yield from pool.results()

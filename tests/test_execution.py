@@ -1,0 +1,433 @@
+"""Queries run on real files, cannot change them, and always come to an end."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import apsw
+import pytest
+from conftest import write_database
+
+from sense.database import database_sha256
+from sense.execution import (
+    DatabaseError,
+    Execution,
+    Limits,
+    WorkerFailure,
+    execute,
+    map_in_workers,
+    open_read_only,
+)
+
+SMALL = Limits(max_steps=2_000_000, max_seconds=20, max_rows=10_000, max_result_bytes=1_000_000)
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+ONE_OPCODE_BOMB = "SELECT instr(zeroblob(9000000), zeroblob(4500000) || x'01')"
+
+ATTACKS = [
+    ("DELETE FROM city", "refused"),
+    ("INSERT INTO city VALUES (9, 'Oz', 'FRA', 1) RETURNING id", "refused"),
+    ("WITH x AS (SELECT 1) UPDATE city SET name = 'x' RETURNING name", "refused"),
+    ("REPLACE INTO city VALUES (1, 'x', 'FRA', 1)", "refused"),
+    ("DROP TABLE city", "refused"),
+    ("ALTER TABLE city RENAME TO town", "refused"),
+    ("CREATE TEMP TABLE t AS SELECT 1", "refused"),
+    ("CREATE VIRTUAL TABLE v USING fts5(a)", "refused"),
+    ("ATTACH DATABASE '{folder}/stolen.sqlite' AS x", "refused"),
+    ("DETACH DATABASE main", "refused"),
+    ("VACUUM", "refused"),
+    ("VACUUM INTO '{folder}/stolen.sqlite'", "refused"),
+    ("PRAGMA query_only = OFF", "refused"),
+    ("PRAGMA journal_mode = WAL", "refused"),
+    ("PRAGMA writable_schema = ON", "refused"),
+    ("SELECT * FROM pragma_table_info('city')", "refused"),
+    ("SELECT * FROM pragma_database_list", "refused"),
+    ("SELECT * FROM dbstat", "refused"),
+    ("BEGIN IMMEDIATE", "refused"),
+    ("SAVEPOINT s", "refused"),
+    ("REINDEX", "refused"),
+    ("ANALYZE", "refused"),
+    ("EXPLAIN SELECT 1", "refused"),
+    ("SELECT load_extension('{folder}/evil.so')", "refused"),
+    ("SELECT fts3_tokenizer('simple')", "refused"),
+    ("SELECT 1; DROP TABLE city", "refused"),
+    ("SELECT 1; SELECT 2", "refused"),
+    ("SELECT readfile('/etc/passwd')", "error"),
+    ("SELECT writefile('{folder}/stolen', 'x')", "error"),
+    ("SELECT 1 \0; DROP TABLE city", "error"),
+    ("SELECT '\ud800'", "error"),
+    ("SELECT ?", "error"),
+    ("SELECT " + "(" * 5000 + "1" + ")" * 5000, "error"),
+    ("", "error"),
+    ("-- nothing", "error"),
+    (";", "error"),
+    ("SELEC name FROM city", "error"),
+    ("SELECT nope.* FROM city", "error"),
+    (ENDLESS + "SELECT count(*) FROM n", "limit"),
+    (ENDLESS + "SELECT i FROM n", "limit"),
+    (ENDLESS + "SELECT i FROM n ORDER BY i", "limit"),
+    ("SELECT count(*) FROM " + ", ".join(f"city c{i}" for i in range(8)), "limit"),
+    ("SELECT * FROM " + ", ".join(f"city c{i}" for i in range(5)), "limit"),
+    ("SELECT hex(randomblob(400000000))", "limit"),
+    ("SELECT length(zeroblob(2000000000))", "limit"),
+    ("SELECT printf('%999999999d', 1)", "limit"),
+    ("SELECT replace(hex(zeroblob(400000)), '0', hex(zeroblob(400000)))", "limit"),
+    (ENDLESS + "SELECT group_concat(hex(zeroblob(100000))) FROM n", "limit"),
+    (ENDLESS + "SELECT hex(zeroblob(100000)) FROM n", "limit"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sql", "status"), ATTACKS, ids=lambda value: ascii(value)[:40])
+def test_attack_ends_as_expected_and_leaves_the_file_alone(
+    world: Path, sql: str, status: str
+) -> None:
+    before = database_sha256(world)
+    execution = execute(world, sql.replace("{folder}", str(world.parent)), SMALL)
+    assert execution.status == status
+    assert execution.error
+    assert execution.rows == ()
+    assert list(world.parent.iterdir()) == [world]
+    assert database_sha256(world) == before
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM city;",
+        "SELECT count(*) FROM city ; ;\n-- done",
+        "/* first */ SELECT count(*) FROM city -- last",
+        "WITH c AS (SELECT * FROM city) SELECT count(*) FROM c",
+        "VALUES (8)",
+        "SELECT value FROM json_each('[8]')",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n LIMIT 8) SELECT max(i) FROM n",
+    ],
+)
+def test_reading_statement_is_run(world: Path, sql: str) -> None:
+    execution = execute(world, sql)
+    assert (execution.status, execution.rows) == ("ok", ((8,),))
+
+
+def test_execution_tells_columns_steps_and_time(world: Path) -> None:
+    execution = execute(world, "SELECT name AS city, population FROM city WHERE id > 100")
+    assert execution.columns == ("city", "population")
+    assert execution.rows == ()
+    assert execution.steps > 0
+    assert 0 < execution.seconds < 20
+
+
+def test_steps_are_the_same_in_every_run(world: Path) -> None:
+    sql = "SELECT country_code, count(*) FROM city GROUP BY 1 ORDER BY 2"
+    assert len({execute(world, sql).steps for _ in range(5)}) == 1
+
+
+def test_values_keep_their_types(world: Path) -> None:
+    execution = execute(world, "SELECT 1, 1.5, 'é', x'00ff', NULL, 1e999")
+    assert execution.rows == ((1, 1.5, "é", b"\x00\xff", None, float("inf")),)
+
+
+def test_double_quoted_text_that_names_no_column_is_a_string(world: Path) -> None:
+    assert execute(world, 'SELECT "Paris", "name" FROM city WHERE id = 1').rows == (
+        ("Paris", "Shanghai"),
+    )
+
+
+def test_invalid_utf8_is_read_with_its_bytes_shown(tmp_path: Path) -> None:
+    path = write_database(
+        tmp_path / "latin.sqlite",
+        "CREATE TABLE t(a, b); INSERT INTO t VALUES (CAST(x'4dfc6c6c6572' AS TEXT), 2), ('ok', 1);",
+    )
+    execution = execute(path, "SELECT a, b, x'ff' FROM t ORDER BY b; -- by number")
+    assert execution.status == "ok"
+    assert execution.invalid_text
+    assert execution.columns == ("a", "b", "x'ff'")
+    assert execution.rows == (("ok", 1, b"\xff"), ("M\\xfcller", 2, b"\xff"))
+    assert not execute(path, "SELECT a FROM t WHERE b = 1").invalid_text
+
+
+def test_invalid_utf8_in_a_column_name_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "odd.sqlite"
+    write_database(path, "CREATE TABLE t(abcdef); INSERT INTO t VALUES (1);")
+    path.write_bytes(path.read_bytes().replace(b"abcdef", b"ab\xff\xfeef"))
+    assert execute(path, "SELECT * FROM t").status in ("ok", "error")
+
+
+@pytest.mark.parametrize(
+    ("limits", "sql", "error"),
+    [
+        (Limits(max_steps=500), "SELECT count(*) FROM city a, city b, city c", "500 steps"),
+        (Limits(max_seconds=0.2, max_steps=0), ENDLESS + "SELECT count(*) FROM n", "0.2 seconds"),
+        (Limits(max_rows=7), "SELECT * FROM city", "7 rows"),
+        (Limits(max_result_bytes=40), "SELECT name FROM city", "40 bytes"),
+        (
+            Limits(max_heap_bytes=8_000_000),
+            ENDLESS + "SELECT hex(zeroblob(1000)) FROM n ORDER BY random()",
+            "out of memory",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_each_limit_stops_the_query_and_is_named(
+    world: Path, limits: Limits, sql: str, error: str
+) -> None:
+    execution = execute(world, sql, limits)
+    assert execution.status == "limit"
+    assert error in execution.error
+    assert execute(world, "SELECT 1").rows == ((1,),)
+
+
+def test_heap_limit_of_the_process_is_put_back(world: Path) -> None:
+    before = apsw.hard_heap_limit(-1)
+    execute(world, "SELECT 1", Limits(max_heap_bytes=50_000_000))
+    assert apsw.hard_heap_limit(-1) == before
+
+
+def test_changed_file_is_read_anew(world: Path) -> None:
+    assert execute(world, "SELECT count(*) FROM city").rows == ((8,),)
+    connection = sqlite3.connect(world)
+    connection.execute("DELETE FROM city WHERE id > 5")
+    connection.commit()
+    connection.close()
+    os.utime(world, ns=(1, 1))
+    assert execute(world, "SELECT count(*) FROM city").rows == ((5,),)
+
+
+def test_odd_file_names_are_opened(world: Path) -> None:
+    for name in ("a?mode=rwc.sqlite", "50%.sqlite", "a#b&c d.sqlite", "données.sqlite"):
+        path = shutil.copy(world, world.with_name(name))
+        assert execute(path, "SELECT count(*) FROM city").rows == ((8,),)
+
+
+def test_read_only_file_in_a_read_only_folder_is_read(world: Path) -> None:
+    world.chmod(0o444)
+    world.parent.chmod(0o555)
+    try:
+        assert execute(world, "SELECT count(*) FROM city").status == "ok"
+    finally:
+        world.parent.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty (0 bytes)"),
+        (b"id,name\n1,Paris\n", "is not a SQLite database"),
+        (b"PK\x03\x04", "zip archive"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (os.urandom(8192), "damaged or encrypted"),
+        (b"SQLite format 3\x00" + bytes(range(256)) * 16, "cannot be read as a SQLite database"),
+    ],
+    ids=["empty", "csv", "zip", "lfs", "noise", "header"],
+)
+def test_file_that_is_no_database_is_named_with_what_to_do(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(DatabaseError) as error:
+        execute(path, "SELECT 1")
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_missing_file_is_not_created_and_the_closest_name_is_told(world: Path) -> None:
+    with pytest.raises(DatabaseError, match=r"closest match: 'world\.sqlite'"):
+        execute(world.with_name("wrld.sqlite"), "SELECT 1")
+    with pytest.raises(DatabaseError, match="is a folder"):
+        execute(world.parent, "SELECT 1")
+    assert list(world.parent.iterdir()) == [world]
+
+
+def test_damaged_page_is_the_databases_fault(world: Path) -> None:
+    content = bytearray(world.read_bytes())
+    content[4096:] = b"\x55" * (len(content) - 4096)
+    world.write_bytes(content)
+    with pytest.raises(DatabaseError, match="damaged"):
+        execute(world, "SELECT * FROM city")
+
+
+def test_database_with_a_live_wal_is_refused(world: Path) -> None:
+    writer = sqlite3.connect(world)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("DELETE FROM city")
+    writer.commit()
+    with pytest.raises(DatabaseError, match=r"unfinished changes in world\.sqlite-wal"):
+        execute(world, "SELECT 1")
+    writer.close()
+    assert execute(world, "SELECT count(*) FROM city").rows == ((0,),)
+
+
+def test_open_read_only_allows_reading_only(world: Path) -> None:
+    connection = open_read_only(world)
+    assert connection.execute("SELECT count(*) FROM country").fetchall() == [(6,)]
+    with pytest.raises(apsw.AuthError):
+        connection.execute("DELETE FROM country")
+    connection.close()
+
+
+def test_two_threads_can_execute_at_once(world: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as threads:
+        found = threads.map(lambda i: execute(world, f"SELECT {i} FROM city").rows[0], range(200))
+        assert list(found) == [(i,) for i in range(200)]
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def misbehave(item: str) -> str:
+    if item == "hang":
+        time.sleep(600)
+    if item == "die":
+        os._exit(9)
+    if item == "raise":
+        raise ValueError("cannot do this")
+    return item.upper()
+
+
+def process_of(_: object) -> int:
+    return os.getpid()
+
+
+def heavy_modules(_: object) -> list[str]:
+    heavy = {"torch", "transformers", "datasets", "gradio", "numpy", "pandas", "pyarrow"}
+    return sorted(heavy & set(sys.modules))
+
+
+def test_results_keep_the_order_of_items() -> None:
+    assert list(map_in_workers(square, range(1000), 2, 60)) == [i * i for i in range(1000)]
+    assert list(map_in_workers(square, [], 2, 60)) == []
+    assert list(map_in_workers(square, [3], 0, 60)) == [9]
+
+
+def test_items_are_taken_as_needed() -> None:
+    taken = []
+
+    def numbers() -> Iterator[int]:
+        for i in range(10**9):
+            taken.append(i)
+            yield i
+
+    results = map_in_workers(square, numbers(), 1, 60)
+    assert [next(results) for _ in range(3)] == [0, 1, 4]
+    results.close()
+    assert len(taken) < 10_000
+
+
+def test_only_the_item_at_fault_fails() -> None:
+    items = ["a", "b", "hang", "c", "die", "d"] + ["e"] * 50
+    results = list(map_in_workers(misbehave, items, 2, 1.0))
+    failures = {i: r.status for i, r in enumerate(results) if isinstance(r, WorkerFailure)}
+    assert failures == {2: "limit", 4: "crash"}
+    assert [r for r in results if isinstance(r, str)] == ["A", "B", "C", "D"] + ["E"] * 50
+
+
+def test_exception_is_raised_at_its_place() -> None:
+    results = map_in_workers(misbehave, ["a", "raise", "b"], 1, 60)
+    assert next(results) == "A"
+    with pytest.raises(ValueError, match="cannot do this") as error:
+        next(results)
+    assert "misbehave" in error.value.__notes__[0]
+
+
+def test_stuck_one_opcode_query_is_killed(world: Path) -> None:
+    run = partial(execute, world, limits=Limits(max_seconds=0.5))
+    start = time.monotonic()
+    first, bomb, last = map_in_workers(
+        run, ["SELECT 1", ONE_OPCODE_BOMB, "SELECT 2"], num_workers=1, max_seconds=1.5
+    )
+    assert isinstance(first, Execution) and first.rows == ((1,),)
+    assert isinstance(bomb, WorkerFailure) and bomb.status == "limit"
+    assert isinstance(last, Execution) and last.rows == ((2,),)
+    assert time.monotonic() - start < 30
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_no_worker_outlives_its_iterator() -> None:
+    results = map_in_workers(process_of, range(10_000), 2, 60)
+    processes = {next(results) for _ in range(500)}
+    assert all(_is_running(process) for process in processes)
+    results.close()
+    assert not any(_is_running(process) for process in processes)
+
+
+def test_no_worker_outlives_an_interrupt() -> None:
+    processes = set()
+    with pytest.raises(KeyboardInterrupt):
+        for process in map_in_workers(process_of, range(10_000), 1, 60):
+            processes.add(process)
+            raise KeyboardInterrupt
+    assert not any(_is_running(process) for process in processes)
+
+
+def test_no_busy_worker_outlives_a_killed_parent(world: Path) -> None:
+    script = (
+        "import sys; sys.path[:0] = sys.argv[1:3]; from test_execution import *\n"
+        "for p in map_in_workers(announce_and_hang, [0], 1, 0): pass"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, _roots())], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 30
+    while _is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _is_running(worker)
+
+
+def announce_and_hang(_: object) -> None:
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+
+def _roots() -> list[Path]:
+    return [Path(__file__).parents[1], Path(__file__).parent]
+
+
+def test_worker_imports_nothing_heavy() -> None:
+    import sense.verdict
+
+    assert sense.verdict
+    assert list(map_in_workers(heavy_modules, [0], 1, 60)) == [[]]
+
+
+def test_function_of_the_main_script_is_explained(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from sense.execution import map_in_workers\n"
+        "def double(i): return 2 * i\n"
+        "print(list(map_in_workers(double, [1], 1, 60)))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, env=environment, check=False
+    )
+    assert "Put the function and its arguments' classes in a module" in done.stderr
+
+
+@pytest.mark.slow
+def test_workers_run_thousands_of_short_queries_per_second(world: Path) -> None:
+    run = partial(execute, world)
+    queries = [f"SELECT name FROM city WHERE id = {i % 9}" for i in range(20_000)]
+    list(map_in_workers(run, queries[:100], 1, 60))
+    start = time.monotonic()
+    assert all(e.status == "ok" for e in map_in_workers(run, queries, 1, 60))
+    assert len(queries) / (time.monotonic() - start) > 2_000
