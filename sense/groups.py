@@ -28,6 +28,8 @@ def grouping(
     measure = _measure(draw, base)
     if filters is None or measure.column is group or compares(filters, group):
         return None
+    if measure.column and compares(filters, measure.column):
+        return None
     wanted: tuple[Wanted, ...] = (group,) if bare else (group, measure)
     intent = Intent(base, wanted, filters=filters, group=group)
     return _ranked(draw, intent, measure, having, order)
@@ -53,6 +55,8 @@ def owning(
     if filters is None or not owner.label or not owner.key:
         return None
     measure = _measure(draw, relation.member)
+    if measure.column and compares(filters, measure.column):
+        return None
     # The rows of a link table can be counted without the table behind it.
     needs_member = filters or measure.column
     joins = relation.links if needs_member else relation.links[:1]
