@@ -15,10 +15,17 @@ from sense.prompt import PromptContract, extract_sql, prompt_messages
 from sense.question import Question
 from sense.sampler import Completion
 
+DEMO_MODEL = "runs/demo/sense/tiny"
+"""Where `make demo` leaves its final model."""
+
 INTERACTIVE_LIMITS = Limits(
-    max_steps=50_000_000, max_seconds=10.0, max_rows=1_000, max_result_bytes=4_000_000
+    max_steps=50_000_000,
+    max_seconds=5.0,
+    max_rows=100_000,
+    max_result_bytes=16_000_000,
+    max_heap_bytes=256_000_000,
 )
-"""What one question of a person may use: ten seconds and what fits a screen."""
+"""What one question of a person may use: their patience, and more rows than they will read."""
 
 
 class Writer(NamedTuple):
@@ -52,7 +59,7 @@ def open_writer(model: str, base_url: str = "", cache: str | Path | None = None)
         return server_writer(model, base_url, cache)
     from sense.sampler import local_writer
 
-    return local_writer(model)
+    return local_writer(model or _demo_model())
 
 
 def write_sql(writer: Writer, questions: Sequence[Question]) -> list[str]:
@@ -74,3 +81,12 @@ def ask(writer: Writer, db_path: str | Path, question: str, evidence: str = "") 
     [text] = writer.complete([prompt_messages(writer.contract, db_path, question, evidence)])
     sql = extract_sql(text)
     return Answer(sql, execute(db_path, sql, INTERACTIVE_LIMITS))
+
+
+def _demo_model() -> str:
+    if not Path(DEMO_MODEL, "config.json").is_file():
+        raise ValueError(
+            "no model was named; pass --model FOLDER or --model OWNER/NAME, or run `make demo`, "
+            f"whose model in {DEMO_MODEL} is the default"
+        )
+    return DEMO_MODEL
