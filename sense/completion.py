@@ -10,6 +10,8 @@ from contextlib import closing
 
 import apsw
 
+END_OF_THINKING = "</think>"
+
 
 def extract_sql(completion: str) -> str:
     r"""The SQL of a completion without its closing semicolon; the stripped text if there is none.
@@ -21,7 +23,9 @@ def extract_sql(completion: str) -> str:
     'SELECT count(*) FROM singer'
     """
     text = completion.strip()
-    answer = text.partition("</think>")[2].strip()
+    answer = text.partition(END_OF_THINKING)[2].strip()
+    if answer and any(map(_is_sql, _blocks_with(END_OF_THINKING, text))):
+        answer = ""  # a literal of the query holds the mark
     return _bare_sql(text) or _find_sql(answer) or _find_sql(text) or text
 
 
@@ -44,6 +48,10 @@ def _find_sql(text: str) -> str:
         return first_statement(block)
     found = [_inline_sql(text, match.end()) for match in _SQL_IN_TEXT.finditer(text)]
     return next((sql for sql in found if _is_sql(sql)), found[0] if found else "")
+
+
+def _blocks_with(mark: str, text: str) -> Iterator[str]:
+    return (first_statement(block) for block in _fenced_blocks(text) if mark in block)
 
 
 def _bare_sql(text: str) -> str:
@@ -114,7 +122,7 @@ def _fenced_blocks(text: str) -> Iterator[str]:
 
 _SQL_START = re.compile(
     r"""
-    (?: \s+ | \( | --[^\n]*\n | /\*.*?\*/ )*
+    (?: \s | \( | --[^\n]*\n | /\*.*?\*/ )*+  # possessive: it never looks back
     (?: SELECT\b | VALUES\s*\(
       | WITH\s+ (?: RECURSIVE\s+ )? (?: "[^"]*" | `[^`]*` | \[[^]]*] | \w+ ) \s*
         (?: \([^)]*\)\s* )? AS\s* (?: (?: NOT\s+ )? MATERIALIZED\s* )? \(

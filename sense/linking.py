@@ -5,7 +5,6 @@ The index of a database is built once and kept until its file changes. No model 
 
 import re
 from contextlib import closing
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +22,8 @@ from sense.schema import (
 MAX_VALUES_PER_COLUMN = 20_000
 MAX_VALUES = 200_000
 """Distinct values indexed per database: about 60 MB. More columns than 10 share it evenly."""
+MAX_CACHED_VALUES = 1_000_000
+"""Values of all databases whose index is kept; the oldest index goes first."""
 MAX_VALUE_WORDS = 8
 MAX_STEPS_PER_COLUMN = 5_000_000
 """Virtual-machine steps to collect the values of one column: a million rows, about 0.5 s."""
@@ -58,14 +59,19 @@ def matching_values(
 
 
 def value_index(db_path: str | Path) -> "ValueIndex":
-    """The index of the file's text values, kept until the file changes."""
+    """The index of the file's text values, kept until the file changes or many others are read."""
     stat = Path(db_path).stat()
-    return _value_index(str(db_path), stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=256)
-def _value_index(db_path: str, mtime_ns: int, size: int) -> "ValueIndex":
-    return ValueIndex(db_path, read_schema(db_path))
+    key = (str(db_path), stat.st_mtime_ns, stat.st_size)
+    index = _indexes.get(key)
+    if index is None:
+        index = ValueIndex(db_path, read_schema(db_path))
+        _indexes[key] = index
+        num_values = sum(kept.num_values for kept in _indexes.values())
+        for old in list(_indexes)[:-1]:
+            if num_values <= MAX_CACHED_VALUES:
+                break
+            num_values -= _indexes.pop(old).num_values
+    return index
 
 
 def question_stems(question: str) -> list[str]:
@@ -103,6 +109,7 @@ class ValueIndex:
         self._column_stems: list[frozenset[str]] = []
         self._entries: dict[str, list[_Entry]] = {}
         self._max_words = 0
+        self.num_values = 0
         with closing(open_read_only(db_path)) as connection:
             tables = [table for table in schema.tables if not table.is_view]
             num_columns = sum(len(table.columns) for table in tables)
@@ -129,6 +136,7 @@ class ValueIndex:
             return
         words = _words(value.casefold())
         if 0 < len(words) <= MAX_VALUE_WORDS:
+            self.num_values += 1
             self._max_words = max(self._max_words, len(words))
             entry = _Entry(len(self._columns) - 1, value)
             self._entries.setdefault(" ".join(words), []).append(entry)
@@ -210,6 +218,8 @@ class ValueIndex:
             len(stem_word(word)) > 3 or (len(word) > 2 and is_exact)
         )
 
+
+_indexes: dict[tuple[str, int, int], ValueIndex] = {}
 
 _QUOTES = frozenset("'\"`“”‘’«»")
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from sense.completion import extract_sql, first_statement
 from sense.example import Messages
-from sense.linking import ValueIndex, ValueLink, value_index
+from sense.linking import ValueLink, value_index
+from sense.mention import SchemaNames
 from sense.pruning import SchemaWords
-from sense.schema import SchemaStyle, read_schema, sample_rows, schema_text
+from sense.schema import SchemaStyle, quote_identifier, read_schema, sample_rows, schema_text
 
 __all__ = [  # extract_sql is the way back, so it is found here too
     "CONTRACTS",
@@ -69,6 +70,8 @@ class PromptContract:
     """The schema is pruned towards the question beyond this length: about 2,500 tokens."""
     num_values: int = 5
     """Most literals of the question that are looked up in the data. 0 = none."""
+    mentions: bool = False
+    """Whether the identifier stands in brackets behind each table or column that is named."""
     rationale: bool = False
     """Whether completions hold a rationale and then the SQL in a block, or SQL alone."""
     version: int = 1
@@ -84,7 +87,12 @@ class PromptContract:
 DEFAULT_CONTRACT = PromptContract()
 RATIONALE_CONTRACT = PromptContract(system=RATIONALE_SYSTEM_PROMPT, rationale=True)
 TINY_CONTRACT = PromptContract(
-    system="", style="compact", num_sample_rows=0, max_schema_chars=500, num_values=3
+    system="",
+    style="compact",
+    num_sample_rows=0,
+    max_schema_chars=200,  # keeps what 99 % of the queries of the grammar need
+    num_values=3,
+    mentions=True,
 )
 
 CONTRACTS = {
@@ -103,10 +111,12 @@ def prompt_messages(
     source = _prompt_source(str(db_path), stat.st_mtime_ns, stat.st_size)
     # BIRD's evidence spells out literals and columns: it steers pruning and lookup as well.
     about = f"{question}\n{evidence}" if evidence else question
-    links = source.values.links(about, contract.num_values) if contract.num_values else []
-    text = source.schema_text(contract, about, links)
+    num_values = contract.num_values
+    links = value_index(db_path).links(about, num_values) if num_values else []
+    text, links = source.shown(contract, about, links)
     write = _compact_content if contract.style == "compact" else _ddl_content
-    content = write(text, links, " ".join(question.split()), " ".join(evidence.split()))
+    asked = source.names.annotated(question) if contract.mentions else question
+    content = write(text, links, " ".join(asked.split()), " ".join(evidence.split()))
     messages = [{"role": "system", "content": contract.system}] if contract.system else []
     return [*messages, {"role": "user", "content": content}]
 
@@ -169,16 +179,17 @@ class _PromptSource:
         self._texts: dict[tuple[str, int, int, int], str | None] = {}
 
     @cached_property
-    def values(self) -> ValueIndex:
-        return value_index(self._db_path)
-
-    @cached_property
     def words(self) -> SchemaWords:
         return SchemaWords(self.schema)
 
-    def schema_text(
-        self, contract: PromptContract, question: str, links: Sequence[ValueLink]
-    ) -> str:
+    @cached_property
+    def names(self) -> SchemaNames:
+        return SchemaNames(self.schema)
+
+    def shown(
+        self, contract: PromptContract, question: str, links: list[ValueLink]
+    ) -> tuple[str, list[ValueLink]]:
+        """The text of the schema, and the links into the part of it that is shown."""
         key = (
             contract.style,
             contract.num_sample_rows,
@@ -189,9 +200,11 @@ class _PromptSource:
             self._texts[key] = self._full_text(contract)
         full = self._texts[key]
         if full is not None:
-            return full
+            return full, links
         pruned = self.words.prune(question, contract.max_schema_chars, contract.style, links)
-        return schema_text(pruned, contract.style)
+        columns = {(table.name, c.name) for table in pruned.tables for c in table.columns}
+        kept = [link for link in links if (link.table, link.column) in columns]
+        return schema_text(pruned, contract.style), kept
 
     def _full_text(self, contract: PromptContract) -> str | None:
         """The whole schema with as many sample rows as fit; None when it does not fit without."""
@@ -215,7 +228,7 @@ def _prompt_source(db_path: str, mtime_ns: int, size: int) -> _PromptSource:
 def _ddl_content(text: str, links: Sequence[ValueLink], question: str, evidence: str) -> str:
     parts = [f"Schema:\n{text}"]
     if links:
-        values = "\n".join(f"{k.table}.{k.column} = {_quoted(k.value)}" for k in links)
+        values = "\n".join(f"{quote_identifier(link.table)}.{_condition(link)}" for link in links)
         parts.append(f"Values in the data:\n{values}")
     if evidence:
         parts.append(f"Evidence: {evidence}")
@@ -223,12 +236,13 @@ def _ddl_content(text: str, links: Sequence[ValueLink], question: str, evidence:
 
 
 def _compact_content(text: str, links: Sequence[ValueLink], question: str, evidence: str) -> str:
-    values = "".join(f" ; {k.column} = {_quoted(k.value)}" for k in links)
+    values = "".join(f" ; {_condition(link)}" for link in links)
     return "\n".join(part for part in (text + values, evidence, question) if part)
 
 
-def _quoted(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+def _condition(link: ValueLink) -> str:
+    literal = link.value.replace("'", "''")
+    return f"{quote_identifier(link.column)} = '{literal}'"
 
 
 def _contract_path(model: str | Path, revision: str | None) -> Path | None:

@@ -35,7 +35,7 @@ def test_tiny_prompt_is_one_line_of_schema_and_values_then_the_question(world: P
             "content": "country ( code * , name , continent , population ) | "
             "city ( id * , name , country_code > country . code , population )"
             " ; name = 'France'\n"
-            "How many cities are in France?",
+            "How many cities [city] are in France?",
         }
     ]
 
@@ -72,6 +72,27 @@ def test_wide_schema_is_pruned_to_the_budget(tmp_path: Path) -> None:
         content = prompt_messages(contract, path, "Which colour77 is most common?")[-1]["content"]
         assert len(content) < 600
         assert "colour77" in content
+
+
+def test_values_are_written_as_sql_must_write_them(tmp_path: Path) -> None:
+    script = (
+        """CREATE TABLE "the order" ("group" TEXT); INSERT INTO "the order" VALUES ('O''Neil');"""
+    )
+    path = write_database(tmp_path / "a.sqlite", script)
+    content = prompt_messages(TINY_CONTRACT, path, "Who is O'Neil?")[0]["content"]
+    assert content == """"the order" ( "group" ) ; "group" = 'O''Neil'\nWho is O'Neil?"""
+    content = prompt_messages(DEFAULT_CONTRACT, path, "Who is O'Neil?")[1]["content"]
+    assert """\n"the order"."group" = 'O''Neil'\n""" in content
+
+
+def test_values_of_columns_that_are_not_shown_are_left_out(tmp_path: Path) -> None:
+    script = "CREATE TABLE a (long_enough_name TEXT); CREATE TABLE b (c TEXT);"
+    path = write_database(tmp_path / "a.sqlite", script + "INSERT INTO a VALUES ('Rome');")
+    contract = replace(TINY_CONTRACT, max_schema_chars=14)
+    assert prompt_messages(contract, path, "c of b in Rome")[0]["content"] in (
+        "b ( c )\nc of b in Rome",
+        "a ( long_enough_name ) ; long_enough_name = 'Rome'\nc of b in Rome",
+    )
 
 
 def test_prompt_follows_the_file(tmp_path: Path) -> None:
@@ -236,3 +257,14 @@ def test_thousand_prompts_a_second_on_the_widest_schema(shared_data: Path) -> No
     for question in questions:
         prompt_messages(TINY_CONTRACT, path, question)
     assert time.process_time() - start < 0.3  # 0.08 s on an idle core
+
+
+@pytest.mark.parametrize(
+    "completion",
+    ["x SELECT " * 1000, "\n" * 5000 + "x", "```\n" + " \n" * 5000 + "x", ";" * 5000, "(" * 5000]
+    + ["SELECT ';" + ";" * 5000, "```\n" * 3000, "```sql\n```\n" * 2000, "/* */" * 3000 + "x"],
+)
+def test_sql_of_a_runaway_completion_is_found_quickly(completion: str) -> None:
+    start = time.process_time()
+    extract_sql(completion)
+    assert time.process_time() - start < 2
