@@ -47,12 +47,19 @@ class Answer(NamedTuple):
     execution: Execution
 
 
-def open_writer(model: str, base_url: str = "", cache: str | Path | None = None) -> Writer:
+def open_writer(model: str = "", base_url: str = "", cache: str | Path | None = None) -> Writer:
     """The model of a folder or Hub id, or the one that an OpenAI-compatible server calls `model`.
 
-    A server says nothing of its prompt contract: it gets the default one. cache: a journal for the
-    replies of a server during one run, so that a rerun pays for nothing twice.
+    A server says nothing of its prompt contract: it gets the default one. model: "" for the one
+    that `make demo` made. cache: a journal for the replies of a server during one run, so that a
+    rerun pays for nothing twice. Raises ValueError where no model is named or made, or
+    FileNotFoundError for a folder that is none.
     """
+    if base_url and not model:
+        raise ValueError(
+            f"the server at {base_url} may hold several models and none was named; "
+            f"choose one of its list at {base_url.rstrip('/')}/models"
+        )
     if base_url:
         from sense.chat import server_writer
 

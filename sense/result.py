@@ -94,7 +94,7 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def display_rows(execution: Execution) -> list[list[Any]]:
-    """The first `MAX_SHOWN_ROWS` rows for a web table; numbers stay numbers where they are exact."""
+    """The first `MAX_SHOWN_ROWS` rows for a web table, whose exact numbers stay numbers."""
 
     def display(value: Any) -> Any:
         is_exact = isinstance(value, int) and abs(value) < EXACT_INTEGERS
