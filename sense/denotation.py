@@ -18,7 +18,9 @@ Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = Sequence[Row]
 Comparison: TypeAlias = Literal["equal", "column_order", "row_order", "differs"]
 
-FLOAT_TOLERANCE = 1e-9  # relative; a sum in another order differs by less than 1e-12
+FLOAT_TOLERANCE = (
+    1e-11  # relative; sums in another order differ by less, Julian days 2 s apart more
+)
 ZERO_TOLERANCE = 1e-12  # absolute; for sums that should cancel out
 MAX_COLUMN_TRIALS = 10_000  # a column placed and compared counts as one
 
@@ -113,7 +115,7 @@ def strict_comparison(
     `row_order` says that only the order differs. Duplicates count. Column order counts:
     `column_order` says that some other order of the predicted columns makes the results equal.
     NULL equals NULL only. Integers equal equal floats; two numbers of which one is a float are
-    equal within 1e-9 relative or 1e-12 absolute, also through other values of the same column that
+    equal within 1e-11 relative or 1e-12 absolute, also through other values of the same column that
     lie between. Text equals equal text, never a number or a blob. Invalid UTF-8 is compared by its
     bytes. Two empty results are equal, whatever their columns.
 
@@ -163,8 +165,8 @@ def unmatched_row(
 def denotation_key(rows: Rows, order_matters: bool) -> str:
     """SHA-256 of the result, equal for results that agree: for votes and for removing duplicates.
 
-    Like `strict_comparison`, except that floats are rounded to nine digits, so two floats that are
-    almost equal may, rarely, fall on different sides.
+    Like `strict_comparison`, except that floats are rounded to eleven digits, so two floats that
+    are almost equal may, rarely, fall on different sides.
 
     >>> denotation_key([(1,), (2,)], False) == denotation_key([(2.0,), (1,)], False)
     True
@@ -181,7 +183,7 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, float):
         if value.is_integer() and abs(value) < 2**53:
             return int(value)
-        return {"float": f"{value:.9g}"}
+        return {"float": f"{value:.11g}"}
     return value
 
 

@@ -134,7 +134,7 @@ class _Prober:
         aggregates = [node for node in _own_nodes(select) if _is_aggregate(node)]
         if not group and not aggregates:
             return False
-        keys = [_resolved(key, select) for key in group.expressions] if group else []
+        keys = [_resolved(key, select) for key in group.expressions] if group else [exp.null()]
         if any(isinstance(projection, exp.Star) for projection in select.selects):
             return True
         bare = _bare_columns(select, keys)
@@ -351,8 +351,10 @@ def _group_probe(
     """A query that gives a row for each group in which a bare column differs."""
     probe = _without_output(select)
     probe.set("expressions", [exp.Literal.number(1)])
-    if keys:
-        probe.set("group", exp.Group(expressions=[key.copy() for key in keys]))
+    probe.set("group", exp.Group(expressions=[key.copy() for key in keys]))
+    having = select.args.get("having")
+    if having and any(column in bare for column in having.find_all(exp.Column)):
+        probe.set("having", None)  # it would pick groups by the very values that are open
     return probe.having(_differs_in_group(bare), copy=False)
 
 
@@ -370,8 +372,7 @@ def _extreme_probe(
     columns += [exp.alias_(extreme.this.copy(), "value"), exp.alias_(window, "extreme")]
     rows.set("expressions", columns)
     probe = exp.select("1").from_(rows.subquery("rows")).where("value IS extreme", dialect="sqlite")
-    if keys:
-        probe = probe.group_by(*(f"key_{i}" for i in range(len(keys))))
+    probe = probe.group_by(*(f"key_{i}" for i in range(len(keys))))
     return probe.having(_differs_in_group([exp.column(f"bare_{i}") for i in range(len(bare))]))
 
 

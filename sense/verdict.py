@@ -102,14 +102,16 @@ def judge_all(
         if not isinstance(result, WorkerFailure):
             yield result
             continue
-        parts = [unit._replace(predicted_sqls=())]
-        parts += [unit._replace(predicted_sqls=(sql,)) for sql in unit.predicted_sqls]
-        gold, *predictions = map_in_workers(judge_unit, parts, num_workers, max_seconds)
+        alone = [unit._replace(predicted_sqls=(sql,)) for sql in unit.predicted_sqls]
+        [gold] = map_in_workers(
+            judge_unit, [unit._replace(predicted_sqls=())], num_workers, max_seconds
+        )
         if isinstance(gold, WorkerFailure):
             lost = Judgement("unknown", f"gold_{gold.status}", "", dict.fromkeys(rules, 0))
-            yield gold.status, [lost] * len(unit.predicted_sqls)
+            yield gold.status, [lost] * len(alone)
         else:
-            yield gold[0], [_alone(prediction, rules) for prediction in predictions]
+            parts = map_in_workers(judge_unit, alone, num_workers, max_seconds)
+            yield gold[0], [_alone(part, rules) for part in parts]
 
 
 def execution_reward(

@@ -1,0 +1,193 @@
+"""What each rule says about order, duplicates, columns, NULL, floats and text."""
+
+import random
+from collections.abc import Callable
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sense.denotation import (
+    Row,
+    Rows,
+    bird_equal,
+    denotation_key,
+    order_matters,
+    spider_equal,
+    strict_comparison,
+    strict_equal,
+    unmatched_row,
+)
+
+VALUES = st.none() | st.integers(-3, 3) | st.sampled_from(["", "a", "1", "é", 0.5, 1.0, b"a"])
+RESULTS = st.integers(1, 3).flatmap(
+    lambda width: st.lists(st.tuples(*[VALUES] * width), min_size=1, max_size=8)
+)
+
+CASES: list[tuple[str, Rows, Rows, str, bool, bool, bool]] = [
+    # claim, gold, predicted, strict comparison with order, strict without, Spider without, BIRD
+    ("same rows", [(1,), (2,)], [(1,), (2,)], "equal", True, True, True),
+    ("other order", [(1,), (2,)], [(2,), (1,)], "row_order", True, True, True),
+    ("duplicate", [(1,), (1,)], [(1,)], "differs", False, False, True),
+    ("other duplicate", [(1,), (1,), (2,)], [(1,), (2,), (2,)], "differs", False, False, True),
+    ("column order", [(1, "a")], [("a", 1)], "column_order", False, True, False),
+    ("more columns", [(1,)], [(1, 2)], "differs", False, False, False),
+    ("both empty", [], [], "equal", True, True, True),
+    ("one empty", [(1,)], [], "differs", False, False, False),
+    ("NULL and NULL", [(None,)], [(None,)], "equal", True, True, True),
+    ("NULL and empty text", [(None,)], [("",)], "differs", False, False, False),
+    ("NULL and zero", [(None,)], [(0,)], "differs", False, False, False),
+    ("integer and equal float", [(1,)], [(1.0,)], "equal", True, True, True),
+    ("last bits of a float", [(0.1 + 0.2,)], [(0.3,)], "equal", True, False, False),
+    ("cancelled sum", [(0.0,)], [(1e-17,)], "equal", True, False, False),
+    ("rounded float", [(3.14159,)], [(3.14,)], "differs", False, False, False),
+    ("Julian days", [(2459000.5,)], [(2459000.501,)], "differs", False, False, False),
+    ("neighbouring integers", [(10**12,)], [(10**12 + 1,)], "differs", False, False, False),
+    ("number and text", [(1,)], [("1",)], "differs", False, False, False),
+    ("text and blob", [("a",)], [(b"a",)], "differs", False, False, False),
+    ("case of text", [("a",)], [("A",)], "differs", False, False, False),
+    ("infinity", [(float("inf"),)], [(float("inf"),)], "equal", True, True, True),
+    ("float beside text", [("a", 0.3)], [("a", 0.1 + 0.2)], "equal", True, False, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "ordered", "strict", "spider", "bird"),
+    [case[1:] for case in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_rules_differ_as_documented(
+    gold: Rows, predicted: Rows, ordered: str, strict: bool, spider: bool, bird: bool
+) -> None:
+    assert strict_comparison(gold, predicted, order_matters=True) == ordered
+    assert strict_equal(gold, predicted, order_matters=False) == strict
+    assert spider_equal(gold, predicted, order_matters=False) == spider
+    assert bird_equal(gold, predicted) == bird
+
+
+def test_tied_rows_may_come_in_any_order_and_others_not() -> None:
+    gold = [("a", 1), ("b", 1), ("c", 2)]
+    swapped_ties = [("b", 1), ("a", 1), ("c", 2)]
+    swapped_keys = [("c", 2), ("a", 1), ("b", 1)]
+    assert strict_comparison(gold, swapped_ties, True, tie_sizes=(2, 1)) == "equal"
+    assert strict_comparison(gold, swapped_keys, True, tie_sizes=(2, 1)) == "row_order"
+    assert strict_comparison(gold, swapped_ties, True, tie_sizes=None) == "row_order"
+
+
+def test_spider_sorts_rows_as_text_before_it_compares_them() -> None:
+    assert not spider_equal([(1, "1.")], [(1.0, "1.")], order_matters=True)
+    assert spider_equal([(1, "a")], [(1.0, "a")], order_matters=True)
+
+
+def test_spider_order_counts_only_where_gold_says_order_by() -> None:
+    assert spider_equal([(1,), (2,)], [(2,), (1,)], order_matters=False)
+    assert not spider_equal([(1,), (2,)], [(2,), (1,)], order_matters=True)
+
+
+def test_many_equal_columns_do_not_blow_up() -> None:
+    width = 40
+    rows = [tuple([i % 2] * width) for i in range(100)]
+    assert spider_equal(rows, rows, order_matters=False)
+    other = [(*row[:-1], 1 - row[-1]) for row in rows]
+    assert not spider_equal(rows, other, order_matters=False)
+    mixed = [tuple(random.Random(i).choices([0, 1], k=width)) for i in range(100)]
+    assert not spider_equal(mixed, rows, order_matters=False)
+
+
+def test_unmatched_row_counts_duplicates_and_ignores_last_bits() -> None:
+    assert unmatched_row([(1,), (1,)], [(1,)]) == ("gold", (1,))
+    assert unmatched_row([(1,)], [(1,), (2,)]) == ("predicted", (2,))
+    assert unmatched_row([(0.3,), (5,)], [(0.1 + 0.2,), (6,)]) == ("gold", (5,))
+    with pytest.raises(ValueError, match="same rows"):
+        unmatched_row([(1,)], [(1,)])
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT a FROM t ORDER BY a", True),
+        ("select a from t order  by a limit 1;", True),
+        ("SELECT a FROM t UNION SELECT a FROM u ORDER BY 1", True),
+        ("WITH x AS (SELECT 1) SELECT * FROM x ORDER BY 1", True),
+        ("SELECT a FROM t", False),
+        ("SELECT 'order by' FROM t", False),
+        ('SELECT "order by" FROM t -- ORDER BY a', False),
+        ("SELECT a FROM (SELECT a FROM t ORDER BY a LIMIT 3)", False),
+        ("WITH x AS (SELECT 1 ORDER BY 1) SELECT * FROM x", False),
+        ("SELECT rank() OVER (ORDER BY a) FROM t", False),
+        ("SELECT a FROM t WHERE b = 'unfinished order by", False),
+        ("", False),
+    ],
+)
+def test_order_matters_where_the_outermost_query_orders(sql: str, expected: bool) -> None:
+    assert order_matters(sql) == expected
+
+
+def test_key_agrees_with_the_comparison() -> None:
+    assert denotation_key([(1, "a"), (2, None)], False) == denotation_key(
+        [(2, None), (1.0, "a")], False
+    )
+    assert denotation_key([(0.1 + 0.2,)], False) == denotation_key([(0.3,)], False)
+    different: list[list[Row]] = [
+        [],
+        [(None,)],
+        [("",)],
+        [(0,)],
+        [("0",)],
+        [(b"0",)],
+        [(0.5,)],
+        [("blob",)],
+        [(0, 0)],
+        [(0,), (0,)],
+    ]
+    assert len({denotation_key(rows, False) for rows in different}) == len(different)
+    assert denotation_key([(1,), (2,)], True) != denotation_key([(2,), (1,)], True)
+
+
+UNORDERED: list[Callable[[Rows, Rows], bool]] = [
+    bird_equal,
+    lambda gold, predicted: spider_equal(gold, predicted, order_matters=False),
+    lambda gold, predicted: strict_equal(gold, predicted, order_matters=False),
+    lambda gold, predicted: denotation_key(gold, False) == denotation_key(predicted, False),
+]
+
+
+@pytest.mark.parametrize("equal", UNORDERED)
+@given(first=RESULTS, second=RESULTS, seed=st.integers(0, 99))
+def test_unordered_rules_are_reflexive_symmetric_and_blind_to_row_order(
+    equal: Callable[[Rows, Rows], bool], first: list[Row], second: list[Row], seed: int
+) -> None:
+    shuffled = random.Random(seed).sample(first, len(first))
+    assert equal(first, first)
+    assert equal(first, shuffled)
+    assert equal(first, second) == equal(second, first)
+
+
+@given(rows=RESULTS, seed=st.integers(0, 99))
+def test_ordered_rules_are_reflexive_and_imply_the_unordered_ones(
+    rows: list[Row], seed: int
+) -> None:
+    shuffled = random.Random(seed).sample(rows, len(rows))
+    for rule in (spider_equal, strict_equal):
+        assert rule(rows, rows, True)
+        if rule(rows, shuffled, True):
+            assert rule(rows, shuffled, False)
+
+
+@given(rows=RESULTS, seed=st.integers(0, 99))
+def test_spider_finds_every_column_order_and_strict_names_it(rows: list[Row], seed: int) -> None:
+    order = random.Random(seed).choice(list(permutations(range(len(rows[0])))))
+    permuted = [tuple(row[i] for i in order) for row in rows]
+    assert spider_equal(rows, permuted, order_matters=True)
+    assert strict_comparison(rows, permuted, order_matters=True) in (
+        "equal",
+        "column_order",
+        "row_order",
+    )
+
+
+@given(first=RESULTS, second=RESULTS)
+def test_strict_equality_implies_equal_keys(first: list[Row], second: list[Row]) -> None:
+    if strict_equal(first, second, order_matters=False):
+        assert denotation_key(first, False) == denotation_key(second, False)

@@ -1,0 +1,427 @@
+"""Verdicts with reasons and witnesses, the official scores beside them, and the reward."""
+
+import json
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import write_database
+
+from sense.execution import Limits
+from sense.official import spider_gold_text, spider_predicted_text
+from sense.verdict import Judgement, Unit, check_gold, execution_reward, judge, judge_all
+
+SPIDER_SYSTEMS = (
+    "c3_gpt35",
+    "codes_1b",
+    "codex_few_shot",
+    "dail_gpt4",
+    "dbgpt_lora",
+    "din_codex",
+    "gpt4_zero_shot",
+    "graphix",
+)
+BIRD_SYSTEMS = ("chatgpt", "codes_1b_evidence", "mini_gpt4", "mini_mixtral")
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+ONE_OPCODE_BOMB = "SELECT instr(zeroblob(9000000), zeroblob(4500000) || x'01')"
+
+
+def judged(path: Path, gold: str, predicted: str) -> Judgement:
+    _, [judgement] = judge(Unit((str(path),), gold, (predicted,)), limits=Limits(10_000_000))
+    return judgement
+
+
+@pytest.mark.parametrize(
+    ("gold", "status"),
+    [
+        ("SELECT name FROM city", "ok"),
+        ("SELECT count(*) FROM city", "ok"),
+        ("SELECT nope FROM city", "error"),
+        ("DELETE FROM city", "refused"),
+        (ENDLESS, "limit"),
+        ("SELECT name FROM city WHERE id > 99", "empty"),
+        ("SELECT max(population) FROM city WHERE id > 99", "empty"),
+        # which rows survive the cut
+        ("SELECT name FROM country ORDER BY population DESC LIMIT 1", "ok"),
+        ("SELECT name FROM country ORDER BY continent LIMIT 1", "order"),
+        ("SELECT continent FROM country ORDER BY continent LIMIT 1", "ok"),
+        ("SELECT name FROM country ORDER BY continent LIMIT 2", "ok"),
+        ("SELECT name FROM country ORDER BY continent LIMIT 99", "ok"),
+        ("SELECT name FROM country ORDER BY continent LIMIT 1 OFFSET 1", "order"),
+        ("SELECT name FROM country ORDER BY 1 LIMIT 2, 2", "ok"),
+        ("SELECT name FROM country LIMIT 1", "order"),
+        ("SELECT name FROM country LIMIT 6", "ok"),
+        ("SELECT continent FROM country GROUP BY continent ORDER BY count(*) DESC LIMIT 1", "ok"),
+        ("SELECT continent FROM country GROUP BY 1 ORDER BY count(*) LIMIT 1", "ok"),
+        ("SELECT continent, count(*) AS n FROM country GROUP BY 1 ORDER BY n DESC LIMIT 2", "ok"),
+        ("SELECT country_code FROM city GROUP BY 1 ORDER BY count(*) LIMIT 1", "order"),
+        ("SELECT DISTINCT continent FROM country ORDER BY continent DESC LIMIT 1", "ok"),
+        ("SELECT DISTINCT continent FROM country ORDER BY population DESC LIMIT 1", "order"),
+        ("SELECT code FROM country UNION SELECT name FROM city ORDER BY code LIMIT 3", "ok"),
+        (
+            "SELECT continent FROM country UNION ALL SELECT 'Asia' ORDER BY 1 LIMIT 3",
+            "ok",
+        ),
+        (
+            "SELECT name FROM city WHERE country_code = "
+            "(SELECT code FROM country ORDER BY population DESC LIMIT 1)",
+            "ok",
+        ),
+        (
+            "SELECT name FROM city WHERE country_code = "
+            "(SELECT code FROM country ORDER BY continent LIMIT 1)",
+            "order",
+        ),
+        (
+            "WITH big AS (SELECT code FROM country WHERE population > 10000000) SELECT name FROM "
+            "city WHERE country_code IN (SELECT code FROM big ORDER BY code LIMIT 1)",
+            "ok",
+        ),
+        (
+            "SELECT name, (SELECT t.name FROM city t WHERE t.country_code = code ORDER BY "
+            "population LIMIT 1) FROM country",
+            "order",
+        ),
+        # which row a bare column comes from
+        ("SELECT name, count(*) FROM country GROUP BY code", "ok"),
+        ("SELECT name, count(*) FROM country GROUP BY continent", "bare_column"),
+        ("SELECT continent AS c, count(*) FROM country GROUP BY c", "ok"),
+        ("SELECT upper(continent), count(*) FROM country GROUP BY upper(continent)", "ok"),
+        ("SELECT name, max(population) FROM country", "ok"),
+        ("SELECT name, max(population) FROM country GROUP BY continent", "ok"),
+        ("SELECT name, max(continent) FROM country", "ok"),
+        ("SELECT name, min(continent) FROM country", "bare_column"),
+        ("SELECT continent, count(*) FROM country WHERE continent = 'Asia'", "ok"),
+        ("SELECT name, avg(population) FROM country", "bare_column"),
+        ("SELECT name, min(population), max(population) FROM country", "bare_column"),
+        ("SELECT * FROM country GROUP BY continent", "bare_column"),
+        ("SELECT continent FROM country GROUP BY continent ORDER BY name", "bare_column"),
+        ("SELECT continent FROM country GROUP BY 1 HAVING population > 300000", "bare_column"),
+        ("SELECT continent, count(*) AS n FROM country GROUP BY 1 HAVING n > 1", "ok"),
+        (
+            "SELECT T1.name FROM country AS T1 JOIN city AS T2 ON T1.code = T2.country_code "
+            "GROUP BY T1.code HAVING count(*) > 1",
+            "ok",
+        ),
+        ("SELECT name, rank() OVER (ORDER BY id) FROM city", "ok"),
+        # clock and state
+        ("SELECT name FROM city WHERE date('now') > '2000-01-01'", "time"),
+        ("SELECT current_date", "time"),
+        ("SELECT date()", "time"),
+        ("SELECT random() FROM city", "random"),
+        ("SELECT 'random(' || name FROM city", "ok"),
+        ("SELECT name FROM city WHERE name <> 'current_date'", "ok"),
+    ],
+)
+def test_gold_judges_only_where_its_result_is_defined_and_not_empty(
+    world: Path, gold: str, status: str
+) -> None:
+    assert check_gold(world, gold, Limits(max_steps=1_000_000)).status == status
+
+
+def test_gold_knows_which_rows_tie(world: Path) -> None:
+    check = check_gold(world, "SELECT name FROM country ORDER BY continent")
+    assert check.order_matters
+    assert check.tie_sizes == (2, 3, 1)
+    check = check_gold(world, "SELECT name FROM country ORDER BY continent LIMIT 2, 3")
+    assert check.tie_sizes == (3,)
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "verdict", "reason", "witness"),
+    [
+        ("SELECT count(*) FROM city", "SELECT count(id) FROM city;", "correct", "equal", None),
+        ("SELECT id FROM city", "SELECT id FROM city ORDER BY 1 DESC", "correct", "equal", None),
+        (
+            "SELECT name FROM country WHERE continent = 'Africa'",
+            "SELECT name FROM country WHERE population < 100000",
+            "incorrect",
+            "differs",
+            {"only_in": "gold", "row": ["Nigeria"], "gold_rows": 2, "predicted_rows": 1},
+        ),
+        (
+            "SELECT continent FROM country",
+            "SELECT DISTINCT continent FROM country",
+            "incorrect",
+            "differs",
+            {"only_in": "gold", "row": ["Asia"], "gold_rows": 6, "predicted_rows": 3},
+        ),
+        (
+            "SELECT name FROM country",
+            "SELECT name, code FROM country",
+            "incorrect",
+            "differs",
+            {
+                "only_in": "gold",
+                "row": ["China"],
+                "gold_rows": 6,
+                "predicted_rows": 6,
+                "gold_columns": 1,
+                "predicted_columns": 2,
+            },
+        ),
+        (
+            "SELECT name FROM country ORDER BY population",
+            "SELECT name FROM country ORDER BY population DESC",
+            "incorrect",
+            "row_order",
+            {"row_number": 1, "gold": ["Seychelles"], "predicted": ["China"]},
+        ),
+        (
+            "SELECT name FROM country ORDER BY continent",
+            "SELECT name FROM country ORDER BY continent, name DESC",
+            "correct",
+            "equal",
+            None,
+        ),
+        (
+            "SELECT DISTINCT name FROM city ORDER BY country_code, id",
+            "SELECT DISTINCT name FROM city ORDER BY country_code DESC, id DESC",
+            "unknown",
+            "row_order",
+            {"row_number": 1, "gold": ["Shanghai"], "predicted": ["Victoria"]},
+        ),
+        (
+            "SELECT name, code FROM country",
+            "SELECT code, name FROM country",
+            "unknown",
+            "column_order",
+            {"row_number": 1, "gold": ["China", "CHN"], "predicted": ["CHN", "China"]},
+        ),
+        (
+            "SELECT name FROM city",
+            "SELECT nme FROM city",
+            "incorrect",
+            "error",
+            {"error": "no such column: nme"},
+        ),
+        (
+            "SELECT name FROM city",
+            "DELETE FROM city",
+            "incorrect",
+            "refused",
+            {"error": "only reading is allowed, not DELETE city"},
+        ),
+        (
+            "SELECT name FROM city",
+            ENDLESS,
+            "unknown",
+            "limit",
+            {"error": "more than 10,000,000 steps"},
+        ),
+        ("SELECT name FROM city", "SELECT random()", "unknown", "random", None),
+        ("SELECT id FROM city WHERE id > 99", "SELECT x FROM city", "unknown", "gold_empty", None),
+        ("SELECT name FROM country LIMIT 1", "SELECT 'China'", "unknown", "gold_order", None),
+        ("SELECT nope FROM city", "SELECT nope FROM city", "unknown", "gold_error", None),
+        (
+            "SELECT x'00ff', 1e999, name FROM city WHERE id = 1",
+            "SELECT NULL, 1, 2",
+            "incorrect",
+            "differs",
+            {
+                "only_in": "gold",
+                "row": ["x'00ff'", "inf", "Shanghai"],
+                "gold_rows": 1,
+                "predicted_rows": 1,
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_verdict_has_its_reason_and_witness(
+    world: Path,
+    gold: str,
+    predicted: str,
+    verdict: str,
+    reason: str,
+    witness: dict[str, Any] | None,
+) -> None:
+    judgement = judged(world, gold, predicted)
+    assert judgement[:2] == (verdict, reason)
+    assert (json.loads(judgement.witness) if judgement.witness else None) == witness
+    assert judgement.scores == {"strict": int(verdict == "correct")}
+
+
+@pytest.fixture
+def instances(tmp_path: Path) -> tuple[str, ...]:
+    """Four databases of one schema: empty, one row, ties, and a telling one."""
+    scripts = {
+        "empty": "",
+        "one": "INSERT INTO t VALUES (1, 'x');",
+        "ties": "INSERT INTO t VALUES (1, 'x'), (1, 'y');",
+        "telling": "INSERT INTO t VALUES (1, 'x'), (2, 'y');",
+    }
+    return tuple(
+        str(write_database(tmp_path / f"{name}.sqlite", "CREATE TABLE t(a, b);" + script))
+        for name, script in scripts.items()
+    )
+
+
+def test_prediction_must_be_right_wherever_gold_can_judge(instances: tuple[str, ...]) -> None:
+    unit = Unit(
+        instances,
+        "SELECT b FROM t ORDER BY a DESC LIMIT 1",
+        ("SELECT b FROM t", "SELECT max(b) FROM t", "SELECT b FROM t ORDER BY a DESC LIMIT 1"),
+    )
+    status, (all_rows, null_row, same) = judge(unit)
+    assert status == "ok"
+    assert (all_rows.verdict, json.loads(all_rows.witness)["database"]) == (
+        "incorrect",
+        "telling.sqlite",
+    )
+    # max(b) of the empty table is a row with NULL, gold gives none: an empty gold can refute
+    assert (null_row.verdict, json.loads(null_row.witness)["database"]) == (
+        "incorrect",
+        "empty.sqlite",
+    )
+    assert same.verdict == "correct"
+
+
+def test_gold_that_judges_nowhere_leaves_all_unknown(instances: tuple[str, ...]) -> None:
+    status, judgements = judge(Unit(instances[:1], "SELECT b FROM t", ("SELECT b FROM t", "x")))
+    assert status == "empty"
+    assert [j[:2] for j in judgements] == [("unknown", "gold_empty")] * 2
+
+
+def test_official_rules_stand_beside_the_verdict(world: Path) -> None:
+    gold = "SELECT DISTINCT continent, 1 FROM country"
+    predicted = "SELECT 1, continent FROM country"
+    _, [judgement] = judge(
+        Unit((str(world),), gold, (predicted,)), rules=("spider", "bird", "strict")
+    )
+    assert judgement.verdict == "incorrect"
+    assert judgement.scores == {"spider": 1, "bird": 0, "strict": 0}
+
+
+@pytest.mark.parametrize(
+    ("sql", "text"),
+    [
+        ("SELECT DISTINCT a FROM t", "SELECT  a FROM t"),
+        ("select count(distinct a) from t;", "select count( a) from t"),
+        ("SELECT 'distinct' FROM \"distinct\"", "SELECT 'distinct' FROM \"distinct\""),
+        ("SELECT a FROM t WHERE b > = 1 AND c ! = 2", "SELECT a FROM t WHERE b >= 1 AND c != 2"),
+        ("SELECT YEAR ( CURDATE ( ) ) - a FROM t", "SELECT 2020- a FROM t"),
+        ("SELECT 1; SELECT 2", "SELECT 1"),
+        ("SELECT a\tFROM t\r\n", "SELECT a FROM t"),
+        ("SELECT 'unfinished", "SELECT 'unfinished"),
+    ],
+)
+def test_spider_text_has_the_quirks_of_the_official_one(sql: str, text: str) -> None:
+    assert spider_gold_text(sql) == text
+    assert spider_predicted_text(sql) == text
+
+
+def test_spider_replaces_value_in_predictions_only() -> None:
+    assert spider_gold_text("SELECT value FROM t") == "SELECT value FROM t"
+    assert spider_predicted_text("SELECT value FROM t") == "SELECT 1 FROM t"
+
+
+@pytest.mark.slow
+def test_units_are_judged_in_order_and_only_the_stuck_prediction_is_lost(world: Path) -> None:
+    gold = "SELECT count(*) FROM city"
+    units = [
+        Unit((str(world),), gold, ("SELECT 8", "SELECT 9")),
+        Unit((str(world),), gold, ("SELECT 8", ONE_OPCODE_BOMB, "SELECT 7")),
+        Unit((str(world),), ONE_OPCODE_BOMB, ("SELECT 8",)),
+        Unit((str(world),), gold, ()),
+        Unit((str(world),), gold, ("SELECT 7",)),
+    ]
+    limits = Limits(max_seconds=0.5)
+    results = list(judge_all(units, rules=("strict", "bird"), limits=limits, num_workers=1))
+    assert [status for status, _ in results] == ["ok", "ok", "limit", "ok", "ok"]
+    assert [[j.reason for j in judgements] for _, judgements in results] == [
+        ["equal", "differs"],
+        ["equal", "limit", "differs"],
+        ["gold_limit"],
+        [],
+        ["differs"],
+    ]
+    assert results[1][1][1].scores == {"strict": 0, "bird": 0}
+
+
+def test_judging_here_and_in_workers_agrees(world: Path) -> None:
+    units = [Unit((str(world),), f"SELECT {i} FROM city", ("SELECT 1",)) for i in range(20)]
+    assert list(judge_all(units, num_workers=0)) == list(judge_all(units, num_workers=2))
+
+
+def test_reward_reads_completions_of_both_forms_and_skips_what_gold_cannot_judge(
+    world: Path,
+) -> None:
+    completions = [
+        [{"role": "assistant", "content": "```sql\nSELECT count(*) FROM city;\n```"}],
+        [{"role": "assistant", "content": "SELECT 7"}],
+        "SELECT count(*) FROM city",
+        "I do not know.",
+    ]
+    gold = ["SELECT count(*) FROM city"] * 2 + ["SELECT * FROM city WHERE id > 99"]
+    gold += ["SELECT count(*) FROM city"]
+    rewards = execution_reward(
+        completions=completions,
+        db_id=["world"] * 4,
+        sql=gold,
+        databases=str(world.parent),
+        num_workers=0,
+        prompts=["unused"] * 4,
+        trainer_state=None,
+    )
+    assert rewards == [1.0, 0.0, None, 0.0]
+
+
+def _judge_all_at_once(
+    path_of: dict[str, str], rows: list[dict[str, Any]], rule: str
+) -> list[tuple[str, Judgement]]:
+    units = [Unit((path_of[row["db_id"]],), row["gold"], (row["pred"],)) for row in rows]
+    results = judge_all(units, rules=(rule, "strict"), num_workers=os.cpu_count() or 1)  # type: ignore[arg-type]
+    return [(status, judgement) for status, [judgement] in results]
+
+
+@pytest.fixture(scope="session")
+def spider_paths(shared_data: Path) -> dict[str, str]:
+    folder = shared_data / "spider" / "database"
+    return {path.stem: str(path) for path in folder.glob("*/*.sqlite")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", SPIDER_SYSTEMS)
+def test_spider_score_agrees_with_the_official_evaluator_on_every_question(
+    shared_data: Path, spider_paths: dict[str, str], system: str
+) -> None:
+    folder = shared_data / "predictions"
+    rows = [json.loads(line) for line in (folder / f"{system}.jsonl").open()]
+    official = json.loads((folder / "verdicts" / f"{system}.all.json").read_text())["exec"]
+    results = _judge_all_at_once(spider_paths, rows, "spider")
+    ours = [judgement.scores["spider"] for _, judgement in results]
+    assert [row["idx"] for row, a, b in zip(rows, ours, official, strict=True) if a != b] == []
+
+
+@pytest.mark.parametrize("system", BIRD_SYSTEMS)
+def test_bird_score_agrees_with_the_official_evaluator_on_every_question(
+    shared_data: Path, system: str
+) -> None:
+    folder = shared_data / "bird"
+    rows = [json.loads(line) for line in (folder / f"{system}.jsonl").open()]
+    official = json.loads((folder / "verdicts" / f"{system}.json").read_text())["ex"]
+    paths = {"superhero": str(folder / "database" / "superhero" / "superhero.sqlite")}
+    results = _judge_all_at_once(paths, rows, "bird")
+    ours = [judgement.scores["bird"] for _, judgement in results]
+    assert [row["idx"] for row, a, b in zip(rows, ours, official, strict=True) if a != b] == []
+
+
+@pytest.mark.slow
+def test_gold_wins_against_itself_on_all_of_spider_dev(
+    shared_data: Path, spider_paths: dict[str, str]
+) -> None:
+    rows = json.loads((shared_data / "spider" / "dev.json").read_text())
+    units = [Unit((spider_paths[r["db_id"]],), r["query"], (r["query"],)) for r in rows]
+    start = time.process_time()
+    statuses: Counter[str] = Counter()
+    for unit in units:
+        status, [judgement] = judge(unit, rules=("spider", "bird", "strict"))
+        statuses[status] += 1
+        assert judgement.scores["spider"] == 1, unit
+        assert judgement.scores["bird"] == 1, unit
+        assert judgement.verdict == ("correct" if status == "ok" else "unknown"), unit
+    assert statuses == {"ok": 922, "empty": 53, "order": 50, "bare_column": 9}
+    assert time.process_time() - start < 30
