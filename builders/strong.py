@@ -12,22 +12,38 @@ Time:      about 200 examples a second on 2 cores with the grammar.
 
     python builders/strong.py --teacher grammar --databases DIR --num-examples 20000 --out DIR
     python builders/strong.py --teacher grammar --invent 300 --num-examples 30000 --out DIR
+    python builders/strong.py --teacher openai --base-url URL --model NAME --few-shot SPIDER_DIR \
+        --num-examples 1000 --price-in 2.5 --price-out 10 --max-cost 20 --out DIR
+
+The key of a server is read from OPENAI_API_KEY, for servers of Hugging Face from HF_TOKEN.
 """
 
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sense.card import DatasetText
+from sense.chat import CONCURRENCY, Chat, Prices
 from sense.command import run_script
 from sense.database import database_paths
-from sense.example import HARDNESS_LEVELS, database_features, example_features
-from sense.facts import Input, collect_facts, print_outcome
+from sense.example import HARDNESS_LEVELS, content_id, database_features, example_features
+from sense.facts import Facts, Funnel, Input, collect_facts, print_outcome, text_table
 from sense.journal import Journal
+from sense.license import check_license
 from sense.prompt import CONTRACTS
+from sense.proposal import (
+    Job,
+    ProposalSet,
+    Teaching,
+    answered,
+    make_proposals,
+    plan_round,
+)
 from sense.release import check_output, check_push, push_folder, work_folder, write_dataset
+from sense.server import Server
 from sense.splits import SPLITS, Split
 from sense.strong import (
     Database,
@@ -37,69 +53,181 @@ from sense.strong import (
     given_databases,
     invented_databases,
     make_examples,
+    unusable_databases,
 )
+from sense.teacher import LEVELS, read_shots
+
+FEATURES = {"default": example_features, "databases": database_features}
+PLACES = ("out", "push", "num_workers", "databases", "few_shot", "base_url", "preview")
+MONEY = ("max_cost", "price_in", "price_out", "concurrency")
 
 
 def main() -> None:
     arguments = parse_arguments()
     check_output(arguments.out)
+    if arguments.license:
+        check_license(arguments.license)
     if arguments.push:
         check_push(arguments.push)
-    build_with_grammar(arguments)
+    build = build_with_grammar if arguments.teacher == "grammar" else build_with_model
+    facts = build(arguments)
+    if facts is None:
+        return
+    commit = push_folder(arguments.out, arguments.push, "dataset") if arguments.push else ""
+    print_outcome(arguments.out, facts, commit)
+    missing = [
+        (f"{split}/{level}", num)
+        for split in ("", *SPLITS)
+        for level, num in facts.counts.get(f"missing_{split}".rstrip("_"), {}).items()
+    ]
+    if missing:
+        print("\nFewer examples were found than were asked for:")
+        print(text_table([("missing", "examples"), *missing]))
 
 
-def build_with_grammar(arguments: argparse.Namespace) -> None:
+def build_with_grammar(arguments: argparse.Namespace) -> Facts:
     """Examples over given or invented databases, sampled and worded by the grammar."""
     started = time.monotonic()
-    settings = run_settings(arguments)
-    totals: dict[Split, int] = {
-        "train": arguments.num_examples - arguments.num_test,
-        "test": arguments.num_test,
-    }
-    levels = dict(zip(HARDNESS_LEVELS, arguments.levels, strict=True))
+    paths = database_paths(arguments.databases) if arguments.databases else {}
+    faults = unusable_databases(paths) if paths else {}
+    for db_id, fault in faults.items():
+        print(f"left out: {paths.pop(db_id)} ({fault})", flush=True)
+    sizes = [f"{db_id} {path.stat().st_size}" for db_id, path in paths.items()]
+    settings = run_settings(arguments) | {"databases_digest": content_id(*sizes)}
     work = work_folder(arguments.out)
     with Journal(work / "journal.jsonl", settings) as journal:
-        databases = find_or_invent(arguments, work / "databases")
-        strong = StrongSet(totals, levels, journal)
+        databases = find_or_invent(arguments, paths, work / "databases")
+        strong = StrongSet(example_totals(arguments), level_shares(arguments), journal)
         contract = CONTRACTS[arguments.contract]
         make_examples(strong, databases, contract, arguments.seed, arguments.num_workers)
-        seconds = time.monotonic() - started
+        faults |= strong.faults
+        used = [database for database in databases if database.db_id in strong.digests]
+        if not used:
+            raise RuntimeError(
+                f"the {len(databases):,} databases gave no example: "
+                f"{reasons(strong.funnel)}; give databases with more tables and rows"
+            )
+        left_out = {f"{db_id} {fault}": 1 for db_id, fault in faults.items()}
+        missing: dict[str, dict[str, int]] = {
+            f"missing_{split}": {
+                str(level): num for level, num in strong.missing[split].items() if num
+            }
+            for split in SPLITS
+        }
         facts = collect_facts(
             "builders/strong.py",
             seed=arguments.seed,
             settings=settings,
-            inputs=[Input(source_name(arguments), kind="databases", license=databases[0].license)],
-            funnels=[strong.funnel],
-            counts={
-                f"missing_{split}": {
-                    level: num for level, num in strong.missing[split].items() if num
-                }
-                for split in SPLITS
+            inputs=[Input(source_name(arguments), kind="databases", license=used[0].license)],
+            funnels=[database_funnel(databases, used, faults), strong.funnel],
+            counts={**missing, "databases_left_out": left_out},
+            seconds=time.monotonic() - started,
+        )
+        return write_dataset(
+            arguments.out,
+            {
+                "default": {split: strong.rows(split) for split in SPLITS},
+                "databases": {"train": database_rows(used, strong.digests, "grammar")},
             },
-            seconds=seconds,
+            {config: features() for config, features in FEATURES.items()},
+            facts,
+            grammar_text(arguments, used),
+            database_files(used),
+        )
+
+
+def build_with_model(arguments: argparse.Namespace) -> Facts | None:
+    """Examples proposed by a strong model, each over its own database; None for a preview."""
+    started = time.monotonic()
+    server = Server(arguments.model, arguments.base_url)
+    teaching = Teaching(
+        shots=read_shots(arguments.few_shot, arguments.seed),
+        temperature=arguments.temperature,
+        max_tokens=arguments.max_tokens,
+        contract=CONTRACTS[arguments.contract],
+        license=arguments.license,
+        seed=arguments.seed,
+    )
+    settings = run_settings(arguments) | {"shots_digest": content_id(*map(repr, teaching.shots))}
+    work = work_folder(arguments.out)
+    with (
+        Journal(work / "replies.jsonl", {"model": arguments.model}) as replies,
+        Journal(work / "journal.jsonl", settings) as journal,
+    ):
+        chat = Chat(
+            server,
+            replies,
+            prices=Prices(arguments.price_in, arguments.price_out),
+            max_cost=arguments.max_cost,
+            concurrency=arguments.concurrency,
+        )
+        found = ProposalSet(arguments.num_examples, level_shares(arguments), journal)
+        if arguments.preview:
+            tasks = plan_round(0, found, teaching)[: arguments.preview]
+            for job in answered(tasks, chat, teaching, journal, arguments.num_workers):
+                print(previewed(job, journal[job.task.key]))
+            print(text_table([("use of the model", "amount"), *shown_usage(chat)]))
+            return None
+        make_proposals(found, chat, teaching, arguments.num_workers)
+        if not found.num_kept:
+            raise RuntimeError(
+                f"{arguments.model} gave no example: {reasons(found.funnel)}; look at its answers "
+                "with --preview 5, raise --max-cost or choose a stronger model"
+            )
+        found.divide(arguments.num_test, arguments.seed)
+        facts = collect_facts(
+            "builders/strong.py",
+            seed=arguments.seed,
+            settings=settings,
+            inputs=[
+                Input(arguments.model, kind="model"),
+                Input(Path(arguments.few_shot).name, kind="few-shot examples"),
+            ],
+            funnels=[found.funnel],
+            counts={
+                "missing": {level: num for level, num in found.missing.items() if num > 0},
+                "domains": dict(found.domains.most_common()),
+            },
+            usage=chat.usage(),
+            seconds=time.monotonic() - started,
         )
         facts = write_dataset(
             arguments.out,
             {
-                "default": {split: strong.rows(split) for split in SPLITS},
-                "databases": {"train": database_rows(databases, "grammar")},
+                "default": {split: found.rows(split) for split in SPLITS},
+                "databases": {"train": found.database_rows()},
             },
-            {"default": example_features(), "databases": database_features()},
+            {config: features() for config, features in FEATURES.items()},
             facts,
-            dataset_text(arguments, databases),
-            database_files(databases),
+            model_text(arguments),
         )
-    commit = push_folder(arguments.out, arguments.push, "dataset") if arguments.push else ""
-    print_outcome(arguments.out, facts, commit)
-    num_kept = sum(len(kept) for kept in strong.kept.values())
-    print(f"{num_kept / seconds:,.0f} examples per second over {len(databases):,} databases")
+    print(text_table([("use of the model", "amount"), *shown_usage(chat)]))
+    if chat.is_spent:
+        print(f"stopped: --max-cost {arguments.max_cost:g} was reached, what was done is kept")
+    return facts
 
 
-def find_or_invent(arguments: argparse.Namespace, folder: Path) -> list[Database]:
+def previewed(job: Job, result: dict[str, Any]) -> str:
+    """A request and its answer for a person to judge."""
+    outcome = result["reject_reason"] or f"good, measured hardness: {result['row']['hardness']}"
+    answer = job.reply.choices[0].text if job.reply.choices else job.reply.error
+    title = f"=== answer {job.task.number + 1}, level {job.task.level}: {outcome}"
+    return f"{title}\n{answer.strip()}\n"
+
+
+def shown_usage(chat: Chat) -> list[tuple[str, int | str]]:
+    return [
+        (name, f"{value:,.4f}" if isinstance(value, float) else value)
+        for name, value in chat.usage().items()
+    ]
+
+
+def find_or_invent(
+    arguments: argparse.Namespace, paths: dict[str, Path], folder: Path
+) -> list[Database]:
     """The databases of the run; invented ones are built in `folder`."""
     test_share = arguments.num_test / arguments.num_examples
-    if arguments.databases:
-        paths = database_paths(arguments.databases)
+    if paths:
         return given_databases(paths, arguments.license, test_share, arguments.seed)
     folder.mkdir(exist_ok=True)
     return invented_databases(
@@ -112,20 +240,57 @@ def find_or_invent(arguments: argparse.Namespace, folder: Path) -> list[Database
     )
 
 
+def database_funnel(
+    databases: Sequence[Database], used: Sequence[Database], faults: dict[str, str]
+) -> Funnel:
+    """What became of each database: left out with its fault, without examples, or used."""
+    funnel = Funnel("databases", unit="databases")
+    used_ids = {database.db_id for database in used}
+    db_ids = {database.db_id for database in databases} | faults.keys()
+    for db_id in sorted(db_ids):
+        if db_id in used_ids:
+            funnel.keep()
+        else:
+            funnel.drop(faults.get(db_id, "no_example"))
+    return funnel
+
+
+def reasons(funnel: Funnel) -> str:
+    """Why a step dropped what it read, the most frequent first."""
+    dropped = sorted(funnel.dropped.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{reason} {num:,}" for reason, num in dropped) or "nothing was read"
+
+
 def source_name(arguments: argparse.Namespace) -> str:
     return Path(arguments.databases).name if arguments.databases else "sense/domains.yaml"
 
 
+def example_totals(arguments: argparse.Namespace) -> dict[Split, int]:
+    num_train = arguments.num_examples - arguments.num_test
+    return {"train": num_train, "test": arguments.num_test}
+
+
+def level_shares(arguments: argparse.Namespace) -> dict[Any, float]:
+    return dict(zip(level_names(arguments.teacher), arguments.levels, strict=True))
+
+
+def level_names(teacher: str) -> tuple[str, ...]:
+    return HARDNESS_LEVELS if teacher == "grammar" else LEVELS
+
+
 def run_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The arguments that decide the rows."""
-    left_out = ("out", "push", "num_workers", "databases")
-    settings = {name: value for name, value in vars(arguments).items() if name not in left_out}
+    settings = {
+        name: value
+        for name, value in vars(arguments).items()
+        if name not in (*PLACES, *MONEY) and value is not None
+    }
     return {**settings, "prompt_hash": CONTRACTS[arguments.contract].hash}
 
 
-def dataset_text(arguments: argparse.Namespace, databases: list[Database]) -> DatasetText:
-    license = databases[0].license
-    where = "invented databases" if arguments.invent else "given databases"
+def grammar_text(arguments: argparse.Namespace, databases: list[Database]) -> DatasetText:
+    is_single = len(databases) == 1
+    made = "invented and filled with rows" if arguments.invent else "given, used as they are"
     return DatasetText(
         pretty_name="SENSE strong data",
         summary=(
@@ -133,10 +298,9 @@ def dataset_text(arguments: argparse.Namespace, databases: list[Database]) -> Da
             "models. Every query was executed on its database and returned a result that says "
             "something."
         ),
-        license=license,
+        license=databases[0].license,
         steps=(
-            f"Databases: {len(databases):,} {where}; tables without rows were filled with rows "
-            "that obey the declared constraints.",
+            f"Databases: {len(databases):,}, {made}.",
             "SQL: sampled from the schema and the data at a requested hardness, which was then "
             "measured on the query.",
             "Questions: worded from the same meaning as the SQL, in several styles.",
@@ -148,7 +312,37 @@ def dataset_text(arguments: argparse.Namespace, databases: list[Database]) -> Da
             "The SQL stays within the grammar's patterns.",
         ),
         repo_id=arguments.push or "",
-        split_by="sql_template" if len(databases) == 1 else "db_id",
+        split_by="sql_template" if is_single and not databases[0].split else "db_id",
+    )
+
+
+def model_text(arguments: argparse.Namespace) -> DatasetText:
+    return DatasetText(
+        pretty_name="SENSE strong data",
+        summary=(
+            "Databases, questions and SQL proposed by a strong language model, for supervised "
+            "fine-tuning of text-to-SQL models. Every query was executed on its database and "
+            "returned a result that says something."
+        ),
+        license=arguments.license,
+        steps=(
+            f"Requests: {arguments.model} was shown two examples drawn at random and asked for one "
+            "domain, schema, question and query at a level, away from domains that are common.",
+            "Databases: each proposed schema was built and filled with generated rows, among them "
+            "the values that its query looks for.",
+            "Checks: each query runs, gives a result that is neither empty nor all zeros, and is "
+            "defined: no tie at a cut, no bare column in a group. Its hardness was measured.",
+            "Repetitions of a question, of a query in its domain, and of the examples that were "
+            "shown were dropped.",
+        ),
+        faults=(
+            f"The terms of use of {arguments.model} apply to these rows as well: make sure that "
+            "they allow what you train.",
+            "No person checked that the queries answer their questions.",
+            "The rows of the databases are generated and mean nothing.",
+        ),
+        repo_id=arguments.push or "",
+        split_by="db_id",
     )
 
 
@@ -157,46 +351,88 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--teacher", choices=["grammar"], default="grammar")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--databases", metavar="DIR", help="folder of SQLite files")
-    source.add_argument("--invent", metavar="N", type=int, help="number of databases to invent")
-    add(
-        "--invented-names",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="share of the training schemas' words that become made-up words (default 0)",
-    )
+    add("--teacher", choices=["grammar", "openai"], default="grammar")
     add("--num-examples", type=int, required=True, help="examples in all, the test split included")
     add("--num-test", type=int, help="examples of the test split (default: 5 %%)")
     add(
         "--levels",
         type=share_list,
-        default="1,1,1,1",
         metavar="E,M,H,X",
-        help="shares of easy, medium, hard and extra (default: equal)",
+        help="shares of easy, medium, hard and extra, the last for the grammar only "
+        "(default: equal)",
     )
     add("--contract", choices=sorted(CONTRACTS), default="default", help="prompt contract")
-    add("--license", default="unknown", help="licence of the given databases, as the Hub spells it")
+    add("--license", default="unknown", help="licence of the databases or the teacher's answers")
     add("--seed", type=int, default=0)
     add("--num-workers", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
     add("--out", required=True, metavar="DIR", help="folder to write; must not exist")
     add("--push", metavar="OWNER/NAME", help="also publish it on the Hub, in one commit")
+    grammar = parser.add_argument_group("teacher grammar").add_argument
+    grammar("--databases", metavar="DIR", help="folder of SQLite files")
+    grammar("--invent", metavar="N", type=int, help="number of databases to invent instead")
+    grammar(
+        "--invented-names",
+        type=float,
+        metavar="SHARE",
+        help="share of the training schemas' words that become made-up words (default 0)",
+    )
+    model = parser.add_argument_group("teacher openai").add_argument
+    model("--base-url", metavar="URL", help="address of the server, as http://localhost:8000/v1")
+    model("--model", help="the server's name for the model")
+    model("--few-shot", metavar="SOURCE", help="Spider folder, or folder or Hub id of examples")
+    model("--temperature", type=float, help="of the answers (default 1)")
+    model("--max-tokens", type=int, help="of one answer (default 2048)")
+    model("--concurrency", type=int, default=CONCURRENCY, help="requests in flight (default 8)")
+    model("--price-in", type=float, default=0.0, help="dollars per million prompt tokens")
+    model("--price-out", type=float, default=0.0, help="dollars per million completion tokens")
+    model("--max-cost", type=float, default=0.0, help="dollars to spend at most (default: any)")
+    model("--preview", type=int, metavar="N", help="show N answers and write no dataset")
     arguments = parser.parse_args()
-    if arguments.num_test is None:
-        arguments.num_test = arguments.num_examples // 20
-    if not 0 <= arguments.num_test < arguments.num_examples:
-        parser.error(
-            f"--num-test {arguments.num_test} must be below --num-examples {arguments.num_examples}"
-        )
+    fault = check_arguments(arguments)
+    if fault:
+        parser.error(fault)
     return arguments
 
 
+def check_arguments(arguments: argparse.Namespace) -> str:
+    """Fills in defaults that depend on others; what is wrong, or ""."""
+    is_grammar = arguments.teacher == "grammar"
+    names = level_names(arguments.teacher)
+    arguments.levels = arguments.levels or [1.0] * len(names)
+    if arguments.num_test is None:
+        arguments.num_test = arguments.num_examples // 20
+    if is_grammar:
+        arguments.invented_names = arguments.invented_names or 0.0
+        given = ["base_url", "model", "few_shot", "preview"]
+    else:
+        arguments.temperature = 1.0 if arguments.temperature is None else arguments.temperature
+        arguments.max_tokens = arguments.max_tokens or 2_048
+        given = ["databases", "invent", "invented_names"]
+    foreign = [f"--{name.replace('_', '-')}" for name in given if getattr(arguments, name)]
+    if foreign:
+        return f"{', '.join(foreign)} cannot go with --teacher {arguments.teacher}"
+    if is_grammar and bool(arguments.databases) == bool(arguments.invent):
+        return "--teacher grammar needs either --databases DIR or --invent N"
+    if not is_grammar and not (arguments.base_url and arguments.model and arguments.few_shot):
+        return "--teacher openai needs --base-url, --model and --few-shot"
+    if not 0 <= arguments.num_test < arguments.num_examples:
+        return (
+            f"--num-test {arguments.num_test} must be below --num-examples {arguments.num_examples}"
+        )
+    if len(arguments.levels) != len(names):
+        return f"--levels has {len(arguments.levels)} shares; expected one for each of {names}"
+    if arguments.max_cost and not (arguments.price_in or arguments.price_out):
+        return "--max-cost needs --price-in and --price-out, dollars per million tokens"
+    return ""
+
+
 def share_list(text: str) -> list[float]:
-    shares = [float(part) for part in text.split(",")]
-    if len(shares) != len(HARDNESS_LEVELS) or min(shares) < 0 or not sum(shares):
-        raise argparse.ArgumentTypeError(f"{text!r}; expected four shares such as 1,1,1,1")
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        shares = []
+    if not shares or min(shares) < 0 or not sum(shares):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected shares such as 1,1,1,1")
     return shares
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sense.example import Messages
 from sense.journal import Journal
@@ -53,7 +53,10 @@ class Chat:
         max_cost: float = 0.0,
         concurrency: int = CONCURRENCY,
     ) -> None:
-        """max_cost: dollars that all replies may cost, cached ones too; 0 = no limit."""
+        """max_cost: dollars that all replies may cost, cached ones too; 0 = no limit.
+
+        Which requests are left out when it is reached depends on what was in flight.
+        """
         self.server = server
         self.is_spent = False
         """Whether requests were left out because of `max_cost`."""
@@ -97,12 +100,18 @@ class Chat:
         by_key = {request.key(self.server.model): request for request in requests}
         self._stopped.clear()
         self._error = None
-        replies: dict[str, Reply | None] = {}
+        cached = {key for key in by_key if self._cache is not None and key in self._cache}
+        replies: dict[str, Reply | None] = {
+            key: self._cached(key) for key in by_key if key in cached
+        }
         pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="chat")
         with tqdm(desc=desc, total=len(by_key), unit="request", disable=not desc) as progress:
             try:
+                progress.update(len(cached))
                 futures = {
-                    pool.submit(self._reply, key, request): key for key, request in by_key.items()
+                    pool.submit(self._reply, key, request): key
+                    for key, request in by_key.items()
+                    if key not in cached
                 }
                 for future in as_completed(futures):
                     replies[futures[future]] = future.result()
@@ -118,15 +127,12 @@ class Chat:
         return [replies[request.key(self.server.model)] for request in requests]
 
     def _reply(self, key: str, request: Request) -> Reply | None:
-        """The reply from the cache or the server; None when the run is to stop."""
-        if self._cache is not None and key in self._cache:
-            return self._use(key, _from_json(self._cache[key]))
+        """The server's reply; None when the run is to stop."""
         with self._lock:
             reserved = self._num_in_flight * self._highest_cost
             if self._max_cost and self.cost + reserved >= self._max_cost:
                 self.is_spent = True
-                return None
-            if self._stopped.is_set() or self._error:
+            if self.is_spent or self._stopped.is_set() or self._error:
                 return None
             self._num_in_flight += 1
         try:
@@ -146,7 +152,15 @@ class Chat:
         self._believe_failures()
         return reply
 
-    def _use(self, key: str, reply: Reply) -> Reply:
+    def _cached(self, key: str) -> Reply:
+        assert self._cache is not None
+        choices, *rest = self._cache[key]
+        reply = Reply(tuple(Choice(*choice) for choice in choices), *rest)
+        self._use(key, reply)
+        return reply
+
+    def _use(self, key: str, reply: Reply) -> None:
+        """Counts what the reply cost, once."""
         with self._lock:
             if key not in self._used:
                 self._used.add(key)
@@ -156,7 +170,6 @@ class Chat:
                 self._num["estimated"] += not reply.has_usage
                 cost = self._prices.cost(reply.prompt_tokens, reply.completion_tokens)
                 self._highest_cost = max(self._highest_cost, cost)
-        return reply
 
     def _doubt(self, key: str, reply: Reply) -> None:
         """Notes a failure; it counts, and is cached, once the server has answered another one."""
@@ -215,8 +228,3 @@ def server_writer(model: str, base_url: str, cache: str | Path | None = None) ->
         ]
 
     return Writer(model, "", DEFAULT_CONTRACT, complete, sample)
-
-
-def _from_json(value: Sequence[Any]) -> Reply:
-    choices, *rest = value
-    return Reply(tuple(Choice(*choice) for choice in choices), *rest)

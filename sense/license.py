@@ -2,8 +2,7 @@
 
 from difflib import get_close_matches
 
-HUB_LICENSES = frozenset(
-    """
+_NAMES = """
     afl-3.0 agpl-3.0 apache-2.0 apple-ascl apple-amlr artistic-2.0 bigcode-openrail-m
     bigscience-bloom-rail-1.0 bigscience-openrail-m bsd bsd-2-clause bsd-3-clause
     bsd-3-clause-clear bsl-1.0 c-uda cc cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-nc-2.0
@@ -12,10 +11,10 @@ HUB_LICENSES = frozenset(
     cdla-permissive-2.0 cdla-sharing-1.0 creativeml-openrail-m deepfloyd-if-license ecl-2.0
     epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 gemma gfdl gpl gpl-2.0 gpl-3.0 h-research
     intel-research isc lgpl lgpl-2.1 lgpl-3.0 lgpl-lr llama2 llama3 llama3.1 llama3.2 llama3.3
-    llama4 lppl-1.3c mit mpl-2.0 ms-pl ncsa odbl odc-by ofl-1.1 open-mdw openrail openrail++ osl-3.0
-    other pddl postgresql unknown unlicense wtfpl zlib
-    """.split()
-)
+    llama4 lppl-1.3c mit mpl-2.0 ms-pl ncsa odbl odc-by ofl-1.1 open-mdw openrail openrail++
+    osl-3.0 other pddl postgresql unknown unlicense wtfpl zlib
+"""
+HUB_LICENSES = frozenset(_NAMES.split())
 
 
 def check_license(name: str) -> str:

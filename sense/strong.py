@@ -6,27 +6,38 @@ The plan changes only between rounds: what a database could not give is asked of
 """
 
 import random
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
+import apsw
 from tqdm import tqdm
 
 from sense.database import build_database, database_script, database_sha256, fill_database
 from sense.domain import Invention, invent_databases, read_domains, split_domains
 from sense.example import HARDNESS_LEVELS, Example, Hardness, content_id, to_row
-from sense.execution import DatabaseError, WorkerFailure, map_in_workers
+from sense.execution import (
+    DatabaseError,
+    WorkerFailure,
+    execute,
+    map_in_workers,
+    open_read_only,
+)
 from sense.facts import Funnel
 from sense.grammar import sample_examples
 from sense.journal import Journal
 from sense.profile import profile_database
 from sense.prompt import PromptContract, completion_messages, prompt_messages
+from sense.schema import quote_identifier, read_schema
 from sense.splits import SPLITS, Split, held_out_databases, split_by_template
 from sense.verdict import check_gold
 
+Name = TypeVar("Name", bound=str)
 Quota: TypeAlias = dict[Hardness, int]
 """Number of examples by level."""
 
@@ -35,6 +46,8 @@ TEST_DOMAIN_SHARE = 0.2
 MAX_ROUNDS = 4
 SURPLUS = 1.25
 """What later rounds ask for beyond what is missing, since some of it repeats earlier rows."""
+UNIT_EXAMPLES = 400
+"""More examples of one database are asked of several units."""
 MAX_UNIT_SECONDS = 300.0
 """A unit takes seconds; one that takes this long has met a database that it cannot handle."""
 MAX_SCRIPT_BYTES = 256 * 1024
@@ -53,9 +66,10 @@ class Database(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """One database in one round, with all that decides its rows."""
+    """A part of what one round asks of one database, with all that decides its rows."""
 
     round: int
+    part: int
     database: Database
     quota: Quota
     seed: int
@@ -63,7 +77,24 @@ class Unit(NamedTuple):
 
     @property
     def key(self) -> str:
-        return f"{self.round}/{self.database.db_id}"
+        return f"{self.round}/{self.database.db_id}/{self.part}"
+
+
+def unusable_databases(paths: Mapping[str, Path]) -> dict[str, str]:
+    """Why databases cannot be used, by `db_id`: `database_corrupt` or `database_empty`.
+
+    Damage inside a file shows only when it is read whole. Raises ValueError when none is left.
+    """
+    found = {db_id: _database_fault(path) for db_id, path in paths.items()}
+    faults = {db_id: fault for db_id, fault in found.items() if fault}
+    if len(faults) == len(paths):
+        shown = [f"'{db_id}' ({fault})" for db_id, fault in faults.items()]
+        more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+        raise ValueError(
+            f"none of the {len(paths):,} databases can be used: {', '.join(shown[:5])}{more}; "
+            "expected SQLite files with rows in at least one table"
+        )
+    return faults
 
 
 def given_databases(
@@ -142,12 +173,18 @@ class StrongSet:
         self.missing: dict[Split, Counter[Hardness]] = {
             split: Counter(shares(total, levels)) for split, total in totals.items()
         }
+        self.digests: dict[str, str] = {}
+        """`db_sha256` of the databases that the kept rows use."""
+        self.faults: dict[str, str] = {}
+        """Databases that failed in use, with the reason."""
         self._test_share = totals["test"] / max(1, sum(totals.values()))
         self._seen: set[bytes] = set()
 
     def add(self, unit: Unit) -> Counter[Hardness]:
         """Takes what a finished unit gives; returns how many it gave per level, kept or not."""
         result = self.journal[unit.key]
+        if result["fault"]:
+            self.faults[unit.database.db_id] = result["fault"]
         for reason, num in result["rejected"].items():
             self.funnel.drop(reason, num)
         given: Counter[Hardness] = Counter()
@@ -161,6 +198,7 @@ class StrongSet:
                 self.funnel.drop("beyond_quota")
             else:
                 self._seen.add(digest)
+                self.digests[row["db_id"]] = row["db_sha256"]
                 self.missing[split][row["hardness"]] -= 1
                 self.kept[split].append((unit.key, index))
                 self.funnel.keep()
@@ -189,7 +227,7 @@ def make_examples(
         progress = tqdm(results, desc=f"round {number + 1}", total=len(waiting), unit="database")
         for unit, result in zip(waiting, progress, strict=True):
             if isinstance(result, WorkerFailure):
-                result = {"rows": [], "rejected": {f"database_{result.status}": 1}}
+                result = {"rows": [], "rejected": {}, "fault": f"database_{result.status}"}
             strong.journal.put(unit.key, result)
         for unit in units:
             given = strong.add(unit)
@@ -198,6 +236,8 @@ def make_examples(
                 for level in unit.quota
                 if given[level] < unit.quota[level]
             }
+        if not units:
+            return
         if not any(count for missing in strong.missing.values() for count in missing.values()):
             return
 
@@ -233,21 +273,28 @@ def plan_round(
                 if share:
                     quotas[db_id][level] = share
     return [
-        Unit(number, database, quotas[database.db_id], seed, contract)
+        Unit(number, part, database, quota, seed, contract)
         for database in databases
-        if quotas[database.db_id]
+        for part, quota in enumerate(parts(quotas[database.db_id], UNIT_EXAMPLES))
     ]
 
 
 def run_unit(unit: Unit) -> dict[str, Any]:
-    """`{"rows": [dataset rows], "rejected": {reason: count}}` of one unit."""
+    """`{"rows": [dataset rows], "rejected": {reason: count}, "fault": ""}` of one unit.
+
+    A database that turns out to be damaged gives no rows and the fault `database_corrupt`.
+    """
+    try:
+        return _sampled(unit)
+    except (DatabaseError, sqlite3.DatabaseError, apsw.CorruptError):
+        return {"rows": [], "rejected": {}, "fault": "database_corrupt"}
+
+
+def _sampled(unit: Unit) -> dict[str, Any]:
     database = unit.database
     rejected: Counter[str] = Counter()
-    try:
-        profile = profile_database(database.path)
-        sha256 = database_sha256(database.path)
-    except DatabaseError:
-        return {"rows": [], "rejected": {"database_corrupt": 1}}
+    profile = profile_database(database.path)
+    sha256 = database_sha256(database.path)
     rows = []
     for candidate in sample_examples(profile, unit.quota, f"{unit.seed} {unit.key}", rejected):
         status = check_gold(database.path, candidate.sql).status
@@ -273,24 +320,24 @@ def run_unit(unit: Unit) -> dict[str, Any]:
             completion=completion_messages(unit.contract, candidate.sql),
         )
         rows.append(to_row(example))
-    return {"rows": rows, "rejected": dict(rejected)}
+    return {"rows": rows, "rejected": dict(rejected), "fault": ""}
 
 
-def database_rows(databases: Iterable[Database], source: str) -> Iterator[dict[str, Any]]:
+def database_rows(
+    databases: Iterable[Database], digests: Mapping[str, str], source: str
+) -> Iterator[dict[str, Any]]:
     """Rows of config `databases`; a large database has no script and is published as a file."""
     for database in databases:
-        schema_only = Path(database.path).stat().st_size > MAX_SCRIPT_BYTES
-        script = "" if schema_only else database_script(database.path)
-        profile = profile_database(database.path)
+        counts = num_rows(database.path)
         yield {
             "db_id": database.db_id,
             "domain": database.domain,
-            "db_sha256": database_sha256(database.path),
-            "script": script,
+            "db_sha256": digests[database.db_id],
+            "script": "" if is_large(database.path) else database_script(database.path),
             "source": source,
             "license": database.license,
-            "num_tables": len(profile.tables),
-            "num_rows": sum(table.num_rows for table in profile.tables),
+            "num_tables": len(counts),
+            "num_rows": sum(counts.values()),
         }
 
 
@@ -299,18 +346,33 @@ def database_files(databases: Iterable[Database]) -> dict[str, str]:
     return {
         f"databases/{database.db_id}/{database.db_id}.sqlite": database.path
         for database in databases
-        if Path(database.path).stat().st_size > MAX_SCRIPT_BYTES
+        if is_large(database.path)
     }
 
 
-def shares(total: int, levels: Mapping[Hardness, float]) -> Quota:
+def is_large(path: str | Path) -> bool:
+    return Path(path).stat().st_size > MAX_SCRIPT_BYTES
+
+
+def num_rows(path: str | Path) -> dict[str, int]:
+    """Rows of each table of the database, views left out."""
+    tables = [table.name for table in read_schema(path).tables if not table.is_view]
+    with closing(open_read_only(path)) as connection:
+        return {
+            name: connection.execute(f"SELECT count(*) FROM {quote_identifier(name)}").get
+            for name in tables
+        }
+
+
+def shares(total: int, levels: Mapping[Name, float]) -> dict[Name, int]:
     """`total` divided by the shares, which need not sum to 1; the sum is exactly `total`.
 
     >>> shares(10, {"easy": 1, "medium": 2})
     {'easy': 3, 'medium': 7}
     """
     whole = sum(levels.values())
-    quota, start, edge = {}, 0, 0.0
+    quota: dict[Name, int] = {}
+    start, edge = 0, 0.0
     for level, share in levels.items():
         edge += total * share / whole
         quota[level] = round(edge) - start
@@ -326,6 +388,34 @@ def spread(total: int, num_parts: int) -> list[int]:
     """
     share, rest = divmod(total, num_parts)
     return [share + (part < rest) for part in range(num_parts)]
+
+
+def parts(quota: Mapping[Hardness, int], max_examples: int) -> list[Quota]:
+    """The quota cut into parts of about `max_examples` each; none for an empty one.
+
+    >>> parts({"easy": 5, "hard": 2}, 4)
+    [{'easy': 3, 'hard': 1}, {'easy': 2, 'hard': 1}]
+    """
+    num_parts = -(-sum(quota.values()) // max_examples)
+    if not num_parts:
+        return []
+    columns = {level: spread(total, num_parts) for level, total in quota.items()}
+    return [
+        {level: column[part] for level, column in columns.items() if column[part]}
+        for part in range(num_parts)
+    ]
+
+
+def _database_fault(path: Path) -> str:
+    try:
+        for table in read_schema(path).tables:
+            if not table.is_view:
+                query = f"SELECT 1 FROM {quote_identifier(table.name)} LIMIT 1"
+                if execute(path, query).rows:
+                    return ""
+    except (DatabaseError, apsw.CorruptError):
+        return "database_corrupt"
+    return "database_empty"
 
 
 def _build_invention(job: tuple[Invention, str, int]) -> None:
