@@ -1,0 +1,95 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["sense-kit[train]"]
+# ///
+"""Supervised fine-tuning on a strong set.
+
+    accelerate launch recipes/sft.py --config recipes/tiny/sft.yaml
+    accelerate launch --config_file recipes/accelerate/fsdp2.yaml recipes/sft.py --config FILE
+
+Without `--config` it runs recipes/tiny/sft.yaml: one million parameters, CPU. Every setting of the
+YAML can be given on the command line too. Run the same command again after an interruption: it goes
+on from the last checkpoint. `--push OWNER/NAME` publishes the finished model in one commit.
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from peft import PeftConfig
+from trl import SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
+
+from sense.command import run_script
+from sense.facts import collect_facts
+from sense.training import (
+    check_base,
+    chosen_settings,
+    contract_of,
+    count_lengths,
+    dataset_input,
+    finish,
+    keep_contract,
+    last_checkpoint,
+    load_split,
+    model_input,
+    model_settings,
+    model_text,
+    parse_recipe,
+    prepared_funnel,
+)
+
+DEFAULT_RECIPE = Path(__file__).parent / "tiny" / "sft.yaml"
+
+
+class Trainer(SFTTrainer):
+    """TRL's trainer without its card: ours is rendered from facts at the end."""
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+def main() -> None:
+    started = time.monotonic()
+    recipe, training, model = parse_recipe(SFTConfig, DEFAULT_RECIPE, sys.argv[1:])
+    settings = chosen_settings(recipe, training, model)
+    base = check_base(model.model_name_or_path)
+    rows = load_split(recipe, recipe.train_split, ["prompt", "completion"])
+    contract = contract_of(rows, recipe.dataset_name)
+    evaluation_rows = None
+    if training.eval_strategy != "no":
+        evaluation_rows = load_split(recipe, recipe.eval_split, ["prompt", "completion"])
+    checkpoint = last_checkpoint(training.output_dir, settings)
+    training.model_init_kwargs = model_settings(training, model)
+    peft: PeftConfig | None = get_peft_config(model)
+
+    trainer = Trainer(
+        model=base,
+        args=training,
+        train_dataset=rows,
+        eval_dataset=evaluation_rows,
+        quantization_config=get_quantization_config(model),
+        peft_config=peft,
+        callbacks=[keep_contract(contract)],
+    )
+    result = trainer.train(resume_from_checkpoint=checkpoint)
+    scores = trainer.evaluate() if evaluation_rows else {}
+    trainer.save_model()
+    if trainer.is_world_process_zero():
+        facts = collect_facts(
+            "recipes/sft.py",
+            seed=training.seed,
+            settings=settings,
+            inputs=[dataset_input(recipe), model_input(base, model.model_revision)],
+            funnels=[prepared_funnel(len(rows), trainer.train_dataset)],
+            counts={"tokens_per_row": count_lengths(trainer.train_dataset, training.max_length)},
+            results={"train_loss": result.training_loss, **scores},
+            seconds=time.monotonic() - started,
+        )
+        folder = Path(training.output_dir)
+        finish(folder, facts, model_text(recipe, "SFT", base, folder), contract, recipe.push)
+    trainer.end()
+
+
+if __name__ == "__main__":
+    run_script(main)

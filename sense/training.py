@@ -1,0 +1,343 @@
+"""What the training recipes share: strict settings, the data and its prompt contract, the release.
+
+A recipe is one YAML file. Whatever it does not know is an error, so that a misspelt setting cannot
+pass for its default, and a run that was interrupted goes on only under the settings it began with.
+"""
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+
+from sense.facts import Facts, Funnel, Input
+from sense.model import check_model_folder
+from sense.prompt import (
+    CONTRACT_FILE,
+    DEFAULT_CONTRACT,
+    RATIONALE_CONTRACT,
+    TINY_CONTRACT,
+    ContractError,
+    PromptContract,
+    load_contract,
+    save_contract,
+)
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import TrainerCallback
+
+    from sense.card import ModelText
+
+SETTINGS_FILE = "settings.json"
+CONTRACTS = (DEFAULT_CONTRACT, RATIONALE_CONTRACT, TINY_CONTRACT)
+PLACES = frozenset({"output_dir", "push", "dataset_name", "model_name_or_path", "hub_token"})
+"""Arguments that say where things lie, not what a run does."""
+
+
+@dataclass
+class RecipeArguments:
+    """What a recipe says beside the trainer's and the model's settings."""
+
+    dataset_name: str = field(metadata={"help": "Folder or Hub id of the training set."})
+    dataset_revision: str | None = field(
+        default=None, metadata={"help": "Commit of the set on the Hub; its newest one by default."}
+    )
+    train_split: str = field(default="train", metadata={"help": "Split to train on."})
+    eval_split: str = field(
+        default="test", metadata={"help": "Split to evaluate on, unless eval_strategy is 'no'."}
+    )
+    license: str = field(
+        default="apache-2.0", metadata={"help": "Licence of the model, as the Hub spells it."}
+    )
+    push: str | None = field(
+        default=None, metadata={"help": "OWNER/NAME: publish the result there, in one commit."}
+    )
+
+
+def parse_recipe(
+    training_class: type, default: Path, argv: Sequence[str]
+) -> tuple[RecipeArguments, Any, Any]:
+    """The recipe's arguments, the trainer's (an instance of `training_class`) and the model's.
+
+    argv: the command line without the script; `--config FILE` names the YAML, `default` is read
+    without it, and what else it says goes before the file. Raises ValueError naming any setting
+    that none of the three classes has.
+    """
+    from trl import ModelConfig, TrlParser
+
+    classes: Any = (RecipeArguments, training_class, ModelConfig)
+    arguments = list(argv)
+    if not any(argument.split("=")[0] == "--config" for argument in arguments):
+        arguments = ["--config", str(default), *arguments]
+    arguments = [part for argument in arguments for part in _split_config(argument)]
+    known = {f.name for kind in classes for f in fields(kind)} | {"env"}
+    config = Path(arguments[arguments.index("--config") + 1])
+    _check_names(read_recipe(config), known, str(config))
+    given = [argument[2:].split("=")[0] for argument in arguments if argument.startswith("--")]
+    _check_names(
+        [name.replace("-", "_").removeprefix("no_") for name in given if name != "config"],
+        {name.removeprefix("no_") for name in known} | {"help"},
+        "the command line",
+    )
+    recipe, training, model = TrlParser(classes).parse_args_and_config(arguments)
+    if training.push_to_hub:
+        raise ValueError(
+            "push_to_hub would publish in several commits and with a card of its own; "
+            "leave it out and give --push OWNER/NAME"
+        )
+    return recipe, training, model
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The settings of a recipe's YAML file."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"--config {path} does not exist; expected a recipe such as recipes/tiny/sft.yaml"
+        )
+    settings = yaml.safe_load(path.read_text("utf-8"))
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path} holds no settings; expected lines such as `learning_rate: 2e-5`")
+    return settings
+
+
+def load_split(recipe: RecipeArguments, split: str, columns: Sequence[str]) -> "Dataset":
+    """One split of the training set with the columns, and its `prompt_hash`."""
+    from datasets import get_dataset_split_names, load_dataset
+
+    name, revision = recipe.dataset_name, recipe.dataset_revision
+    splits = get_dataset_split_names(name, revision=revision)
+    if split not in splits:
+        raise ValueError(f"{name} has no split '{split}'; it has {', '.join(splits)}")
+    rows = load_dataset(name, split=split, revision=revision)
+    wanted = [*columns, "prompt_hash"]
+    missing = [column for column in wanted if column not in rows.column_names]
+    if missing:
+        raise ValueError(
+            f"{name} has no column '{missing[0]}'; expected {', '.join(wanted)}, as the builders "
+            "write them: strong.py for sft.py, weak.py for dpo.py"
+        )
+    return rows.select_columns(wanted)
+
+
+def contract_of(
+    rows: "Dataset", name: str, of_model: PromptContract | None = None
+) -> PromptContract:
+    """The contract that the rows' prompts follow, by their `prompt_hash`.
+
+    It is one of `CONTRACTS` or lies in the set as `sense_prompt.json`; of_model: that of the model
+    to be trained, where it must be the same one. Raises ContractError.
+    """
+    hashes = sorted(rows.unique("prompt_hash"))
+    if len(hashes) != 1:
+        raise ContractError(
+            f"{name} mixes the prompt contracts {', '.join(h[:12] or '(none)' for h in hashes)}; "
+            "build it with one"
+        )
+    [wanted] = hashes
+    if of_model is not None and of_model.hash != wanted:
+        raise ContractError(
+            f"the prompts of {name} follow contract {wanted[:12]}, those that the model was "
+            f"trained on {of_model.hash[:12]}; build the set again for this model"
+        )
+    for contract in [of_model, *CONTRACTS] if of_model else CONTRACTS:
+        if contract.hash == wanted:
+            return contract
+    if Path(name, CONTRACT_FILE).is_file() and (contract := load_contract(name)).hash == wanted:
+        return contract
+    raise ContractError(
+        f"the prompts of {name} follow contract {wanted[:12] or '(none)'}, which this version of "
+        "sense-kit does not know; build it again, or train with the version that built it"
+    )
+
+
+def check_base(name: str | None) -> str:
+    """The model to start from; where there is none, the error says how to make a tiny one."""
+    if not name:
+        raise ValueError("model_name_or_path is missing: a folder or Hub id of the model to train")
+    try:
+        check_model_folder(name)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error}. A tiny one is made by `python -m sense.tiny --data SET --out {name}`"
+        ) from error
+    return name
+
+
+def model_settings(training: Any, model: Any) -> dict[str, Any]:
+    """Keywords with which the trainer loads its model; the recipe's `model_init_kwargs` win."""
+    return {
+        "revision": model.model_revision,
+        "trust_remote_code": training.trust_remote_code,
+        "attn_implementation": model.attn_implementation,
+        "dtype": model.dtype,
+        **(training.model_init_kwargs or {}),
+    }
+
+
+def chosen_settings(*arguments: Any) -> dict[str, Any]:
+    """What the arguments set to other than their defaults, without places; values JSON can hold."""
+    chosen = {}
+    for group in arguments:
+        for f in fields(group):
+            value = getattr(group, f.name)
+            default = f.default if f.default is not MISSING else None
+            if f.default_factory is not MISSING:
+                default = f.default_factory()
+            if f.init and f.name not in PLACES and value != default:
+                chosen[f.name] = json.loads(json.dumps(value, default=str))
+    return chosen
+
+
+def last_checkpoint(output_dir: str | Path, settings: Mapping[str, Any]) -> str | None:
+    """The newest checkpoint in the folder; None for a new run, whose settings are noted there.
+
+    Raises ValueError when the run there has other settings.
+    """
+    from transformers.trainer_utils import get_last_checkpoint
+
+    folder = Path(output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    noted = folder / SETTINGS_FILE
+    checkpoint = get_last_checkpoint(str(folder))
+    if checkpoint and noted.is_file():
+        before = json.loads(noted.read_text("utf-8"))
+        changed = sorted(
+            name
+            for name in before.keys() | settings.keys()
+            if before.get(name) != settings.get(name)
+        )
+        if changed:
+            raise ValueError(
+                f"{checkpoint} was trained with other settings: {', '.join(changed[:5])}; go on "
+                f"with those of {noted}, or choose another output_dir or delete this one"
+            )
+    noted.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
+    return checkpoint
+
+
+def keep_contract(contract: PromptContract) -> "TrainerCallback":
+    """A callback that puts the contract into every checkpoint, so that each can be sampled."""
+    from transformers import TrainerCallback
+
+    class ContractKeeper(TrainerCallback):
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.is_world_process_zero:
+                save_contract(contract, Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+    return ContractKeeper()
+
+
+def prepared_funnel(num_read: int, prepared: "Dataset") -> Funnel:
+    """Rows that the trainer was given and those that it left out: no token to learn from was left.
+
+    prepared: the trainer's own rows, packed or not.
+    """
+    packed = "seq_lengths" in prepared.column_names
+    num_kept = sum(map(len, prepared["seq_lengths"])) if packed else len(prepared)
+    funnel = Funnel("training rows")
+    funnel.keep(num_kept)
+    if num_read > num_kept:
+        funnel.drop("too_long", num_read - num_kept)
+    return funnel.check()
+
+
+def count_lengths(prepared: "Dataset", max_length: int | None) -> dict[str, int]:
+    """Tokens per row: the median, the longest, and rows of `max_length`, most of which were cut."""
+    column = "seq_lengths" if "seq_lengths" in prepared.column_names else "input_ids"
+    rows = prepared[column]
+    lengths = sorted(n for row in rows for n in (row if column == "seq_lengths" else [len(row)]))
+    return {
+        "median": lengths[len(lengths) // 2],
+        "longest": lengths[-1],
+        "at_max_length": sum(n == max_length for n in lengths),
+    }
+
+
+def model_text(
+    recipe: RecipeArguments, method: Literal["SFT", "DPO"], base: str, folder: Path
+) -> "ModelText":
+    """What the card says beside its numbers."""
+    from sense.card import ModelText
+
+    data = recipe.dataset_name
+    known = {
+        "SFT": "Supervised fine-tuning on questions with SQL that was executed on its database",
+        "DPO": "Direct preference optimisation on pairs of a model's answers, judged by a database",
+    }
+    is_hub_base = not Path(base).is_dir()
+    return ModelText(
+        name=(recipe.push or folder.name).rsplit("/", 1)[-1],
+        summary=(
+            "A model that answers questions about a SQLite database with SQL. "
+            f"{known[method]}, by the SENSE method."
+        ),
+        license=recipe.license,
+        training=f"{known[method]}, with TRL's trainer.",
+        limitations=(
+            "It was trained on SQLite only, and on prompts of one contract only.",
+            "It answers every question, also one that the database cannot answer: run its SQL "
+            "read-only and look at it.",
+        ),
+        base_model=base if is_hub_base else "",
+        datasets=() if Path(data).is_dir() else (data,),
+        repo_id=recipe.push or "",
+        tags=(method.lower(), "trl"),
+    )
+
+
+def dataset_input(recipe: RecipeArguments) -> Input:
+    """The training set as facts name it: a Hub id with its commit, or a folder with its hash."""
+    from huggingface_hub import HfApi
+
+    from sense.facts import FACTS_FILE, file_sha256
+
+    folder = Path(recipe.dataset_name)
+    if folder.is_dir():
+        facts = folder / FACTS_FILE
+        digest = file_sha256(facts) if facts.is_file() else ""
+        return Input(folder.name, kind="dataset", sha256=digest)
+    info = HfApi().dataset_info(recipe.dataset_name, revision=recipe.dataset_revision)
+    return Input(recipe.dataset_name, kind="dataset", revision=str(info.sha))
+
+
+def model_input(base: str, revision: str) -> Input:
+    """The model that training started from, as facts name it."""
+    folder = Path(base)
+    if folder.is_dir():
+        from sense.facts import file_sha256
+
+        weights = sorted(folder.glob("*.safetensors"))
+        return Input(folder.name, kind="model", sha256=file_sha256(weights[0]))
+    from huggingface_hub import HfApi
+
+    return Input(base, kind="model", revision=str(HfApi().model_info(base, revision=revision).sha))
+
+
+def finish(
+    folder: Path, facts: Facts, text: "ModelText", contract: PromptContract, push: str | None
+) -> None:
+    """Completes the trained model's folder with contract, card and facts, and publishes it."""
+    from sense.facts import print_outcome
+    from sense.release import push_folder, write_model
+
+    save_contract(contract, folder)
+    facts = write_model(folder, text, facts)
+    commit = push_folder(folder, push, "model") if push else ""
+    print_outcome(folder, facts, commit)
+
+
+def _split_config(argument: str) -> list[str]:
+    name, equals, value = argument.partition("=")
+    return [name, value] if name == "--config" and equals else [argument]
+
+
+def _check_names(names: Sequence[str] | Mapping[str, Any], known: set[str], place: str) -> None:
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; closest match: '{close[0]}'" if close else ""
+            raise ValueError(f"setting '{name}' ({place}) is unknown{hint}. Correct or remove it")
