@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import yaml
 
+from sense.example import HARDNESS_LEVELS
 from sense.facts import Facts
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def dataset_card(
         text=text,
         facts=facts,
         place=text.repo_id or folder_name,
+        has_splits=len(splits[row_config]) > 1,
         loads=[(config, next(iter(parts))) for config, parts in splits.items()],
         columns={config: list(_columns(features[config])) for config in splits},
         row_config=row_config,
@@ -381,17 +383,27 @@ def _type(feature: Any) -> str:
 def _tally_tables(
     tallies: Mapping[str, Mapping[str, Mapping[str, int]]],
 ) -> Iterable[tuple[str, str, list[tuple[str, int]]]]:
-    """A table per column, the most frequent values first; columns with one empty value left out."""
+    """A table per column, levels in their order, other values by frequency.
+
+    Left out are columns that are empty, or have another value in each row.
+    """
     for config, columns in tallies.items():
         for name, tally in columns.items():
-            if name == "license" or set(tally) <= {""}:
+            if name == "license" or set(tally) <= {""} or 1 == max(tally.values()) < len(tally):
                 continue
-            rows = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
+            rows = sorted(tally.items(), key=_by_level_or_frequency)
             shown = [(value or "(empty)", count) for value, count in rows[:MAX_TALLY_ROWS]]
             if len(rows) > len(shown):
                 others = rows[len(shown) :]
                 shown.append((f"{len(others)} others", sum(count for _, count in others)))
             yield config, name.replace("_", " "), shown
+
+
+def _by_level_or_frequency(item: tuple[str, int]) -> tuple[int, int, str]:
+    value, count = item
+    if value in HARDNESS_LEVELS:
+        return HARDNESS_LEVELS.index(value), 0, value
+    return len(HARDNESS_LEVELS), -count, value
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
