@@ -1,0 +1,322 @@
+"""sense.server and sense.chat against a real HTTP server that fails in every way it can."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chat_server import (
+    Body,
+    ChatServer,
+    Fault,
+    cut,
+    hang,
+    html,
+    no_choices,
+    reply,
+    status,
+    truncated,
+)
+
+from sense.chat import MAX_FAILURES, Chat, Prices, server_writer
+from sense.journal import Journal
+from sense.sampler import Completion
+from sense.server import Request, Server, ServerError, api_key, check_base_url, derived_seed
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    with ChatServer(lambda request: question(request).upper()) as found:
+        yield found
+
+
+def question(request: Body) -> str:
+    return str(request["messages"][-1]["content"])
+
+
+def ask(text: str, **options: Any) -> Request:
+    return Request([{"role": "user", "content": text}], **options)
+
+
+def client(server: ChatServer, seconds: float = 5.0) -> Server:
+    return Server("m", server.base_url, request_seconds=seconds, first_wait_seconds=0.01)
+
+
+def texts(chat: Chat, requests: list[Request]) -> list[list[str]]:
+    return [
+        [choice.text for choice in reply.choices] if reply else []
+        for reply in chat.ask_all(requests)
+    ]
+
+
+def test_replies_in_the_order_of_the_requests(server: ChatServer) -> None:
+    chat = Chat(client(server), prices=Prices(2.0, 10.0), concurrency=3)
+    assert texts(chat, [ask(name) for name in "abcde"]) == [["A"], ["B"], ["C"], ["D"], ["E"]]
+    assert chat.usage() == {
+        "replies": 5,
+        "prompt_tokens": 50,
+        "completion_tokens": 25,
+        "cost_usd": 0.00035,
+    }
+    body = next(request for request in server.requests if question(request) == "c")
+    assert body == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "c"}],
+        "temperature": 0.0,
+        "max_tokens": 2048,
+        "seed": 0,
+        "stream": False,
+    }
+
+
+def test_equal_requests_are_sent_once(server: ChatServer) -> None:
+    assert texts(Chat(client(server)), [ask("a"), ask("b"), ask("a")]) == [["A"], ["B"], ["A"]]
+    assert len(server.requests) == 2
+
+
+def test_cached_replies_cost_nothing_and_are_counted(server: ChatServer, tmp_path: Path) -> None:
+    requests = [ask(name) for name in "abc"]
+    usages = []
+    for _ in range(2):
+        with Journal(tmp_path / "replies.jsonl", {"model": "m"}) as journal:
+            chat = Chat(client(server), journal)
+            assert texts(chat, requests) == [["A"], ["B"], ["C"]]
+            usages.append(chat.usage())
+    assert len(server.requests) == 3
+    assert usages[0] == usages[1]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        status(429, Retry_After="0"),
+        status(500),
+        status(503),
+        status(408),
+        cut,
+        hang(1.0),
+        html,
+        truncated,
+        no_choices,
+        reply('{"choices": [null]}'),
+        reply('{"choices": [{"finish_reason": "stop"}]}'),
+        reply('{"choices": "none"}'),
+        reply("[]"),
+        reply("null"),
+        reply('"text"'),
+        reply(""),
+    ],
+)
+def test_a_passing_fault_is_asked_again(server: ChatServer, fault: Fault) -> None:
+    server.faults.append(fault)
+    assert texts(Chat(client(server, seconds=0.3)), [ask("a")]) == [["A"]]
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (status(500), "server_http_500"),
+        (status(400), "server_http_400"),
+        (status(413), "server_http_413"),
+        (html, "server_not_json"),
+        (no_choices, "server_not_json"),
+        (cut, "server_cut"),
+        (hang(1.0), "server_timeout"),
+    ],
+)
+def test_one_request_that_always_fails_is_a_reject(
+    tmp_path: Path, fault: Fault, reason: str
+) -> None:
+    with (
+        ChatServer(lambda request: fault if question(request) == "bad" else "good") as server,
+        Journal(tmp_path / "replies.jsonl", {}) as journal,
+    ):
+        requests = [ask("a"), ask("bad"), ask("c")]
+        chat = Chat(client(server, seconds=0.2), journal)
+        replies = [found for found in chat.ask_all(requests) if found]
+        assert [found.reject_reason for found in replies] == ["", reason, ""]
+        assert server.base_url in replies[1].error
+        num_sent = len(server.requests)
+        again = Chat(client(server), journal).ask_all(requests)
+        assert again == replies
+        assert len(server.requests) == num_sent
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (status(401, "Incorrect key"), "status 401: Incorrect key; set OPENAI_API_KEY"),
+        (status(403), "use a key that may call this model"),
+        (status(404, "no model m"), "no model m; check --base-url and that the server has"),
+        (status(429, "quota used up", Retry_After="0"), "status 429: quota used up"),
+        (status(402), "add credit"),
+        (html, "answered with something that is no chat completion: '<html>"),
+        (status(400, "no such parameter\nin line 2"), "status 400: no such parameter"),
+        (reply("\x00\x01"), "no chat completion"),
+    ],
+)
+def test_an_unusable_server_is_one_sentence(tmp_path: Path, fault: Fault, said: str) -> None:
+    with (
+        ChatServer(lambda request: fault) as server,
+        Journal(tmp_path / "replies.jsonl", {}) as journal,
+    ):
+        chat = Chat(client(server), journal)
+        with pytest.raises(ServerError, match=server.base_url) as found:
+            chat.ask_all([ask(name) for name in "abc"])
+        assert said in str(found.value)
+        assert "\n" not in str(found.value)
+        assert len(journal) == 0
+
+
+def test_nothing_listens_at_the_address() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        chat = Chat(Server("m", url, first_wait_seconds=0.01))
+        with pytest.raises(ServerError, match=r"cannot be reached.*start the server"):
+            chat.ask_all([ask("a")])
+
+
+def test_failures_in_a_row_end_the_run_and_are_not_kept(tmp_path: Path) -> None:
+    with (
+        ChatServer(lambda request: "good" if question(request) == "0" else status(400)) as server,
+        Journal(tmp_path / "replies.jsonl", {}) as journal,
+    ):
+        chat = Chat(client(server), journal, concurrency=1)
+        with pytest.raises(ServerError, match=f"{MAX_FAILURES} requests in a row failed"):
+            chat.ask_all([ask(str(number)) for number in range(30)])
+        assert len(journal) == 1
+        assert len(server.requests) == 1 + MAX_FAILURES
+
+
+def test_what_was_answered_before_an_error_is_kept(tmp_path: Path) -> None:
+    with (
+        ChatServer(lambda r: status(401) if question(r) == "3" else question(r)) as server,
+        Journal(tmp_path / "replies.jsonl", {}) as journal,
+    ):
+        with pytest.raises(ServerError, match="401"):
+            Chat(client(server), journal, concurrency=1).ask_all([ask(name) for name in "12345"])
+        assert len(journal) == 2
+
+
+@pytest.mark.parametrize(("takes_n", "num_requests"), [(True, 1), (False, 3)])
+def test_as_many_choices_as_asked_for(takes_n: bool, num_requests: int) -> None:
+    with ChatServer(takes_n=takes_n) as server:
+        assert texts(Chat(client(server)), [ask("a", num=3, temperature=1.0, seed=7)]) == [
+            ["SELECT 1"] * 3
+        ]
+        assert len(server.requests) == num_requests
+        seeds = [request["seed"] for request in server.requests]
+        assert seeds == [7, derived_seed(7, 1), derived_seed(7, 2)][:num_requests]
+
+
+def test_a_server_that_refuses_n_and_logprobs_is_asked_without() -> None:
+    def answer(request: Body) -> str | Fault:
+        return status(422, "extra fields not permitted") if "n" in request else "SELECT 1"
+
+    with ChatServer(answer) as server:
+        [found] = Chat(client(server)).ask_all([ask("a", num=2, logprobs=True)])
+        assert found is not None
+        assert [choice.text for choice in found.choices] == ["SELECT 1", "SELECT 1"]
+        assert ["n" in request for request in server.requests] == [True, False, False]
+
+
+def test_logprobs_are_summed_where_there_are_some(server: ChatServer) -> None:
+    requests = [ask("a", logprobs=True)]
+    [first] = Chat(client(server)).ask_all(requests)
+    server.has_logprobs = False
+    [second] = Chat(client(server)).ask_all(requests)
+    assert first and second
+    assert (first.choices[0].logprob, second.choices[0].logprob) == (-0.5, None)
+
+
+def test_missing_usage_is_estimated_and_said(server: ChatServer) -> None:
+    server.has_usage = False
+    chat = Chat(client(server), prices=Prices(1.0, 1.0))
+    chat.ask_all([ask("x" * 300)])
+    assert chat.usage() == {
+        "replies": 1,
+        "prompt_tokens": 101,
+        "completion_tokens": 101,
+        "replies_with_estimated_tokens": 1,
+        "cost_usd": 0.000202,
+    }
+
+
+def test_a_cut_answer_says_so() -> None:
+    message = {"role": "assistant", "content": None}
+    body = json.dumps({"choices": [{"message": message, "finish_reason": "length"}]})
+    with ChatServer(lambda request: reply(body)) as server:
+        [found] = Chat(client(server)).ask_all([ask("a")])
+        assert found and (found.choices[0].text, found.choices[0].is_cut) == ("", True)
+
+
+def test_money_stops_the_run_and_done_is_kept(server: ChatServer, tmp_path: Path) -> None:
+    requests = [ask(str(number)) for number in range(20)]
+    with Journal(tmp_path / "replies.jsonl", {}) as journal:
+        # a reply costs 10 + 5 tokens at a dollar per token
+        options: dict[str, Any] = {"prices": Prices(1e6, 1e6), "concurrency": 4}
+        chat = Chat(client(server), journal, max_cost=100.0, **options)
+        replies = chat.ask_all(requests)
+        num = sum(found is not None for found in replies)
+        assert chat.is_spent
+        assert 3 <= num <= 7 + 3  # at most what was in flight before the first price was known
+        assert len(journal) == num == len(server.requests)
+        more = Chat(client(server), journal, max_cost=1_000.0, **options)
+        assert None not in more.ask_all(requests)
+        assert not more.is_spent
+        assert len(server.requests) == 20
+
+
+def test_keys_go_to_their_own_servers(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    Chat(client(server)).ask_all([ask("a")])
+    assert api_key("https://router.huggingface.co/v1") == "hf_secret"
+    assert api_key("https://nothuggingface.co/v1") == ""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    Chat(client(server)).ask_all([ask("b")])
+    assert api_key("https://x.endpoints.huggingface.cloud/v1") == "hf_secret"
+    assert server.keys == ["none", "sk-secret"]
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "", "no url"])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(ValueError, match="is no address of a server; expected one such as"):
+        check_base_url(url)
+
+
+@pytest.mark.parametrize("url", ["http://user:secret@host/v1", "http://host/v1?key=secret"])
+def test_an_address_with_a_secret_is_refused_without_it(url: str) -> None:
+    with pytest.raises(ValueError, match="put the key into OPENAI_API_KEY") as found:
+        check_base_url(url)
+    assert "secret" not in str(found.value)
+
+
+def test_writer_completes_greedily_and_samples(
+    server: ChatServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(request: Body) -> str | Fault:
+        text = question(request)
+        return status(400) if text == "too long" else f"{text} {request['temperature']:g}"
+
+    server.answer = answer
+    writer = server_writer("m", server.base_url)
+    prompts = [[{"role": "user", "content": text}] for text in ("a", "too long", "b")]
+    with caplog.at_level("INFO", logger="sense.chat"):
+        assert writer.complete(prompts) == ["a 0", "", "b 0"]
+    assert "1 of 3 prompts got no answer: server_http_400 1" in caplog.text
+    sampled = writer.sample(prompts, 2, 0.5, 3)
+    assert sampled == [[Completion("a 0.5", -0.5)] * 2, [], [Completion("b 0.5", -0.5)] * 2]
+    assert (writer.name, writer.contract.style) == ("m", "ddl")
+
+
+def test_writer_with_a_journal_pays_once(server: ChatServer, tmp_path: Path) -> None:
+    prompts = [[{"role": "user", "content": "a"}]]
+    writer = server_writer("m", server.base_url, tmp_path / "replies.jsonl")
+    again: Callable[[], list[str]] = lambda: writer.complete(prompts)  # noqa: E731
+    assert again() == again() == ["A"]
+    assert len(server.requests) == 1
