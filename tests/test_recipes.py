@@ -1,0 +1,292 @@
+"""The recipes: every YAML parses, nothing unknown passes, two steps of each stage run on a CPU."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sense.prompt import (
+    DEFAULT_CONTRACT,
+    TINY_CONTRACT,
+    ContractError,
+    load_contract,
+    save_contract,
+)
+from sense.tiny import make_model, training_texts
+from sense.training import (
+    check_base,
+    contract_of,
+    count_lengths,
+    last_checkpoint,
+    parse_recipe,
+    prepared_funnel,
+)
+
+ROOT = Path(__file__).parents[1]
+RECIPES = sorted((ROOT / "recipes").glob("*/*.yaml"))
+TRAINING_RECIPES = [path for path in RECIPES if path.parent.name != "accelerate"]
+TINY = ROOT / "recipes" / "tiny"
+
+QUESTIONS = {
+    "How many teas are there?": ("SELECT COUNT(*) FROM tea", "SELECT COUNT(*) FROM guest"),
+    "Show the tin price of each tea.": ("SELECT tin_price FROM tea", "SELECT tea_id FROM tea"),
+    "Show the names of the guests.": ("SELECT guest_name FROM guest", "SELECT guest_id FROM guest"),
+    "What is the highest tin price?": ("SELECT MAX(tin_price) FROM tea", "SELECT tin_price FROM"),
+}
+
+
+def training_class(path: Path) -> type:
+    from trl import DPOConfig, SFTConfig
+
+    return {"sft": SFTConfig, "dpo": DPOConfig}[path.stem]
+
+
+def write_set(folder: Path, name: str, rows: Sequence[dict[str, object]]) -> None:
+    from datasets import Dataset
+
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    Dataset.from_list([dict(row) for row in rows]).to_parquet(folder / "data" / f"{name}.parquet")
+
+
+def message(role: str, content: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": content}]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A strong set, a weak set and an untrained model."""
+    folder = tmp_path_factory.mktemp("runs")
+    strong, weak = [], []
+    for question, (right, wrong) in QUESTIONS.items():
+        prompt = message("user", f"tea ( tea_id * , tin_price ) | guest ( guest_name )\n{question}")
+        shared = {"prompt": prompt, "prompt_hash": TINY_CONTRACT.hash}
+        chosen, rejected = message("assistant", right), message("assistant", wrong)
+        strong.append({**shared, "completion": chosen})
+        weak.append({**shared, "chosen": chosen, "rejected": rejected})
+    for split in ("train", "test"):
+        write_set(folder / "strong", split, strong * 4)
+        write_set(folder / "weak", split, weak * 4)
+    make_model(folder / "base", training_texts(strong))
+    return folder
+
+
+def launch(recipe: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """The recipe as a user starts it, in a process of its own."""
+    command = [
+        *(sys.executable, "-m", "accelerate.commands.launch"),
+        *("--config_file", str(ROOT / "recipes" / "accelerate" / "cpu.yaml")),
+        *(str(ROOT / "recipes" / recipe), *map(str, arguments)),
+    ]
+    environment = os.environ | {
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+
+
+def test_recipes_are_found() -> None:
+    assert {path.relative_to(ROOT / "recipes").as_posix() for path in RECIPES} >= {
+        "accelerate/cpu.yaml",
+        "accelerate/fsdp2.yaml",
+        "tiny/dpo.yaml",
+        "tiny/sft.yaml",
+    }
+
+
+@pytest.mark.parametrize(
+    "path", TRAINING_RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_every_setting_of_a_recipe_is_known(path: Path) -> None:
+    settings = yaml.safe_load(path.read_text())
+    cpu = [] if settings.get("use_cpu") else ["--use_cpu"]
+    recipe, training, model = parse_recipe(training_class(path), path, cpu)
+    for group in (recipe, training, model):
+        for name, value in settings.items():
+            if hasattr(group, name) and isinstance(value, str | int):
+                assert getattr(group, name) in (value, str(value).lower()), name
+    assert training.report_to == []
+    assert not training.push_to_hub
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in RECIPES if path.parent.name == "accelerate"],
+    ids=lambda path: path.stem,
+)
+def test_accelerate_reads_its_settings(path: Path) -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    assert load_config_from_file(str(path)).num_processes >= 1
+
+
+def test_an_unknown_setting_of_a_file_is_named_with_its_likely_meaning(tmp_path: Path) -> None:
+    config = tmp_path / "sft.yaml"
+    config.write_text((TINY / "sft.yaml").read_text() + "max_lenght: 3\n")
+    with pytest.raises(
+        ValueError, match=r"'max_lenght' \(.*sft.yaml\).*closest match: 'max_length'"
+    ):
+        parse_recipe(training_class(config), TINY / "sft.yaml", ["--config", str(config)])
+
+
+@pytest.mark.parametrize(
+    "argument", ["--learningrate=1", "--overwrite_output_dir", "--warmup_ratio=0.1"]
+)
+def test_an_unknown_argument_is_named(argument: str) -> None:
+    path = TINY / "sft.yaml"
+    with pytest.raises(ValueError, match=f"'{argument[2:].split('=')[0]}'"):
+        parse_recipe(training_class(path), path, [argument])
+
+
+def test_the_command_line_goes_before_the_file() -> None:
+    path = TINY / "sft.yaml"
+    _, training, model = parse_recipe(
+        training_class(path), path, [f"--config={path}", "--max_steps", "7", "--use_peft"]
+    )
+    assert training.max_steps == 7
+    assert model.use_peft
+
+
+def test_the_trainer_itself_may_not_push() -> None:
+    path = TINY / "sft.yaml"
+    with pytest.raises(ValueError, match="--push OWNER/NAME"):
+        parse_recipe(training_class(path), path, ["--push_to_hub"])
+
+
+def test_a_missing_recipe_is_named() -> None:
+    path = TINY / "sft.yaml"
+    with pytest.raises(FileNotFoundError, match=r"nothing\.yaml"):
+        parse_recipe(training_class(path), path, ["--config", "nothing.yaml"])
+
+
+def test_contract_comes_from_the_rows_and_must_be_one() -> None:
+    from datasets import Dataset
+
+    tiny = Dataset.from_dict({"prompt_hash": [TINY_CONTRACT.hash] * 2})
+    assert contract_of(tiny, "set") == TINY_CONTRACT
+    with pytest.raises(ContractError, match="the model was trained on"):
+        contract_of(tiny, "set", DEFAULT_CONTRACT)
+    mixed = Dataset.from_dict({"prompt_hash": [TINY_CONTRACT.hash, DEFAULT_CONTRACT.hash]})
+    with pytest.raises(ContractError, match="mixes"):
+        contract_of(mixed, "set")
+    with pytest.raises(ContractError, match="does not know"):
+        contract_of(Dataset.from_dict({"prompt_hash": [""]}), "set")
+
+
+def test_a_contract_of_its_own_travels_with_a_set(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from datasets import Dataset
+
+    own = replace(TINY_CONTRACT, max_schema_chars=123)
+    save_contract(own, tmp_path)
+    rows = Dataset.from_dict({"prompt_hash": [own.hash]})
+    assert contract_of(rows, str(tmp_path)) == own
+
+
+def test_no_base_model_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"python -m sense\.tiny"):
+        check_base(str(tmp_path / "base"))
+    with pytest.raises(ValueError, match="model_name_or_path"):
+        check_base(None)
+
+
+def test_a_run_goes_on_only_with_its_own_settings(tmp_path: Path) -> None:
+    assert last_checkpoint(tmp_path, {"learning_rate": 1}) is None
+    (tmp_path / "checkpoint-3").mkdir()
+    assert last_checkpoint(tmp_path, {"learning_rate": 1}) == str(tmp_path / "checkpoint-3")
+    with pytest.raises(ValueError, match="other settings: learning_rate"):
+        last_checkpoint(tmp_path, {"learning_rate": 2})
+
+
+def test_rows_that_the_trainer_left_out_are_counted() -> None:
+    from datasets import Dataset
+
+    padded = Dataset.from_dict({"input_ids": [[1] * 5, [1] * 3, [1] * 4]})
+    assert prepared_funnel(5, padded).dropped == {"too_long": 2}
+    assert count_lengths(padded, 5) == {"median": 4, "longest": 5, "at_max_length": 1}
+    packed = Dataset.from_dict({"input_ids": [[1] * 5], "seq_lengths": [[2, 3]]})
+    assert prepared_funnel(2, packed).kept == 2
+    assert count_lengths(packed, 3) == {"median": 3, "longest": 3, "at_max_length": 1}
+
+
+@pytest.mark.slow
+def test_sft_then_dpo_leave_models_that_can_be_published(runs: Path, tmp_path: Path) -> None:
+    steps = ("--max_steps", 2, "--save_strategy", "steps", "--save_steps", 1)
+    sft = launch(
+        *("sft.py", "--model_name_or_path", runs / "base", "--dataset_name", runs / "strong"),
+        *("--output_dir", tmp_path / "sft", *steps),
+    )
+    assert sft.returncode == 0, sft.stderr
+    dpo = launch(
+        *("dpo.py", "--model_name_or_path", tmp_path / "sft", "--dataset_name", runs / "weak"),
+        *("--output_dir", tmp_path / "dpo", *steps),
+    )
+    assert dpo.returncode == 0, dpo.stderr
+    for name in ("sft", "dpo"):
+        folder = tmp_path / name
+        assert load_contract(folder) == load_contract(folder / "checkpoint-1") == TINY_CONTRACT
+        facts = json.loads((folder / "facts.json").read_text())
+        assert facts["script"] == f"recipes/{name}.py"
+        assert facts["funnels"][0]["kept"] == 16
+        assert facts["inputs"][1]["kind"] == "model"
+        card = (folder / "README.md").read_text()
+        assert "generated_from_trainer" not in card
+        assert "SENSE method" in card
+    assert "eval_rewards/accuracies" in facts["results"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_ends_like_one_that_was_not(runs: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    def arguments(folder: Path, steps: int) -> tuple[object, ...]:
+        return (
+            *("sft.py", "--model_name_or_path", runs / "base", "--dataset_name", runs / "strong"),
+            *("--output_dir", folder, "--lr_scheduler_type", "constant", "--max_steps", steps),
+            *("--save_strategy", "steps", "--save_steps", 1),
+        )
+
+    whole = launch(*arguments(tmp_path / "whole", 2))
+    assert whole.returncode == 0, whole.stderr
+    first = launch(*arguments(tmp_path / "cut", 1))
+    assert first.returncode == 0, first.stderr
+    settings = json.loads((tmp_path / "whole" / "settings.json").read_text())
+    (tmp_path / "cut" / "settings.json").write_text(json.dumps(settings))
+    second = launch(*arguments(tmp_path / "cut", 2))
+    assert second.returncode == 0, second.stderr
+    expected = load_file(tmp_path / "whole" / "model.safetensors")
+    found = load_file(tmp_path / "cut" / "model.safetensors")
+    for name, weights in expected.items():
+        assert weights.equal(found[name]), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["sft.py", "--max_lenght", "3"], "setting 'max_lenght' (the command line) is unknown"),
+        (["sft.py", "--model_name_or_path", "{runs}/none"], "python -m sense.tiny"),
+        (["sft.py", "--dataset_name", "{runs}/weak"], "has no column 'completion'"),
+        (["dpo.py", "--model_name_or_path", "{runs}/base"], "follow contract"),
+    ],
+)
+def test_a_wrong_input_ends_with_a_sentence(
+    runs: Path, tmp_path: Path, arguments: list[str], complaint: str
+) -> None:
+    script, *given = [argument.format(runs=runs) for argument in arguments]
+    usual = {"--model_name_or_path": runs / "base", "--dataset_name": runs / "strong"}
+    if script == "dpo.py":
+        usual["--dataset_name"] = runs / "weak"
+    usual |= {given[0]: Path(given[1])}
+    result = launch(
+        script, *(part for pair in usual.items() for part in pair), "--output_dir", tmp_path / "out"
+    )
+    assert result.returncode != 0
+    assert complaint in result.stderr
+    assert f"{script}" not in result.stderr.split("error: ")[0]
