@@ -122,7 +122,10 @@ def _two_sided_coin(fewer: int, num: int) -> float:
     """Chance that a fair coin thrown `num` times falls at least as unevenly as fewer : rest."""
     if num == 0:
         return 1.0
-    tail = sum(math.comb(num, i) for i in range(fewer + 1))
+    tail = ways = 1
+    for i in range(fewer):
+        ways = ways * (num - i) // (i + 1)
+        tail += ways
     return min(1.0, 2 * tail / 2**num)
 
 
