@@ -139,14 +139,15 @@ def parse_proposal(answer: str) -> Proposal | str:
     r"""The proposal in an answer, or the reason why there is none.
 
     `answer_format`: not the four parts in order, or more than them; `sql_syntax`: the last part is
-    no single query. Fences around the schema and the query are allowed, and thinking before all.
+    no single query; `sql_without_table`: it reads no table. Allowed are fences around the schema
+    and the query, and thinking before all.
 
     >>> text = "Domain: tea\nSchema:\nCREATE TABLE t (a INT);\nQuestion: How many?\nSQL: "
     >>> parse_proposal(text + "SELECT count(*) FROM t;").sql
     'SELECT count(*) FROM t'
     >>> parse_proposal(text + "SELECT count(* FROM t;")
     'sql_syntax'
-    >>> parse_proposal("Sure! " + text + "SELECT 1")
+    >>> parse_proposal("Sure! " + text + "SELECT a FROM t")
     'answer_format'
     """
     thinking, mark, rest = answer.partition(END_OF_THINKING)
@@ -166,8 +167,11 @@ def parse_proposal(answer: str) -> Proposal | str:
     if not all(parts) or len(domain) > MAX_DOMAIN_CHARS or len(question) > MAX_QUESTION_CHARS:
         return "answer_format"
     statement = first_statement(sql)
-    if not _is_query(statement):
+    tree = _query(statement)
+    if tree is None:
         return "sql_syntax"
+    if tree.find(exp.Table) is None:
+        return "sql_without_table"
     if sql.partition(statement)[2].strip("; \t\r\n"):
         return "answer_format"
     return Proposal(domain, script, question, statement)
@@ -238,12 +242,13 @@ def _unfenced(part: str) -> str:
     return match["inside"].strip() if match else part
 
 
-def _is_query(sql: str) -> bool:
+def _query(sql: str) -> exp.Query | None:
+    """The syntax tree of a single query; None for anything else."""
     try:
-        statements = sqlglot.parse(sql, read="sqlite")
-    except (sqlglot.errors.SqlglotError, RecursionError):
-        return False
-    return len(statements) == 1 and isinstance(statements[0], exp.Query)
+        [tree] = sqlglot.parse(sql, read="sqlite")
+    except (sqlglot.errors.SqlglotError, RecursionError, ValueError):
+        return None
+    return tree if isinstance(tree, exp.Query) else None
 
 
 _LABEL = re.compile(
