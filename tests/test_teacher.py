@@ -186,23 +186,6 @@ def test_a_cut_or_failed_answer_is_rejected_by_that_name() -> None:
 
 
 SCHEMA_WORDS = ("CREATE TABLE t (", "a INTEGER", "b TEXT", "UNIQUE", "CHECK (a > 0)", ",", ")", ";")
-    "CREATE",
-    "TABLE",
-    "t",
-    "(",
-    "a",
-    "INTEGER",
-    "b",
-    "TEXT",
-    "UNIQUE",
-    "CHECK",
-    ">",
-    "0",
-    ")",
-    ",",
-    ";",
-    "'",
-]
 
 
 @settings(max_examples=40, deadline=None)
