@@ -1,6 +1,6 @@
 """A visitor's SQLite file: checked, taken out of the reach of others, and removed with its session.
 
-A web framework keeps uploads where their address suffices to read them. `take_upload` moves the
+A web framework keeps uploads where their address suffices to read them. `Uploads.take` moves the
 file at once into a folder that only this process can read.
 """
 
@@ -37,7 +37,7 @@ class Uploads:
         """Where the files lie; nothing in it may be served."""
         return self._folder.name
 
-    def take_upload(self, file: str | Path, session: str) -> Upload:
+    def take(self, file: str | Path, session: str) -> Upload:
         """The file as the database of the session, which replaces an earlier one.
 
         The file is gone from where it was, also when it is refused. Raises DatabaseError with a
