@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from sense.card import DatasetText
 from sense.command import run_script
-from sense.database import database_paths
+from sense.database import database_paths, database_sha256
 from sense.example import database_features, example_features, to_row
 from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome
 from sense.human import human_examples
@@ -73,6 +73,7 @@ def main() -> None:
         for db_id, path in paths.items()
         if db_id in used
     ]
+    digests = {database.db_id: database_sha256(database.path) for database in databases}
 
     def facts() -> Facts:
         return collect_facts(
@@ -93,7 +94,7 @@ def main() -> None:
         arguments.out,
         {
             "default": {PUBLISHED_SPLIT[s]: map(to_row, examples[s]) for s in splits},
-            "databases": {"train": database_rows(databases, "spider")},
+            "databases": {"train": database_rows(databases, digests, "spider")},
         },
         {"default": example_features(), "databases": database_features()},
         facts,
