@@ -46,6 +46,8 @@ TEST_DOMAIN_SHARE = 0.2
 MAX_ROUNDS = 4
 SURPLUS = 1.25
 """What later rounds ask for beyond what is missing, since some of it repeats earlier rows."""
+SHARED_SURPLUS = 4.0
+"""The same where one database serves both splits: the template decides which of them gets a row."""
 UNIT_EXAMPLES = 400
 """More examples of one database are asked of several units."""
 MAX_UNIT_SECONDS = 300.0
@@ -265,7 +267,8 @@ def plan_round(
             wanted = sum(counts[level] for name, counts in missing.items() if split in ("", name))
             if not wanted or not open_ids:
                 continue
-            wanted = round(wanted * (SURPLUS if number else 1))
+            if number:
+                wanted = round(wanted * (SURPLUS if split else SHARED_SURPLUS))
             order = random.Random(f"{seed} {number} {split} {level}").sample(
                 open_ids, len(open_ids)
             )
