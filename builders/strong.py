@@ -76,9 +76,10 @@ def main() -> None:
     commit = push_folder(arguments.out, arguments.push, "dataset") if arguments.push else ""
     print_outcome(arguments.out, facts, commit)
     missing = [
-        (f"{split}/{level}", num)
-        for split in ("", *SPLITS)
-        for level, num in facts.counts.get(f"missing_{split}".rstrip("_"), {}).items()
+        (f"{table.removeprefix('missing_')}/{level}", num)
+        for table, counts in facts.counts.items()
+        for level, num in counts.items()
+        if table.startswith("missing_")
     ]
     if missing:
         print("\nFewer examples were found than were asked for:")
@@ -185,7 +186,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             ],
             funnels=[found.funnel],
             counts={
-                "missing": {level: num for level, num in found.missing.items() if num > 0},
+                "missing_all": {"levels": num for num in [found.total - found.num_kept] if num},
                 "domains": dict(found.domains.most_common()),
             },
             usage=chat.usage(),

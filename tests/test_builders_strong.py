@@ -1,0 +1,493 @@
+"""builders/strong.py with both teachers, as a user runs it: killed, resumed, given bad input."""
+
+import json
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chat_server import Body, ChatServer, Fault, html, slow, status
+from conftest import WORLD_SCRIPT, write_database
+from test_strong import damaged
+
+from sense.database import database_sha256, find_database
+from sense.example import to_example
+from sense.facts import read_facts
+from sense.prompt import extract_sql
+
+ROOT = Path(__file__).parents[1]
+BUILDER = str(ROOT / "builders" / "strong.py")
+PETS_SCRIPT = """
+CREATE TABLE pet (id INTEGER PRIMARY KEY, name TEXT, kind TEXT, age INTEGER, weight REAL);
+INSERT INTO pet VALUES (1, 'Rex', 'dog', 3, 12.5), (2, 'Tom', 'cat', 5, 4.5),
+    (3, 'Ada', 'dog', 7, 20.0), (4, 'Bo', 'bird', 1, 0.1), (5, 'Kim', 'cat', 2, 3.8);
+"""
+DOMAINS = ("Bell founding", "Lighthouse keeping", "Tea tasting", "Kite making", "Salt mining")
+
+
+@pytest.fixture
+def databases(tmp_path: Path) -> Path:
+    """Three small databases, one below a folder of its own."""
+    folder = tmp_path / "databases"
+    write_database(folder / "world" / "world.sqlite", WORLD_SCRIPT)
+    write_database(folder / "pets.sqlite", PETS_SCRIPT)
+    write_database(folder / "zoo.db", PETS_SCRIPT.replace("pet", "animal"))
+    return folder
+
+
+@pytest.fixture
+def spider(tmp_path: Path) -> Path:
+    """A Spider folder to draw examples from."""
+    folder = tmp_path / "spider"
+    write_database(folder / "database" / "world" / "world.sqlite", WORLD_SCRIPT)
+    rows = [
+        ("world", f"Which cities have more than {n} people?", "SELECT name FROM city")
+        for n in range(5)
+    ]
+    keys = ("db_id", "question", "query")
+    listed = [dict(zip(keys, row, strict=True)) for row in rows]
+    (folder / "train_spider.json").write_text(json.dumps(listed))
+    return folder
+
+
+def teacher_answer(request: Body) -> str | Fault:
+    """An answer that depends on the request alone; every ninth is bad in some way."""
+    n = request["seed"]
+    if n % 9 == 4:
+        return "I would rather not."
+    if n % 9 == 7:
+        return status(400, "content filter")
+    domain = DOMAINS[n % len(DOMAINS)]
+    return (
+        f"Domain: {domain}\n"
+        "Schema:\n"
+        "CREATE TABLE piece (id INTEGER PRIMARY KEY, name TEXT NOT NULL, mass REAL);\n"
+        f"CREATE TABLE maker (id INTEGER PRIMARY KEY, code_{n} TEXT,"
+        " piece_id INTEGER REFERENCES piece(id));\n"
+        f"Question: How many makers with code X{n} made a piece?\n"
+        "SQL: SELECT count(*) FROM maker AS m JOIN piece AS p ON p.id = m.piece_id"
+        f" WHERE m.code_{n} = 'X{n}'"
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    with ChatServer(teacher_answer) as found:
+        yield found
+
+
+def openai_arguments(server: ChatServer, spider: Path, **more: Any) -> list[str]:
+    options = {"base_url": server.base_url, "model": "big-model", "few_shot": spider, **more}
+    arguments = ["--teacher", "openai"]
+    for name, value in options.items():
+        arguments += [f"--{name.replace('_', '-')}", str(value)]
+    return arguments
+
+
+def build(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
+    """Runs the builder in this process, work included unless told otherwise."""
+    listed = [*map(str, arguments)]
+    if "--num-workers" not in listed:
+        listed += ["--num-workers", "0"]
+    monkeypatch.setattr(sys, "argv", ["builders/strong.py", *listed])
+    runpy.run_path(BUILDER, run_name="__main__")
+
+
+def load(out: Path, tmp_path: Path, config: str = "default") -> dict[str, list[dict[str, Any]]]:
+    from datasets import load_dataset
+
+    loaded = load_dataset(str(out), config, cache_dir=str(tmp_path / "cache"))
+    return {split: list(rows) for split, rows in loaded.items()}
+
+
+def parquet_bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*.parquet"))
+    }
+
+
+def kill_when(arguments: list[str], is_time: Callable[[], bool]) -> None:
+    """Starts the builder and ends it with `kill -9` as soon as it is time."""
+    process = subprocess.Popen(
+        [sys.executable, BUILDER, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not is_time():
+        assert process.poll() is None, "the builder ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def num_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def test_grammar_set_over_given_databases(
+    databases: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (databases / "broken.sqlite").write_text("no database")
+    write_database(databases / "hollow.sqlite", "CREATE TABLE t (a);")
+    damaged(databases / "damaged.sqlite")
+    out = tmp_path / "out"
+    build(
+        monkeypatch,
+        *("--databases", databases, "--num-examples", "60", "--num-test", "12"),
+        *("--license", "mit", "--seed", "3", "--out", out),
+    )
+    rows = load(out, tmp_path)
+    assert (len(rows["train"]), len(rows["test"])) == (48, 12)
+    used = {split: {row["db_id"] for row in found} for split, found in rows.items()}
+    assert len(used["test"]) == 1 and not used["train"] & used["test"]
+    published = {row["db_id"]: row for row in load(out, tmp_path, "databases")["train"]}
+    assert published.keys() == used["train"] | used["test"]
+    for row in (rows["train"][0], rows["test"][0]):
+        example = to_example(row)
+        assert (example.source, example.teacher, example.license) == ("grammar", "grammar", "mit")
+        assert extract_sql(example.completion[0]["content"]) == example.sql
+        copy = find_database(out, example.db_id, cache_dir=tmp_path / "copies")
+        assert database_sha256(copy) == example.db_sha256
+
+    facts = read_facts(out)
+    of_databases, of_candidates = facts.funnels
+    assert of_databases.read == 6
+    assert of_databases.dropped["database_corrupt"] == 2
+    assert of_databases.dropped["database_empty"] == 1
+    assert of_candidates.kept == 60
+    assert facts.counts["databases_left_out"] == {
+        "broken database_corrupt": 1,
+        "damaged database_corrupt": 1,
+        "hollow database_empty": 1,
+    }
+    printed = capsys.readouterr().out
+    assert f"left out: {databases / 'broken.sqlite'} (database_corrupt)" in printed
+    assert "dropped database_corrupt" in printed
+
+
+def test_single_database_is_called_in_domain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: Path
+) -> None:
+    out = tmp_path / "out"
+    build(
+        monkeypatch, "--databases", world.parent.parent, "--num-examples", "40", "--out", out,
+        "--num-test", "10",
+    )  # fmt: skip
+    assert "**in-domain**" in (out / "README.md").read_text()
+    assert read_facts(out).results["split_by"] == "sql_template"
+
+
+def test_what_a_tiny_database_cannot_give_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_database(
+        tmp_path / "dbs" / "tiny.sqlite", "CREATE TABLE t (name TEXT); INSERT INTO t VALUES ('a');"
+    )
+    out = tmp_path / "out"
+    build(
+        monkeypatch, "--databases", tmp_path / "dbs", "--num-examples", "200", "--num-test", "1",
+        "--out", out,
+    )  # fmt: skip
+    counts = read_facts(out).counts
+    num_kept = sum(len(rows) for rows in load(out, tmp_path).values())
+    missing = Counter(counts["missing_train"]) + Counter(counts["missing_test"])
+    assert 0 < num_kept == 200 - missing.total()
+    printed = capsys.readouterr().out
+    assert "Fewer examples were found than were asked for:" in printed
+    assert f"train/extra  {counts['missing_train']['extra']:>8}" in printed
+
+
+def test_invented_databases_are_published_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    build(
+        monkeypatch, "--invent", "4", "--invented-names", "0.5", "--num-examples", "20",
+        "--num-test", "5", "--contract", "tiny", "--out", out,
+    )  # fmt: skip
+    rows = load(out, tmp_path)
+    assert (len(rows["train"]), len(rows["test"])) == (15, 5)
+    assert {row["license"] for row in rows["train"]} == {"apache-2.0"}
+    assert read_facts(out).settings["invented_names"] == 0.5
+    example = to_example(rows["test"][0])
+    copy = find_database(out, example.db_id, cache_dir=tmp_path / "copies")
+    assert database_sha256(copy) == example.db_sha256
+
+
+@pytest.mark.slow
+def test_killed_grammar_run_ends_with_the_same_bytes(
+    databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["--databases", str(databases), "--num-examples", "90", "--num-test", "9"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    journal = tmp_path / "killed.work" / "journal.jsonl"
+    kill_when(
+        [*arguments, "--out", str(killed), "--num-workers", "1"], lambda: num_lines(journal) >= 2
+    )
+    assert not killed.exists()
+    build(monkeypatch, *arguments, "--out", killed, "--num-workers", "2")
+    build(monkeypatch, *arguments, "--out", whole)
+    assert parquet_bytes(killed) == parquet_bytes(whole)
+    assert len(parquet_bytes(whole)) == 3
+
+
+def test_proposals_of_a_model_become_a_dataset(
+    server: ChatServer,
+    spider: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    arguments = openai_arguments(
+        server, spider, num_examples=12, num_test=3, license="other", price_in=1, price_out=2
+    )
+    build(monkeypatch, *arguments, "--out", out)
+    rows = load(out, tmp_path)
+    assert sum(map(len, rows.values())) == 12
+    assert 0 < len(rows["test"]) <= 3
+    domains = {split: {row["domain"] for row in found} for split, found in rows.items()}
+    assert not domains["train"] & domains["test"]
+    example = to_example(rows["train"][0])
+    assert (example.source, example.teacher, example.license) == ("strong", "big-model", "other")
+    assert (example.hardness, example.gold_status) == ("medium", "ok")
+    levels = Counter(row["requested_level"] for row in rows["train"] + rows["test"])
+    assert min(levels[level] for level in ("easy", "medium", "hard")) >= 3
+    published = load(out, tmp_path, "databases")["train"]
+    assert {row["db_id"] for row in published} == {
+        row["db_id"] for found in rows.values() for row in found
+    }
+    copy = find_database(out, example.db_id, cache_dir=tmp_path / "copies")
+    assert database_sha256(copy) == example.db_sha256
+
+    facts = read_facts(out)
+    [funnel] = facts.funnels
+    # requests 4 and 7 of the first twelve fail, then three more are asked for, of which 13 fails
+    assert funnel.dropped == {"answer_format": 2, "server_http_400": 1}
+    assert (funnel.read, funnel.kept) == (15, 12)
+    assert facts.usage == {
+        "replies": 15,
+        "prompt_tokens": 140,
+        "completion_tokens": 70,
+        "cost_usd": 0.00028,
+    }
+    card = (out / "README.md").read_text()
+    assert "The terms of use of big-model apply to these rows as well" in card
+    assert "| cost_usd | 0.00 |" in card
+    assert "cost_usd" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_killed_run_with_a_model_pays_for_nothing_twice(
+    spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(request: Body) -> str | Fault:
+        found = teacher_answer(request)
+        return found if callable(found) else slow(0.1, found)
+
+    with ChatServer(answer) as server:
+        arguments = openai_arguments(server, spider, num_examples=20, concurrency=2)
+        whole, killed = tmp_path / "whole", tmp_path / "killed"
+        replies = tmp_path / "killed.work" / "replies.jsonl"
+        kill_when(
+            [*arguments, "--out", str(killed), "--num-workers", "0"], lambda: num_lines(replies) > 8
+        )
+        assert not killed.exists()
+        build(monkeypatch, *arguments, "--out", killed)
+        num_sent = len(server.requests)
+        build(monkeypatch, *arguments, "--out", whole)
+        assert parquet_bytes(killed) == parquet_bytes(whole)
+        num_needed = len(server.requests) - num_sent
+        assert num_needed <= num_sent <= num_needed + 2 + 2  # in flight, and failures in doubt
+        assert read_facts(killed).usage == read_facts(whole).usage
+
+
+def test_money_ends_the_run_with_what_was_done(
+    server: ChatServer,
+    spider: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    arguments = openai_arguments(
+        server, spider, num_examples=30, price_in=1e5, price_out=1e5, concurrency=1
+    )
+    build(monkeypatch, *arguments, "--max-cost", "9", "--out", out)  # a reply costs 1.5 dollars
+    assert len(server.requests) == 6
+    assert sum(map(len, load(out, tmp_path).values())) == 5
+    printed = capsys.readouterr().out
+    assert "stopped: --max-cost 9 was reached, what was done is kept" in printed
+    assert "all/levels        25" in printed
+    assert read_facts(out).counts["missing_all"] == {"levels": 25}
+
+
+def test_preview_shows_answers_that_the_run_then_has(
+    server: ChatServer,
+    spider: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    arguments = openai_arguments(server, spider, num_examples=12)
+    build(monkeypatch, *arguments, "--preview", "5", "--out", out)
+    assert not out.exists()
+    printed = capsys.readouterr().out
+    assert printed.count("=== answer ") == 5
+    assert "good, measured hardness: medium" in printed
+    assert "Domain: Lighthouse keeping" in printed
+    build(monkeypatch, *arguments, "--out", out)
+    assert len({request["seed"] for request in server.requests}) == len(server.requests)
+
+
+BAD_GRAMMAR_INPUTS = {
+    "missing": "no folder at {tmp}/missing; expected databases as <db_id>/<db_id>.sqlite",
+    "nothing": "folder {tmp}/nothing holds no database; expected",
+    "broken": "none of the 2 databases can be used: 'bad' (database_corrupt), 'empty' (database_em",
+}
+
+
+@pytest.mark.parametrize("name", BAD_GRAMMAR_INPUTS)
+def test_folders_that_give_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nothing").mkdir()
+    write_database(tmp_path / "broken" / "empty.sqlite", "CREATE TABLE t (a);")
+    (tmp_path / "broken" / "bad.sqlite").write_text("no database")
+    with pytest.raises(SystemExit) as found:
+        build(
+            monkeypatch, "--databases", tmp_path / name, "--num-examples", "9",
+            "--out", tmp_path / "out",
+        )  # fmt: skip
+    assert_one_sentence(found.value, BAD_GRAMMAR_INPUTS[name].format(tmp=tmp_path), tmp_path)
+    assert not (tmp_path / "out.work").exists()
+
+
+def test_databases_that_hold_nothing_to_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_database(tmp_path / "dbs" / "a.sqlite", "CREATE TABLE t (a); INSERT INTO t VALUES (NULL)")
+    with pytest.raises(SystemExit) as found:
+        build(
+            monkeypatch, "--databases", tmp_path / "dbs", "--num-examples", "9",
+            "--out", tmp_path / "out",
+        )  # fmt: skip
+    assert_one_sentence(found.value, "the 1 databases gave no example: ", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (html, "answered with something that is no chat completion: '<html>"),
+        (status(401, "bad key"), "status 401: bad key; set OPENAI_API_KEY"),
+        (status(404, "no such model"), "no such model; check --base-url"),
+    ],
+)
+def test_servers_that_cannot_be_used(
+    fault: Fault, said: str, spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ChatServer(lambda request: fault) as server:
+        arguments = openai_arguments(server, spider, num_examples=4)
+        with pytest.raises(SystemExit) as found:
+            build(monkeypatch, *arguments, "--out", tmp_path / "out")
+    assert_one_sentence(found.value, said, tmp_path)
+
+
+def test_a_model_that_never_keeps_to_the_form(
+    spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ChatServer(lambda request: "Sure!") as server:
+        arguments = openai_arguments(server, spider, num_examples=4)
+        with pytest.raises(SystemExit) as found:
+            build(monkeypatch, *arguments, "--out", tmp_path / "out")
+    said = "big-model gave no example: answer_format 16; look at its answers with --preview 5"
+    assert_one_sentence(found.value, said, tmp_path)
+
+
+def test_inputs_that_are_refused_before_any_work(
+    server: ChatServer,
+    databases: Path,
+    spider: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    taken = write_database(tmp_path / "taken" / "a.sqlite", "CREATE TABLE t (a);").parent
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "train_spider.json").write_text("[]")
+    write_database(tmp_path / "empty" / "database" / "a.sqlite", "CREATE TABLE t (a);")
+    good: dict[str, list[str]] = {
+        "grammar": ["--databases", str(databases)],
+        "openai": openai_arguments(server, spider),
+    }
+    cases: list[tuple[str, list[str], str]] = [
+        (teacher, more, said)
+        for teacher in good
+        for more, said in [
+            (["--out", str(taken)], f"--out {taken} already exists"),
+            (["--license", "CC BY SA 4"], "closest match: 'cc-by-sa-4.0'"),
+            (["--license", "my own"], "--license 'my own' is no licence that the Hub knows"),
+        ]
+    ]
+    cases += [
+        (
+            "openai",
+            ["--few-shot", str(tmp_path / "nowhere")],
+            "is no folder here and no dataset id",
+        ),
+        ("openai", ["--few-shot", str(tmp_path / "empty")], "holds 0 usable examples"),
+        ("openai", ["--base-url", "localhost"], "is no address of a server"),
+    ]
+    for teacher, more, said in cases:
+        with pytest.raises(SystemExit) as found:
+            build(
+                monkeypatch, *good[teacher], "--num-examples", "4", "--out", tmp_path / "out", *more
+            )
+        assert_one_sentence(found.value, said, tmp_path)
+        assert not (tmp_path / "out.work").exists()
+    assert not server.requests
+
+
+def test_arguments_that_do_not_fit_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    openai = ["--teacher", "openai", "--base-url", "http://a/v1", "--model", "m", "--few-shot", "f"]
+    cases = [
+        ([], "needs either --databases DIR or --invent N"),
+        (["--databases", "a", "--invent", "3"], "needs either --databases DIR or --invent N"),
+        (["--databases", "a", "--model", "m"], "--model cannot go with --teacher grammar"),
+        (["--databases", "a", "--levels", "1,2"], "--levels has 2 shares"),
+        (["--databases", "a", "--levels", "a,b"], "expected shares such as 1,1,1,1"),
+        (["--databases", "a", "--num-test", "9"], "--num-test 9 must be below --num-examples 9"),
+        (["--teacher", "openai"], "needs --base-url, --model and --few-shot"),
+        ([*openai, "--invent", "3"], "--invent cannot go with --teacher openai"),
+        ([*openai, "--max-cost", "3"], "--max-cost needs --price-in and --price-out"),
+        ([*openai, "--levels", "1,1,1,1"], "--levels has 4 shares"),
+    ]
+    for arguments, said in cases:
+        with pytest.raises(SystemExit) as found:
+            build(monkeypatch, *arguments, "--num-examples", "9", "--out", tmp_path / "out")
+        assert found.value.code == 2
+        assert said in capsys.readouterr().err
+
+
+def assert_one_sentence(exit: SystemExit, said: str, tmp_path: Path) -> None:
+    text = str(exit.code)
+    assert text.startswith("error: ")
+    assert said in text
+    assert "\n" not in text and "Traceback" not in text
+    assert not (tmp_path / "out").exists()
