@@ -24,6 +24,7 @@ from sense.command import run_script
 from sense.facts import collect_facts
 from sense.prompt import load_contract
 from sense.training import (
+    RecipeArguments,
     check_base,
     chosen_settings,
     contract_of,
@@ -52,7 +53,7 @@ class Trainer(DPOTrainer):
 
 def main() -> None:
     started = time.monotonic()
-    recipe, training, model = parse_recipe(DPOConfig, DEFAULT_RECIPE, sys.argv[1:])
+    recipe, training, model = parse_recipe(RecipeArguments, DPOConfig, DEFAULT_RECIPE, sys.argv[1:])
     settings = chosen_settings(recipe, training, model)
     base = check_base(model.model_name_or_path)
     rows = load_split(recipe, recipe.train_split, COLUMNS)

@@ -17,12 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from peft import PeftConfig
 from trl import SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from sense.command import run_script
 from sense.facts import collect_facts
 from sense.training import (
+    SFTArguments,
     check_base,
     chosen_settings,
     contract_of,
@@ -35,6 +35,7 @@ from sense.training import (
     model_input,
     model_settings,
     model_text,
+    optimizer_settings,
     parse_recipe,
     prepared_funnel,
 )
@@ -51,7 +52,7 @@ class Trainer(SFTTrainer):
 
 def main() -> None:
     started = time.monotonic()
-    recipe, training, model = parse_recipe(SFTConfig, DEFAULT_RECIPE, sys.argv[1:])
+    recipe, training, model = parse_recipe(SFTArguments, SFTConfig, DEFAULT_RECIPE, sys.argv[1:])
     settings = chosen_settings(recipe, training, model)
     base = check_base(model.model_name_or_path)
     rows = load_split(recipe, recipe.train_split, ["prompt", "completion"])
@@ -61,7 +62,6 @@ def main() -> None:
         evaluation_rows = load_split(recipe, recipe.eval_split, ["prompt", "completion"])
     checkpoint = last_checkpoint(training.output_dir, settings)
     training.model_init_kwargs = model_settings(training, model)
-    peft: PeftConfig | None = get_peft_config(model)
 
     trainer = Trainer(
         model=base,
@@ -69,7 +69,8 @@ def main() -> None:
         train_dataset=rows,
         eval_dataset=evaluation_rows,
         quantization_config=get_quantization_config(model),
-        peft_config=peft,
+        peft_config=get_peft_config(model),
+        optimizer_cls_and_kwargs=optimizer_settings(recipe, training),
         callbacks=[keep_contract(contract)],
     )
     result = trainer.train(resume_from_checkpoint=checkpoint)

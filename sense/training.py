@@ -58,10 +58,24 @@ class RecipeArguments:
     )
 
 
+@dataclass
+class SFTArguments(RecipeArguments):
+    """What an SFT recipe says beside the trainer's and the model's settings."""
+
+    matrix_learning_rate: float | None = field(
+        default=None,
+        metadata={
+            "help": "Train weight matrices by Muon with this rate, all else by AdamW with "
+            "learning_rate; `optim` trains everything by default."
+        },
+    )
+
+
 def parse_recipe(
-    training_class: type, default: Path, argv: Sequence[str]
-) -> tuple[RecipeArguments, Any, Any]:
-    """The recipe's arguments, the trainer's (an instance of `training_class`) and the model's.
+    recipe_class: type, training_class: type, default: Path, argv: Sequence[str]
+) -> tuple[Any, Any, Any]:
+    """The recipe's own arguments, the trainer's and the model's: instances of the two classes and
+    of TRL's ModelConfig.
 
     argv: the command line without the script; `--config FILE` names the YAML, `default` is read
     without it, and what else it says goes before the file. Raises ValueError naming any setting
@@ -69,7 +83,7 @@ def parse_recipe(
     """
     from trl import ModelConfig, TrlParser
 
-    classes: Any = (RecipeArguments, training_class, ModelConfig)
+    classes: Any = (recipe_class, training_class, ModelConfig)
     arguments = list(argv)
     if not any(argument.split("=")[0] == "--config" for argument in arguments):
         arguments = ["--config", str(default), *arguments]
@@ -176,6 +190,22 @@ def model_settings(training: Any, model: Any) -> dict[str, Any]:
         "dtype": model.dtype,
         **(training.model_init_kwargs or {}),
     }
+
+
+def optimizer_settings(recipe: SFTArguments, training: Any) -> Any:
+    """What the trainer makes its optimizer of where the recipe asks for Muon; None for `optim`."""
+    from sense.muon import muon
+
+    if recipe.matrix_learning_rate is None:
+        return None
+    if training.fsdp or training.deepspeed:
+        raise ValueError(
+            "matrix_learning_rate asks for Muon, which needs whole matrices, and this run shards "
+            "them; leave it out, or launch without FSDP and DeepSpeed"
+        )
+    betas = (training.adam_beta1, training.adam_beta2)
+    rates = {"matrix_lr": recipe.matrix_learning_rate, "lr": training.learning_rate}
+    return muon, {**rates, "betas": betas, "eps": training.adam_epsilon}
 
 
 def chosen_settings(*arguments: Any) -> dict[str, Any]:

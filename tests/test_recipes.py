@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,6 +20,8 @@ from sense.prompt import (
 )
 from sense.tiny import make_model, training_texts
 from sense.training import (
+    RecipeArguments,
+    SFTArguments,
     check_base,
     contract_of,
     count_lengths,
@@ -40,10 +43,12 @@ QUESTIONS = {
 }
 
 
-def training_class(path: Path) -> type:
+def parse(path: Path, arguments: Sequence[str]) -> Any:
+    """The recipe's settings, by the classes of the script that is named like it."""
     from trl import DPOConfig, SFTConfig
 
-    return {"sft": SFTConfig, "dpo": DPOConfig}[path.stem]
+    classes = {"sft": (SFTArguments, SFTConfig), "dpo": (RecipeArguments, DPOConfig)}
+    return parse_recipe(*classes[path.stem], path, arguments)
 
 
 def write_set(folder: Path, name: str, rows: Sequence[dict[str, object]]) -> None:
@@ -105,7 +110,7 @@ def test_recipes_are_found() -> None:
 def test_every_setting_of_a_recipe_is_known(path: Path) -> None:
     settings = yaml.safe_load(path.read_text())
     cpu = [] if settings.get("use_cpu") else ["--use_cpu"]
-    recipe, training, model = parse_recipe(training_class(path), path, cpu)
+    recipe, training, model = parse(path, cpu)
     for group in (recipe, training, model):
         for name, value in settings.items():
             if hasattr(group, name) and isinstance(value, str | int):
@@ -131,7 +136,7 @@ def test_an_unknown_setting_of_a_file_is_named_with_its_likely_meaning(tmp_path:
     with pytest.raises(
         ValueError, match=r"'max_lenght' \(.*sft.yaml\).*closest match: 'max_length'"
     ):
-        parse_recipe(training_class(config), TINY / "sft.yaml", ["--config", str(config)])
+        parse(TINY / "sft.yaml", ["--config", str(config)])
 
 
 @pytest.mark.parametrize(
@@ -140,14 +145,12 @@ def test_an_unknown_setting_of_a_file_is_named_with_its_likely_meaning(tmp_path:
 def test_an_unknown_argument_is_named(argument: str) -> None:
     path = TINY / "sft.yaml"
     with pytest.raises(ValueError, match=f"'{argument[2:].split('=')[0]}'"):
-        parse_recipe(training_class(path), path, [argument])
+        parse(path, [argument])
 
 
 def test_the_command_line_goes_before_the_file() -> None:
     path = TINY / "sft.yaml"
-    _, training, model = parse_recipe(
-        training_class(path), path, [f"--config={path}", "--max_steps", "7", "--use_peft"]
-    )
+    _, training, model = parse(path, [f"--config={path}", "--max_steps", "7", "--use_peft"])
     assert training.max_steps == 7
     assert model.use_peft
 
@@ -155,13 +158,13 @@ def test_the_command_line_goes_before_the_file() -> None:
 def test_the_trainer_itself_may_not_push() -> None:
     path = TINY / "sft.yaml"
     with pytest.raises(ValueError, match="--push OWNER/NAME"):
-        parse_recipe(training_class(path), path, ["--push_to_hub"])
+        parse(path, ["--push_to_hub"])
 
 
 def test_a_missing_recipe_is_named() -> None:
     path = TINY / "sft.yaml"
     with pytest.raises(FileNotFoundError, match=r"nothing\.yaml"):
-        parse_recipe(training_class(path), path, ["--config", "nothing.yaml"])
+        parse(path, ["--config", "nothing.yaml"])
 
 
 def test_contract_comes_from_the_rows_and_must_be_one() -> None:
