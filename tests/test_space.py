@@ -1,0 +1,634 @@
+"""The web demo: its steps as functions, then as a visitor meets them in a browser."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+from chat_server import Body, ChatServer, status
+from conftest import write_database
+
+from sense.ask import INTERACTIVE_LIMITS
+from sense.execution import DatabaseError, Execution
+from sense.guard import guarded_execution, guarded_schema
+from sense.page import (
+    MAX_QUESTION_CHARS,
+    Database,
+    Step,
+    answer,
+    read_examples,
+    run,
+    schema_html,
+    step_html,
+)
+from sense.result import Chart, cell_text, chart_of, display_rows, sentence, text_table
+from sense.schema import read_schema
+from sense.upload import Uploads
+
+ROOT = Path(__file__).parents[1]
+SPACE = ROOT / "space"
+CHROMIUM = Path("/usr/bin/chromium")
+BLIND = "SELECT instr(zeroblob(400000000), zeroblob(4000000) || x'01')"
+"""One operation of SQLite that takes minutes: no limit inside the process sees it."""
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+
+def load_script(name: str) -> ModuleType:
+    """A script of space/, without running it."""
+    spec = importlib.util.spec_from_file_location(f"space_{name}", SPACE / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def database(world: Path) -> Database:
+    return Database(str(world), "world.sqlite", read_schema(world))
+
+
+@pytest.fixture
+def uploads() -> Iterator[Uploads]:
+    made = Uploads()
+    yield made
+    shutil.rmtree(made.folder, ignore_errors=True)
+
+
+# Results
+
+
+def ok(*rows: tuple[Any, ...], columns: tuple[str, ...] = ("name", "amount")) -> Execution:
+    return Execution("ok", rows, columns, 10, 0.004)
+
+
+@pytest.mark.parametrize(
+    ("execution", "text"),
+    [
+        (ok(), "No rows: nothing in the data meets these conditions."),
+        (ok(("a", 1)), "1 row in 0.00 s."),
+        (ok(*[("a", 1)] * 4_079), "4,079 rows in 0.00 s, the first 1,000 shown."),
+        (
+            Execution("error", error="no such table: singer"),
+            "SQLite cannot run this query: no such table: singer. "
+            "Mend the SQL, or ask in other words.",
+        ),
+        (
+            Execution("refused", error="only reading is allowed, not DELETE singer"),
+            "This query was not run: only reading is allowed, not DELETE singer. "
+            "Write a single SELECT.",
+        ),
+        (
+            Execution("limit", error="more than 5 seconds"),
+            "This query was stopped: more than 5 seconds. "
+            "Ask for less, with a condition or a LIMIT.",
+        ),
+        (
+            Execution("crash"),
+            "This query made SQLite crash. The database was not changed; write the query "
+            "otherwise.",
+        ),
+    ],
+)
+def test_every_ending_has_its_sentence(execution: Execution, text: str) -> None:
+    assert sentence(execution) == text
+
+
+def test_terminal_table_aligns_wide_characters_and_shows_no_control_character() -> None:
+    table = text_table(("城市", "n"), [("上海", 12), ("\x1b[31mred\nline", None), ("x" * 60, 3.5)])
+    assert table.splitlines() == [
+        "城市                                         n",
+        "----------------------------------------  ----",
+        "上海                                        12",
+        " [31mred line                             NULL",
+        "x" * 37 + "...   3.5",
+    ]
+
+
+def test_terminal_table_without_rows_is_its_header() -> None:
+    assert text_table(("a", "bc"), []) == "a  bc\n-  --"
+
+
+def test_web_rows_keep_numbers_and_spell_out_what_a_browser_would_change() -> None:
+    rows = display_rows(ok((1, 2**60), (1.5, None), (b"abc", "tea")))
+    assert rows == [[1, "1152921504606846976"], ["1.5", "NULL"], ["<3 bytes>", "tea"]]
+    assert len(display_rows(ok(*[("a", 1)] * 1_001))) == 1_000
+
+
+def test_infinite_numbers_are_texts() -> None:
+    assert [cell_text(value) for value in (float("inf"), -0.0, 1e300)] == ["inf", "-0.0", "1e+300"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "kind"),
+    [
+        (("city", "sold"), [("York", 3), ("Leeds", 5)], "bar"),
+        (("count(*)", "city"), [(3, "York"), (5, "Leeds")], "bar"),
+        (("month", "sold"), [("2025-02", 3), ("2025-01", 5)], "line"),
+        (("day", "sold"), [("2025-02-03", 3.5), ("2025-02-04", 5.0)], "line"),
+        (("year", "count(*)"), [(2019, 3), (2021, 5)], "line"),
+        (("city", "count(shop_id)"), [("York", 3), ("Leeds", 5)], "bar"),
+        (("city", "sold"), [("York", 3)], None),
+        (("city", "sold"), [(f"c{i}", i) for i in range(51)], None),
+        (("city", "sold"), [("York", 3), ("York", 5)], None),
+        (("city", "sold"), [("York", None), ("Leeds", 5)], None),
+        (("city", "sold"), [(None, 3), ("Leeds", 5)], None),
+        (("city", "sold"), [("York", "3"), ("Leeds", "5")], None),
+        (("city", "shop_id"), [("York", 3), ("Leeds", 5)], None),
+        (("age", "sold"), [(30, 3), (31, 5)], None),
+        (("city", "sold"), [("York", float("inf")), ("Leeds", 5)], None),
+        (("city",), [("York",), ("Leeds",)], None),
+    ],
+)
+def test_chart_only_where_one_suits(columns: Any, rows: Any, kind: str | None) -> None:
+    chart = chart_of(ok(*rows, columns=columns))
+    assert (chart.kind if chart else None) == kind
+
+
+def test_line_is_in_the_order_of_time_and_bars_in_that_of_the_rows() -> None:
+    assert chart_of(ok((2021, 5), (2019, 3), columns=("year", "n"))) == Chart(
+        "line", "year", "n", (("2019", 3.0), ("2021", 5.0))
+    )
+    bars = chart_of(ok(("York", 5), ("Leeds", 3)))
+    assert bars and [name for name, _ in bars.points] == ["York", "Leeds"]
+
+
+# Guarded work
+
+
+def test_guarded_queries_give_rows_errors_and_refusals(world: Path) -> None:
+    assert guarded_execution(world, "SELECT count(*) FROM city").rows == ((8,),)
+    assert guarded_execution(world, "SELECT nmae FROM city").status == "error"
+    assert guarded_execution(world, "DELETE FROM city").status == "refused"
+    assert guarded_execution(world, "SELECT 1; SELECT 2").status == "refused"
+
+
+def test_guarded_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.sqlite").write_text("not a database")
+    with pytest.raises(DatabaseError, match="is not a SQLite database"):
+        guarded_schema(tmp_path / "notes.sqlite")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sql", [ENDLESS, BLIND])
+def test_query_that_never_ends_is_stopped_soon(world: Path, sql: str) -> None:
+    start = time.monotonic()
+    execution = guarded_execution(world, sql)
+    assert execution.status == "limit"
+    assert sentence(execution).startswith("This query was stopped: more than 5")
+    assert time.monotonic() - start < 20  # 12 on a machine that is not busy
+
+
+# Uploads
+
+
+def test_upload_leaves_where_it_was_and_is_found_only_by_its_session(
+    world: Path, uploads: Uploads
+) -> None:
+    upload = uploads.take(world, "abc")
+    assert not world.exists()
+    assert (upload.name, [table.name for table in upload.schema.tables]) == (
+        "world.sqlite",
+        ["country", "city"],
+    )
+    assert Path(upload.path).is_relative_to(uploads.folder)
+    assert "abc" not in upload.path
+    assert Path(uploads.folder).stat().st_mode & 0o777 == 0o700
+    uploads.remove("other")
+    assert Path(upload.path).exists()
+    uploads.remove("abc")
+    assert not Path(upload.path).exists()
+    assert list(Path(uploads.folder).iterdir()) == []
+
+
+def test_session_cannot_choose_a_folder(world: Path, uploads: Uploads, tmp_path: Path) -> None:
+    upload = uploads.take(world, "../../escape")
+    assert Path(upload.path).resolve().is_relative_to(Path(uploads.folder).resolve())
+    uploads.remove("../..")
+    assert tmp_path.exists()
+    assert Path(upload.path).exists()
+
+
+def no_tables(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE a (b)")
+    connection.execute("DROP TABLE a")
+    connection.commit()
+    connection.close()
+
+
+def cut_short(path: Path) -> None:
+    rows = ", ".join(f"({n}, hex(randomblob(200)))" for n in range(500))
+    write_database(path, f"CREATE TABLE t (a, b); CREATE TABLE u (c); INSERT INTO t VALUES {rows};")
+    path.write_bytes(path.read_bytes()[:3_000])
+
+
+def too_large(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(50_000_001)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda path: path.write_text("name,age\nRex,3\n"), "is not a SQLite database: it starts"),
+        (lambda path: path.write_bytes(os.urandom(8_192)), "of another format, damaged or encr"),
+        (lambda path: path.write_bytes(b""), "mine.db is empty"),
+        (lambda path: path.write_bytes(b"SQLite format 3\0" + bytes(4_000)), "damaged, cut short"),
+        (cut_short, "damaged, cut short or encrypted"),
+        (no_tables, "mine.db is a SQLite database without tables"),
+        (too_large, "mine.db has 50 MB, more than the 50 MB that this page takes"),
+        (lambda path: None, "mine.db did not arrive; upload it again"),
+    ],
+)
+def test_unfit_upload_gives_a_sentence_and_is_deleted(
+    tmp_path: Path, uploads: Uploads, make: Any, text: str
+) -> None:
+    path = tmp_path / "mine.db"
+    make(path)
+    with pytest.raises(DatabaseError, match=re.escape(text)) as caught:
+        uploads.take(path, "abc")
+    assert uploads.folder not in str(caught.value)
+    assert not path.exists()
+    assert not any(file.is_file() for file in Path(uploads.folder).rglob("*"))
+
+
+def test_unfit_upload_leaves_the_earlier_one_in_place(
+    tmp_path: Path, world: Path, uploads: Uploads
+) -> None:
+    upload = uploads.take(world, "abc")
+    (tmp_path / "mine.db").write_text("hello")
+    with pytest.raises(DatabaseError):
+        uploads.take(tmp_path / "mine.db", "abc")
+    assert guarded_execution(upload.path, "SELECT count(*) FROM city").rows == ((8,),)
+
+
+# Steps of the page
+
+
+def texts(steps: Iterator[Step]) -> list[str]:
+    return [step.text for step in steps]
+
+
+def test_answer_shows_the_sql_before_it_runs(database: Database) -> None:
+    steps = list(answer(lambda path, question: "SELECT name FROM country", "Which?", database))
+    assert [(step.kind, step.sql) for step in steps] == [
+        ("busy", ""),
+        ("busy", "SELECT name FROM country"),
+        ("good", "SELECT name FROM country"),
+    ]
+    assert steps[-1].execution and len(steps[-1].execution.rows) == 6
+
+
+def test_sql_that_does_not_run_stays_to_be_mended(database: Database) -> None:
+    last = list(answer(lambda path, question: "SELECT x FROM city", "Which?", database))[-1]
+    assert last.sql == "SELECT x FROM city"
+    assert last.text.startswith("SQLite cannot run this query: no such column: x.")
+
+
+def test_questions_without_an_answer_give_a_sentence(database: Database) -> None:
+    def broken(path: str, question: str) -> str:
+        raise RuntimeError("http://10.0.0.1/v1 cannot be reached")
+
+    def silent(path: str, question: str) -> str:
+        return ""
+
+    assert texts(answer(silent, " ", database)) == [
+        "Type a question first, such as how many rows a table has."
+    ]
+    assert texts(answer(silent, "x" * (MAX_QUESTION_CHARS + 1), database)) == [
+        "Ask in fewer words: 1,000 characters at most."
+    ]
+    assert texts(answer(silent, "Why?", database))[1:] == [
+        "The model found no SQL for this question. Ask in other words."
+    ]
+    assert texts(answer(broken, "Why?", database))[1:] == [
+        "The model does not answer just now. Try again in a minute."
+    ]
+    assert texts(answer(None, "Why?", database)) == [
+        "This page has no model: write the SQL yourself and run it."
+    ]
+
+
+def test_run_says_why_there_is_nothing_to_show(database: Database) -> None:
+    assert run("  ", database).text.startswith("There is no SQL to run yet")
+    assert run("SELECT 1 -- " + "x" * 20_000, database).text.startswith("This SQL is too long")
+    assert run("SELECT 1 AS n", database).text.startswith("1 row in")
+    Path(database.path).unlink()
+    assert run("SELECT 1", database).text == (
+        "world.sqlite was deleted when this page lost its connection; upload it again."
+    )
+
+
+def test_error_names_the_visitors_file_and_no_folder_of_ours(tmp_path: Path) -> None:
+    path = write_database(
+        tmp_path / "upload.sqlite",
+        "CREATE TABLE t AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+        "LIMIT 2000) SELECT i, hex(randomblob(50)) AS h FROM n;",
+    )
+    schema = read_schema(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:4_096] + b"\xff" * (len(data) - 4_096))
+    step = run("SELECT count(h) FROM t", Database(str(path), "mine.db", schema))
+    assert step.text.startswith("mine.db is damaged")
+    assert str(tmp_path) not in step.text
+
+
+def test_names_of_a_visitor_are_shown_as_text(tmp_path: Path) -> None:
+    evil = '<img src=x onerror="alert(1)">'
+    quoted = evil.replace('"', '""')
+    path = write_database(tmp_path / "a.sqlite", f'CREATE TABLE "{quoted}" ("{quoted}" "{quoted}")')
+    shown = schema_html(Database(str(path), evil, read_schema(path)))
+    assert "<img" not in shown + step_html(Step(evil))
+    assert shown.count("&lt;img") >= 3
+
+
+def test_schema_shows_types_keys_and_references(database: Database) -> None:
+    shown = re.sub(r"\s*<[^>]+>\s*", " ", schema_html(database)).split("city", 1)[1]
+    assert shown.split() == (
+        [
+            "id",
+            "integer",
+            "key",
+            "name",
+            "text",
+            "country_code",
+            "text",
+            "→",
+            "country.code",
+            "population",
+            "integer",
+        ]
+    )
+
+
+def test_examples_build_and_their_questions_are_few(tmp_path: Path) -> None:
+    examples = read_examples(SPACE / "examples", tmp_path)
+    assert list(examples) == ["bakery", "library", "observatory"]
+    for example in examples.values():
+        assert len(example.questions) == 3
+        for table in example.schema.tables:
+            [(num,)] = run(f"SELECT count(*) FROM {table.name}", example).execution.rows  # type: ignore[union-attr]
+            assert num > 0
+
+
+# Publishing
+
+
+def test_requirements_are_those_of_the_lock() -> None:
+    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    pins = [x for x in (SPACE / "requirements.txt").read_text().splitlines() if x[0] != "#"]
+    assert [pin for pin in pins if pin not in lock] == []
+    [gradio] = [line for line in lock if line.startswith("gradio==")]
+    assert f"sdk_version: {gradio.removeprefix('gradio==')}\n" in (SPACE / "README.md").read_text()
+
+
+def test_space_holds_all_it_needs_and_the_same_wheel_twice(tmp_path: Path) -> None:
+    push = load_script("push")
+    push.write_space(tmp_path / "a", "ada/demo", "sense/tiny")
+    push.write_space(tmp_path / "b", "ada/demo", "")
+    wheel = "sense_kit-0.1.0-py3-none-any.whl"
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
+        *("README.md", "app.py", "examples", "requirements.txt", wheel, "style.css")
+    ]
+    assert (tmp_path / "a" / wheel).read_bytes() == (tmp_path / "b" / wheel).read_bytes()
+    last = (tmp_path / "a" / "requirements.txt").read_text().splitlines()[-1]
+    assert re.fullmatch(
+        rf"sense-kit @ https://[^/]+/spaces/ada/demo/resolve/main/{wheel}#sha256=[0-9a-f]{{64}}",
+        last,
+    )
+    app = load_script("app")
+    assert app.configured_model(tmp_path / "a") == "sense/tiny"
+    assert app.configured_model(tmp_path / "b") == ""
+
+
+def test_model_setting_wins_over_what_lies_beside_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = load_script("app")
+    (tmp_path / "README.md").write_text("---\ntitle: x\nmodels: [sense/tiny]\n---\n")
+    (tmp_path / "model").mkdir()
+    assert app.configured_model(tmp_path) == str(tmp_path / "model")
+    monkeypatch.setenv("SENSE_MODEL", "sense/large")
+    assert app.configured_model(tmp_path) == "sense/large"
+
+
+@pytest.mark.slow
+def test_push_makes_one_commit_whose_wheel_installs(hub: Any, tmp_path: Path) -> None:
+    command = [str(SPACE / "push.py"), "ada/demo", "--out", str(tmp_path / "out")]
+    printed = hub.run(command)
+    assert hub.titles("ada/demo", "space") == ["initial commit", "Publish the Space"]
+    assert hub.run(command) == printed
+    assert len(hub.titles("ada/demo", "space")) == 2
+    error = hub.run([*command, "--model", "ada/absent"], fails=True)
+    assert error.startswith("error: the Hub has no model ada/absent")
+    assert "Traceback" not in error
+    requirement = (tmp_path / "out" / "requirements.txt").read_text().splitlines()[-1]
+    target = tmp_path / "installed"
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--target",
+            target,
+            requirement,
+        ],
+        check=True,
+        env=hub.env(None, False),
+    )
+    assert (target / "sense" / "page.py").is_file()
+
+
+# In a browser
+
+
+def answers(body: Body) -> Any:
+    """What the model of the tests writes."""
+    question = json.dumps(body["messages"])
+    if "no such" in question:
+        return "SELECT nothing FROM nowhere"
+    if "trouble" in question:
+        return status(500)
+    return "SELECT name, population FROM country ORDER BY population DESC"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The address of the page, served by a process of its own."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}; install Chromium to run this")
+    pytest.importorskip("playwright", reason="playwright drives the browser; pip install it")
+    port = free_port()
+    with ChatServer(answers) as server:
+        settings = {"SENSE_MODEL": "test-model", "SENSE_BASE_URL": server.base_url}
+        process = subprocess.Popen(
+            [sys.executable, SPACE / "app.py", "--port", str(port)], env=os.environ | settings
+        )
+        try:
+            for _ in range(240):
+                time.sleep(0.5)
+                assert process.poll() is None, "the page ended at its start"
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser(site: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    flags = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(
+            executable_path=str(CHROMIUM),
+            args=[f"--{flag}" for flag in f"{flags} disable-component-update disable-sync".split()],
+        )
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(site: str, browser: Any) -> Iterator[Any]:
+    """The page as a new visitor finds it; `errors` collects what its scripts complain of."""
+    opened = browser.new_page(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(60_000)
+    opened.strangers = []
+    opened.on(
+        "request",
+        lambda request: (
+            opened.strangers.append(request.url)
+            if not request.url.startswith((site, "data:", "blob:"))
+            else None
+        ),
+    )
+    opened.goto(site)
+    opened.get_by_role("button", name="Run this SQL").wait_for()
+    yield opened
+    opened.close()
+
+
+def upload(page: Any, path: Path) -> None:
+    page.locator("input[type=file]").first.set_input_files(path)
+
+
+def write_sql(page: Any, sql: str) -> None:
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(sql)
+    page.get_by_role("button", name="Run this SQL").click()
+
+
+def wait_for_text(page: Any, text: str) -> None:
+    page.get_by_text(text).first.wait_for()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_visitor_uploads_asks_edits_and_runs(page: Any, world: Path) -> None:
+    upload(page, world)
+    wait_for_text(page, "world.sqlite is open: 2 tables.")
+    wait_for_text(page, "country_code")
+    page.get_by_label("Question").fill("Which countries are the largest?")
+    page.get_by_role("button", name="Ask").click()
+    wait_for_text(page, "6 rows in")
+    assert "ORDER BY population DESC" in page.locator(".cm-content").inner_text()
+    wait_for_text(page, "Maldives")
+    page.locator("canvas, svg.marks").first.wait_for()
+    write_sql(page, "SELECT count(*) AS num_cities FROM city")
+    wait_for_text(page, "1 row in")
+    wait_for_text(page, "num_cities")
+    write_sql(page, "SELECT nmae FROM city")
+    wait_for_text(page, "SQLite cannot run this query: no such column: nmae.")
+    assert page.strangers == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_faults_are_sentences(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "broken.sqlite").write_bytes(b"SQLite format 3\0" + b"\xff" * 4_000)
+    upload(page, tmp_path / "broken.sqlite")
+    wait_for_text(page, "broken.sqlite cannot be read as a SQLite database")
+    page.get_by_role("button", name="Ask").click()
+    wait_for_text(page, "Type a question first")
+    page.get_by_label("Question").fill("Is there no such thing?")
+    page.get_by_label("Question").press("Enter")
+    wait_for_text(page, "SQLite cannot run this query: no such table: nowhere.")
+    start = time.monotonic()
+    write_sql(page, BLIND)
+    wait_for_text(page, "This query was stopped: more than 5")
+    assert time.monotonic() - start < 30
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_page_answers_others_while_a_query_runs(page: Any, browser: Any, site: str) -> None:
+    write_sql(page, BLIND)
+    other = browser.new_page()
+    other.goto(site)
+    write_sql(other, "SELECT count(*) AS n FROM shop")
+    wait_for_text(other, "1 row in")
+    assert page.get_by_text("This query was stopped").count() == 0
+    other.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_names_and_values_of_a_visitor_run_no_script(page: Any, tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>${alert(2)}{{alert(3)}}"
+    alerts: list[str] = []
+    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+    script = f"""CREATE TABLE "{evil}" ("{evil}", n); INSERT INTO "{evil}" VALUES ('{evil}', 1);
+        INSERT INTO "{evil}" VALUES ('b', 2);"""
+    upload(page, write_database(tmp_path / "evil.sqlite", script))
+    wait_for_text(page, "evil.sqlite is open: 1 table.")
+    write_sql(page, f'SELECT * FROM "{evil}"')
+    wait_for_text(page, "2 rows in")
+    page.wait_for_timeout(1_000)
+    assert alerts == []
+    assert page.locator("img[src=x]").count() == 0
+    assert page.get_by_text("${alert(2)}").count() >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_upload_is_served_to_nobody(page: Any, site: str, world: Path) -> None:
+    sent: list[Any] = []
+    page.on("response", lambda got: sent.append(got) if "/upload" in got.url else None)
+    upload(page, world)
+    wait_for_text(page, "world.sqlite is open")
+    [cached] = next(got.json() for got in sent if got.request.method == "POST")
+    assert cached.endswith("world.sqlite")
+    with pytest.raises(HTTPError):
+        urlopen(f"{site}/gradio_api/file={quote(cached)}")
+    assert not Path(cached).exists()
+
+
+def test_limits_of_people_are_short() -> None:
+    assert INTERACTIVE_LIMITS.max_seconds == 5.0
