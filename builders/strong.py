@@ -186,7 +186,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             ],
             funnels=[found.funnel],
             counts={
-                "missing_all": {"levels": num for num in [found.total - found.num_kept] if num},
+                "missing_all": {"levels": found.num_missing} if found.num_missing else {},
                 "domains": dict(found.domains.most_common()),
             },
             usage=chat.usage(),

@@ -103,13 +103,16 @@ class ProposalSet:
     def num_kept(self) -> int:
         return len(self._kept)
 
+    @property
+    def num_missing(self) -> int:
+        return self.total - self.num_kept
+
     def add(self, task: Task) -> None:
         """Takes the verified reply to the task from the journal."""
         result = self.journal[task.key]
         if result["domain"]:
             self.domains[domain_name(result["domain"])] += 1
-        is_full = self.num_kept >= self.total
-        reason = result["reject_reason"] or ("beyond_quota" if is_full else "")
+        reason = result["reject_reason"] or ("" if self.num_missing else "beyond_quota")
         reason = reason or self._repeated(result["row"], task)
         if reason:
             self.funnel.drop(reason)
@@ -209,7 +212,7 @@ def answered(
 
 def plan_round(start: int, found: ProposalSet, teaching: Teaching) -> list[Task]:
     """The next requests, levels in the proportions in which they are missing; none at the end."""
-    missing = found.total - found.num_kept
+    missing = found.num_missing
     num = min(
         ROUND_REQUESTS,
         round(missing * SURPLUS + 0.5) if start and missing else missing,

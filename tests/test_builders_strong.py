@@ -207,7 +207,7 @@ def test_what_a_tiny_database_cannot_give_is_said(
     assert 0 < num_kept == 200 - missing.total()
     printed = capsys.readouterr().out
     assert "Fewer examples were found than were asked for:" in printed
-    assert f"train/extra  {counts['missing_train']['extra']:>8}" in printed
+    assert f"train/extra         {counts['missing_train']['extra']}" in printed
 
 
 def test_invented_databases_are_published_whole(
@@ -352,6 +352,54 @@ def test_preview_shows_answers_that_the_run_then_has(
     assert "Domain: Lighthouse keeping" in printed
     build(monkeypatch, *arguments, "--out", out)
     assert len({request["seed"] for request in server.requests}) == len(server.requests)
+
+
+def run_script(monkeypatch: pytest.MonkeyPatch, script: str, *arguments: str | Path) -> None:
+    monkeypatch.setattr(sys, "argv", [script, *map(str, arguments), "--num-workers", "0"])
+    runpy.run_path(str(ROOT / script), run_name="__main__")
+
+
+@pytest.mark.slow
+def test_server_is_evaluated_and_sampled(
+    databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    build(
+        monkeypatch, "--databases", databases, "--num-examples", "24", "--num-test", "8",
+        "--out", data,
+    )  # fmt: skip
+    gold = {
+        row["prompt"][-1]["content"]: row["sql"]
+        for rows in load(data, tmp_path).values()
+        for row in rows
+    }
+
+    def answer(request: Body) -> str | Fault:
+        """Gold at even seeds and temperature 0, nonsense at odd ones, no answer to one question."""
+        sql = gold[request["messages"][-1]["content"]]
+        if sql == list(gold.values())[-1]:
+            return status(400)
+        return f"```sql\n{sql}\n```" if request["seed"] % 2 == 0 else "SELECT nothing"
+
+    with ChatServer(answer, takes_n=False) as server:
+        model = ["--model", "m", "--base-url", server.base_url, "--data", str(data)]
+        scores = tmp_path / "scores"
+        run_script(monkeypatch, "recipes/evaluate.py", *model, "--out", scores)
+        found = json.loads((scores / "scores.json").read_text())
+        assert (found["num"], found["num_correct"]) == (8, 7)
+
+        weak = tmp_path / "weak"
+        run_script(
+            monkeypatch, "builders/weak.py", *model, "--num-samples", "6", "--out", weak,
+            "--test-share", "0",
+        )  # fmt: skip
+        samples = load(weak, tmp_path, "samples")["train"]
+        assert len(samples) == 16 * 6
+        assert {sample["logprob"] for sample in samples} == {-0.5}
+        assert Counter(sample["verdict"] for sample in samples).keys() == {"correct", "incorrect"}
+        pair = load(weak, tmp_path)["train"][0]
+        assert pair["rejected_sql"] == "SELECT nothing"
+        assert pair["weak_model"] == "m"
 
 
 BAD_GRAMMAR_INPUTS = {
