@@ -4,7 +4,7 @@
 # ///
 """Build the weak set: a model's right and wrong answers, judged by execution, as preference pairs.
 
-Hub id:    sense/weak
+Hub id:    sense/weak, with the configs `default` (pairs), `unpaired` (for KTO) and `samples`
 Sources:   a file of any system's predictions (`--samples`), or samples of a model or server over
            the questions of a strong set (`--model`, `--data`). Rows keep their database's licence.
 
@@ -16,13 +16,14 @@ import argparse
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from sense.ask import open_writer
 from sense.card import DatasetText
 from sense.command import run_script
+from sense.completion import extract_sql
 from sense.database import database_paths
 from sense.example import (
     Pair,
@@ -32,8 +33,9 @@ from sense.example import (
     to_row,
     unpaired_features,
 )
-from sense.facts import Funnel, Input, collect_facts, file_sha256, print_outcome
+from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome
 from sense.journal import Journal
+from sense.license import check_license
 from sense.preference import (
     POLICIES,
     GoldUse,
@@ -43,50 +45,87 @@ from sense.preference import (
     sample_row,
     unpaired_rows,
 )
-from sense.prompt import CONTRACTS, ContractError, PromptContract, extract_sql
+from sense.prompt import CONTRACTS, ContractError, PromptContract
 from sense.question import Question, load_questions
 from sense.reading import read_predictions
-from sense.release import check_output, check_push, push_folder, work_folder, write_dataset
+from sense.release import (
+    Tables,
+    check_output,
+    check_push,
+    push_folder,
+    work_folder,
+    write_dataset,
+)
+from sense.source import model_source
 from sense.splits import held_out_databases
-from sense.weak import Answer, Ask, group_predictions, judged_samples
+from sense.weak import (
+    Answer,
+    Ask,
+    Judging,
+    group_predictions,
+    judged_samples,
+    score_systems,
+    systems_table,
+)
+
+PLACES = ("out", "push", "num_workers", "databases", "model", "base_url", "data", "samples")
+FEATURES = {"default": pair_features, "unpaired": unpaired_features, "samples": sample_features}
+LEAST = {"num_questions": 1, "num_samples": 1, "temperature": 0, "max_pairs": 0, "num_workers": 0}
+"""The least value of each numeric argument."""
+SEED_DISTANCE = 1_000_003
+"""Between the seeds of two runs, so that no two of them share the seed of a batch."""
+
+
+class Asked(NamedTuple):
+    """What is judged."""
+
+    questions: list[Question]
+    ask: Ask
+    source: Input
+    """Where the answers come from."""
+    contract: PromptContract
+    """Writes the message of an answer of which only SQL is known."""
 
 
 def main() -> None:
     arguments = parse_arguments()
     check_output(arguments.out)
+    check_license(arguments.license)
     if arguments.push:
         check_push(arguments.push)
-    build(arguments)
-
-
-def build(arguments: argparse.Namespace) -> None:
     started = time.monotonic()
-    questions, ask, source = read_samples(arguments) if arguments.samples else open_model(arguments)
-    settings = run_settings(arguments, questions)
-    with Journal(work_folder(arguments.out) / "journal.jsonl", settings) as journal:
-        samples = list(
-            judged_samples(questions, ask, arguments.round, journal, arguments.num_workers)
-        )
-    examples = {question.example.id: question.example for question in questions}
-    held_out = held_out_databases(
-        {example.db_id for example in examples.values()}, arguments.test_share, arguments.seed
-    )
-    parts: dict[str, list[Sample]] = {"train": [], "test": []}
-    for sample in samples:
-        parts["test" if sample.db_id in held_out else "train"].append(sample)
+    asked = read_samples(arguments) if arguments.samples else open_model(arguments)
+    facts = build(arguments, asked, started)
+    commit = push_folder(arguments.out, arguments.push, "dataset") if arguments.push else ""
+    print_outcome(arguments.out, facts, commit)
+
+
+def build(arguments: argparse.Namespace, asked: Asked, started: float) -> Facts:
+    """Judges the answers, pairs them and writes the folder; the facts as written."""
+    judging = Judging(arguments.round, arguments.rule, arguments.num_workers)
+    work = work_folder(arguments.out)
+    with Journal(work / "journal.jsonl", judging_settings(arguments, asked)) as journal:
+        samples = list(judged_samples(asked.questions, asked.ask, judging, journal))
     pairing = Pairing(
         policy=arguments.policy,
         gold=arguments.gold_as_chosen,
         limit=arguments.max_pairs,
         seed=arguments.seed,
-        contract=CONTRACTS[arguments.contract],
+        contract=asked.contract,
     )
-    pairs = {split: list(build_pairs(part, examples, pairing)) for split, part in parts.items()}
+    pairs, tables = make_tables(arguments, asked.questions, samples, pairing)
+    systems = score_systems(samples)
+    print(f"\n{systems_table(systems, arguments.rule)}\n")
+    if "default" not in tables:
+        print(
+            "No pair: no question has both a right and a wrong answer, see below. Give several "
+            "answers per question, or use --gold-as-chosen when_none_correct.\n"
+        )
     facts = collect_facts(
         "builders/weak.py",
         seed=arguments.seed,
-        settings=settings,
-        inputs=[source],
+        settings=run_settings(arguments, asked),
+        inputs=[asked.source],
         funnels=funnels(samples, pairs),
         counts={
             "verdicts": Counter(sample.verdict for sample in samples),
@@ -94,53 +133,64 @@ def build(arguments: argparse.Namespace) -> None:
             "error_kinds": Counter(sample.error_kind for sample in samples if sample.error_kind),
             "gold_statuses": Counter(sample.gold_status for sample in samples),
         },
-        results={"systems": right_by_system(samples)},
+        results={
+            "rule": arguments.rule,
+            "systems": {name: system._asdict() for name, system in systems.items()},
+        },
         seconds=time.monotonic() - started,
     )
-    facts = write_dataset(
-        arguments.out,
-        {
-            "default": {split: map(to_row, rows) for split, rows in pairs.items()},
-            "unpaired": {
-                split: unpaired_rows(part, examples, contract=pairing.contract)
-                for split, part in parts.items()
-            },
-            "samples": {split: map(sample_row, part) for split, part in parts.items()},
-        },
-        {
-            "default": pair_features(),
-            "unpaired": unpaired_features(),
-            "samples": sample_features(),
-        },
-        facts,
-        dataset_text(arguments, questions),
+    features = {config: columns() for config, columns in FEATURES.items()}
+    return write_dataset(arguments.out, tables, features, facts, dataset_text(arguments, asked))
+
+
+def make_tables(
+    arguments: argparse.Namespace,
+    questions: Sequence[Question],
+    samples: Sequence[Sample],
+    pairing: Pairing,
+) -> tuple[list[Pair], Tables]:
+    """All pairs, and the rows of each config and split; `samples` has some whatever is left out."""
+    examples = {question.example.id: question.example for question in questions}
+    held_out = held_out_databases(
+        {example.db_id for example in examples.values()}, arguments.test_share, arguments.seed
     )
-    commit = push_folder(arguments.out, arguments.push, "dataset") if arguments.push else ""
-    print_outcome(arguments.out, facts, commit)
-    print(f"right answers by system, strict verdict: {right_by_system(samples)}")
+    parts: dict[str, list[Sample]] = {"train": [], "test": []}
+    for sample in samples:
+        parts["test" if sample.db_id in held_out else "train"].append(sample)
+    pairs = {split: list(build_pairs(part, examples, pairing)) for split, part in parts.items()}
+    unpaired = {
+        split: list(unpaired_rows(part, examples, contract=pairing.contract))
+        for split, part in parts.items()
+    }
+    tables: dict[str, dict[str, Iterable[dict[str, Any]]]] = {}
+    if any(pairs.values()):
+        tables["default"] = {split: map(to_row, rows) for split, rows in pairs.items()}
+    if any(unpaired.values()):
+        tables["unpaired"] = {**unpaired}
+    tables["samples"] = {split: map(sample_row, part) for split, part in parts.items()}
+    return [pair for part in pairs.values() for pair in part], tables
 
 
-def read_samples(arguments: argparse.Namespace) -> tuple[list[Question], Ask, Input]:
+def read_samples(arguments: argparse.Namespace) -> Asked:
     """The questions of a file of predictions, and the answers that it holds."""
     path = Path(arguments.samples)
-    asked = group_predictions(
+    jobs = group_predictions(
         read_predictions(path),
         database_paths(arguments.databases),
         CONTRACTS[arguments.contract],
         arguments.license,
     )
-    answers = {question.example.id: given for question, given in asked}
-    source = Input(path.name, kind="file", sha256=file_sha256(path), license=arguments.license)
-    return (
-        [question for question, _ in asked],
+    answers = {job.question.example.id: job.answers for job in jobs}
+    return Asked(
+        [job.question for job in jobs],
         lambda number, batch: [answers[question.example.id] for question in batch],
-        source,
+        Input(path.name, kind="file", sha256=file_sha256(path), license=arguments.license),
+        CONTRACTS[arguments.contract],
     )
 
 
-def open_model(arguments: argparse.Namespace) -> tuple[list[Question], Ask, Input]:
+def open_model(arguments: argparse.Namespace) -> Asked:
     """A seeded choice of questions, and a model or server that answers each several times."""
-    writer = open_writer(arguments.model, arguments.base_url)
     questions = load_questions(
         arguments.data,
         arguments.split,
@@ -148,23 +198,24 @@ def open_model(arguments: argparse.Namespace) -> tuple[list[Question], Ask, Inpu
         arguments.num_questions,
         arguments.seed,
     )
-    check_prompts(questions, writer.contract, arguments.data)
-
-    seed = arguments.seed * 1_000_003  # far apart, so that no two runs share a batch's seed
+    cache = work_folder(arguments.out) / "replies.jsonl" if arguments.base_url else None
+    writer = open_writer(arguments.model, arguments.base_url, cache)
+    check_prompts(questions, writer.contract, arguments)
+    source = model_source(arguments.model, writer.revision)
 
     def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
         sampled = writer.sample(
             [question.example.prompt for question in batch],
             arguments.num_samples,
             arguments.temperature,
-            seed + number,
+            arguments.seed * SEED_DISTANCE + number,
         )
         return [
             [
                 Answer(
                     sql=extract_sql(completion.text),
                     completion=completion.text,
-                    model=writer.name,
+                    model=source.name,
                     revision=writer.revision,
                     temperature=arguments.temperature,
                     logprob=completion.logprob,
@@ -174,28 +225,45 @@ def open_model(arguments: argparse.Namespace) -> tuple[list[Question], Ask, Inpu
             for completions in sampled
         ]
 
-    return questions, ask, Input(writer.name, kind="model", revision=writer.revision)
+    return Asked(questions, ask, source, writer.contract)
 
 
-def check_prompts(questions: Sequence[Question], contract: PromptContract, data: str) -> None:
+def check_prompts(
+    questions: Sequence[Question], contract: PromptContract, arguments: argparse.Namespace
+) -> None:
     """Refuses questions whose prompts follow another contract than the model's."""
-    hashes = {question.example.prompt_hash for question in questions}
-    if hashes != {contract.hash}:
+    others = {question.example.prompt_hash for question in questions} - {contract.hash}
+    if others:
+        names = {known.hash: f"'{name}'" for name, known in CONTRACTS.items()}
+        found = ", ".join(sorted(names.get(hash, hash or "none") for hash in others))
         raise ContractError(
-            f"the prompts of {data} follow contract {', '.join(sorted(hashes))}, the model's is "
-            f"{contract.hash}; build the data with the model's contract (--contract)"
+            f"the prompts of {arguments.data} follow contract {found}, but {arguments.model} was "
+            f"trained on {names.get(contract.hash, contract.hash)}; build the data again with the "
+            "model's (--contract), or take a model that was trained on this data"
         )
 
 
-def run_settings(arguments: argparse.Namespace, questions: Sequence[Question]) -> dict[str, Any]:
-    """The arguments that decide the rows, and a digest of the questions."""
-    left_out = ("out", "push", "num_workers", "databases", "model", "data", "samples")
-    settings = {name: value for name, value in vars(arguments).items() if name not in left_out}
-    ids = content_id(*(question.example.id for question in questions))
-    return {**settings, "num_questions": len(questions), "questions_sha256": ids}
+def judging_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, Any]:
+    """All that decides answers and verdicts: pairs may be made again from them in another way."""
+    questions = [(q.example.id, q.example.db_sha256) for q in asked.questions]
+    settings: dict[str, Any] = {
+        "answers": asked.source.sha256 or f"{asked.source.name} {asked.source.revision}",
+        "questions_sha256": content_id(*(text for pair in questions for text in pair)),
+    }
+    names = ["rule", "round"]
+    if arguments.model:
+        names += ["num_samples", "temperature", "seed"]
+    return settings | {name: getattr(arguments, name) for name in names}
 
 
-def funnels(samples: Sequence[Sample], pairs: Mapping[str, Sequence[Pair]]) -> list[Funnel]:
+def run_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, Any]:
+    """The arguments that decide the rows, and what they were applied to."""
+    settings = {name: value for name, value in vars(arguments).items() if name not in PLACES}
+    judged = judging_settings(arguments, asked)
+    return settings | judged | {"num_questions": len(asked.questions)}
+
+
+def funnels(samples: Sequence[Sample], pairs: Sequence[Pair]) -> list[Funnel]:
     """Answers by verdict, and questions by what kept them from giving a pair."""
     judged, paired = Funnel("answers", unit="samples"), Funnel("pairs", unit="questions")
     sides: dict[str, set[str]] = defaultdict(set)
@@ -205,7 +273,7 @@ def funnels(samples: Sequence[Sample], pairs: Mapping[str, Sequence[Pair]]) -> l
             judged.drop(f"unknown_{sample.reason}")
         else:
             judged.keep()
-    with_pair = {pair.example_id for part in pairs.values() for pair in part}
+    with_pair = {pair.example_id for pair in pairs}
     for example_id, verdicts in sides.items():
         if example_id in with_pair:
             paired.keep()
@@ -220,19 +288,8 @@ def funnels(samples: Sequence[Sample], pairs: Mapping[str, Sequence[Pair]]) -> l
     return [judged, paired]
 
 
-def right_by_system(samples: Sequence[Sample]) -> dict[str, str]:
-    """Right answers among those with a verdict, as text, by the model that gave them."""
-    verdicts: dict[str, Counter[str]] = defaultdict(Counter)
-    for sample in samples:
-        verdicts[sample.weak_model][sample.verdict] += 1
-    return {
-        name: f"{counts['correct']:,} of {counts['correct'] + counts['incorrect']:,}"
-        for name, counts in sorted(verdicts.items())
-    }
-
-
-def dataset_text(arguments: argparse.Namespace, questions: Sequence[Question]) -> DatasetText:
-    licenses = {question.example.license for question in questions}
+def dataset_text(arguments: argparse.Namespace, asked: Asked) -> DatasetText:
+    licenses = {question.example.license for question in asked.questions}
     return DatasetText(
         pretty_name="SENSE weak data",
         summary=(
@@ -242,7 +299,7 @@ def dataset_text(arguments: argparse.Namespace, questions: Sequence[Question]) -
         ),
         license=licenses.pop() if len(licenses) == 1 else "other",
         steps=(
-            f"Questions: {len(questions):,} with gold SQL and a database.",
+            f"Questions: {len(asked.questions):,} with gold SQL and a database.",
             f"Answers: {answer_step(arguments)}.",
             "Verdicts: each distinct query was executed read-only within limits and its result "
             "compared with gold's as bags of rows; golds that cannot judge were set aside.",
@@ -282,13 +339,21 @@ def parse_arguments() -> argparse.Namespace:
     add("--temperature", type=float, default=1.0)
     add("--round", type=int, default=1, help="number of the sampling round (default 1)")
     add("--policy", choices=sorted(POLICIES), default="any", help="how pairs are chosen")
-    add("--max-pairs", type=int, default=1, help="pairs per question (default 1, the paper's)")
+    add("--max-pairs", type=int, default=1, help="most per question (default 1; 0 = all)")
     add("--gold-as-chosen", choices=get_args(GoldUse), default="never")
     add("--test-share", type=float, default=0.1, help="share of databases for the test split")
     add("--contract", choices=sorted(CONTRACTS), default="default", help="prompts of --samples")
+    add(
+        "--rule", choices=("spider", "bird"), default="spider", help="official rule beside verdicts"
+    )
     add("--license", default="unknown", help="licence of --samples, as the Hub spells it")
     add("--seed", type=int, default=0)
-    add("--num-workers", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
+    add(
+        "--num-workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="0 = this process (default: cores)",
+    )
     add("--out", required=True, metavar="DIR", help="folder to write; must not exist")
     add("--push", metavar="OWNER/NAME", help="also publish it on the Hub, in one commit")
     arguments = parser.parse_args()
@@ -296,6 +361,12 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--samples needs --databases DIR, the SQLite files of their db_ids")
     if arguments.model and not arguments.data:
         parser.error("--model needs --data, the questions to answer")
+    if not 0 <= arguments.test_share < 1:
+        parser.error(f"--test-share is {arguments.test_share}; expected a share from 0 to below 1")
+    for name, least in LEAST.items():
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            parser.error(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
     return arguments
 
 

@@ -9,26 +9,38 @@
     python recipes/evaluate.py --baseline nearest --data sense/strong --out DIR
     python recipes/evaluate.py --compare before=DIR sft=DIR dpo=DIR
 
-Writes `predictions.jsonl` (unless they were given), `per_example.jsonl`, `scores.json` and
-`report.md` into the output folder.
+Writes `scores.json`, `report.md` for people, `per_example.jsonl`, `facts.json` and, unless they
+were given, `predictions.jsonl`. With `--data`, a file of predictions must answer all its questions.
 """
 
 import argparse
-import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from sense.ask import open_writer, write_sql
 from sense.baseline import constant_answer, nearest_answers
 from sense.command import run_script
 from sense.database import database_paths
-from sense.evaluation import compare, evaluate, report, write_outcomes
+from sense.evaluation import check_predictions, compare, evaluate, report, write_evaluation
+from sense.facts import Input, collect_facts, file_sha256
 from sense.question import Question, load_questions
 from sense.reading import Prediction, read_predictions
 from sense.release import check_output
+from sense.source import model_source
 from sense.verdict import Rule
+
+PLACES = ("out", "compare", "num_workers", "databases", "model", "base_url", "data", "predictions")
+
+
+class Answers(NamedTuple):
+    """SQL for each question."""
+
+    sqls: list[str]
+    source: Input
+    """What wrote them."""
 
 
 def main() -> None:
@@ -36,33 +48,52 @@ def main() -> None:
     if arguments.compare:
         print(compare(dict(arguments.compare)))
         return
+    started = time.monotonic()
     out = check_output(arguments.out)
+    questions = asked_questions(arguments)
+    databases = {question.example.db_id: Path(question.db_path) for question in questions}
     if arguments.predictions:
         predictions = read_predictions(arguments.predictions)
-        databases = database_paths(arguments.databases)
+        databases |= database_paths(arguments.databases) if arguments.databases else {}
+        check_predictions(predictions, databases, questions)
+        path = Path(arguments.predictions)
+        source = Input(path.name, kind="file", sha256=file_sha256(path))
     else:
-        questions = load_questions(
-            arguments.data, arguments.split, arguments.databases, arguments.limit
-        )
-        predictions = to_predictions(questions, answers(arguments, questions))
-        databases = {question.example.db_id: Path(question.db_path) for question in questions}
+        sqls, source = answer(arguments, questions)
+        predictions = to_predictions(questions, sqls)
     outcomes = list(evaluate(predictions, databases, arguments.rule, arguments.num_workers))
-    out.mkdir(exist_ok=True)
-    if not arguments.predictions:
-        write_predictions(predictions, out / "predictions.jsonl")
-    scores = write_outcomes(outcomes, arguments.rule, out)
+    facts = collect_facts(
+        "recipes/evaluate.py",
+        seed=0,
+        settings={name: value for name, value in vars(arguments).items() if name not in PLACES},
+        inputs=[source],
+        seconds=time.monotonic() - started,
+    )
+    written = () if arguments.predictions else predictions
+    scores = write_evaluation(out, outcomes, arguments.rule, facts, written)
     print(report(scores))
     print(f"written to {out}")
 
 
-def answers(arguments: argparse.Namespace, questions: Sequence[Question]) -> list[str]:
+def asked_questions(arguments: argparse.Namespace) -> list[Question]:
+    """The questions of --data; none without it."""
+    if not arguments.data:
+        return []
+    return load_questions(arguments.data, arguments.split, arguments.databases, arguments.limit)
+
+
+def answer(arguments: argparse.Namespace, questions: Sequence[Question]) -> Answers:
     """One SQL query per question, from the model, server or baseline that was asked for."""
     if arguments.baseline == "constant":
-        return [constant_answer(question.db_path) for question in questions]
-    if arguments.baseline == "nearest":
-        return nearest_answers(load_questions(arguments.data, "train"), questions)
-    writer = open_writer(arguments.model, arguments.base_url)
-    return write_sql(writer, questions)
+        sqls = [constant_answer(question.db_path) for question in questions]
+    elif arguments.baseline == "nearest":
+        train = load_questions(arguments.data, "train", arguments.databases)
+        sqls = nearest_answers(train, questions)
+    else:
+        writer = open_writer(arguments.model, arguments.base_url)
+        source = model_source(arguments.model, writer.revision)
+        return Answers(write_sql(writer, questions), source)
+    return Answers(sqls, Input(arguments.baseline, kind="baseline"))
 
 
 def to_predictions(questions: Sequence[Question], sqls: Sequence[str]) -> list[Prediction]:
@@ -70,12 +101,6 @@ def to_predictions(questions: Sequence[Question], sqls: Sequence[str]) -> list[P
         Prediction(idx, q.example.db_id, q.example.question, q.example.sql, sql, q.example.evidence)
         for idx, (q, sql) in enumerate(zip(questions, sqls, strict=True))
     ]
-
-
-def write_predictions(predictions: Sequence[Prediction], path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for prediction in predictions:
-            file.write(json.dumps(prediction._asdict(), ensure_ascii=False) + "\n")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -93,20 +118,27 @@ def parse_arguments() -> argparse.Namespace:
     source.add_argument("--compare", nargs="+", metavar="NAME=DIR", type=named_folder)
     add = parser.add_argument
     add("--base-url", metavar="URL", default="", help="an OpenAI-compatible server")
-    add("--data", metavar="SOURCE", help="folder or Hub id of a set of examples")
+    add("--data", metavar="SOURCE", help="folder or Hub id of the questions that are asked")
     add("--split", default="test", help="split of --data (default test)")
     add("--databases", metavar="DIR", help="SQLite files; default: those that --data publishes")
     add("--rule", choices=get_args(Rule), default="strict")
     add("--limit", type=int, metavar="N", help="a seeded choice of N questions")
-    add("--num-workers", type=int, default=os.cpu_count() or 1)
+    add("--num-workers", type=int, default=os.cpu_count() or 1, help="0 = this process")
     add("--out", metavar="DIR", help="folder to write; must not exist")
     arguments = parser.parse_args()
     if not arguments.compare and not arguments.out:
         parser.error("--out is required: the folder that the scores are written to")
-    if arguments.predictions and not arguments.databases:
+    if arguments.predictions and not (arguments.databases or arguments.data):
         parser.error("--predictions needs --databases DIR, the SQLite files of their db_ids")
     if (arguments.model or arguments.baseline) and not arguments.data:
         parser.error("--model and --baseline need --data, the questions to answer")
+    for name, least in (("limit", 1), ("num_workers", 0)):
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            parser.error(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
+    names = [name for name, _ in arguments.compare or ()]
+    if len(set(names)) < len(names):
+        parser.error(f"--compare names {', '.join(names)}; expected each name once")
     return arguments
 
 

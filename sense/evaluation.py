@@ -6,15 +6,18 @@ as in the official scripts; the report says how many there are.
 """
 
 import json
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sense.database import unknown_database
 from sense.example import HARDNESS_LEVELS
-from sense.hardness import hardness
+from sense.facts import Facts, write_facts
 from sense.metrics import Score, mcnemar, score, score_by
+from sense.question import Question, gold_hardness
 from sense.reading import Prediction
 from sense.verdict import Rule, Unit, judge_all
 
@@ -25,6 +28,9 @@ RULE_TEXT: dict[Rule, str] = {
 }
 
 
+CUT_CHARS = 80  # of a question in an error
+
+
 class Outcome(NamedTuple):
     """One line of `per_example.jsonl`."""
 
@@ -32,6 +38,7 @@ class Outcome(NamedTuple):
     db_id: str
     question: str
     hardness: str
+    """Spider's level of gold; "" where gold is no query."""
     gold_sql: str
     predicted_sql: str
     correct: int
@@ -39,6 +46,47 @@ class Outcome(NamedTuple):
     verdict: str
     reason: str
     gold_status: str
+
+
+class Evaluation(NamedTuple):
+    """What a folder of recipes/evaluate.py holds."""
+
+    rule: Rule
+    outcomes: list[dict[str, Any]]
+    """The lines of `per_example.jsonl`."""
+
+
+def check_predictions(
+    predictions: Sequence[Prediction],
+    databases: Mapping[str, Path],
+    questions: Sequence[Question] | None = None,
+) -> None:
+    """Checks, before any query runs, that each question has a database and one answer.
+
+    databases: file of each `db_id`; questions: all that should have been answered, where known.
+    Raises UnknownDatabase for the first `db_id` without a database, ValueError for an `idx` that
+    occurs twice and for the first question without an answer.
+    """
+    seen: dict[int, Prediction] = {}
+    for p in predictions:
+        if p.db_id not in databases:
+            raise unknown_database(p.db_id, "the given folder", databases)
+        if p.idx in seen:
+            raise ValueError(
+                f"idx {p.idx} occurs twice, for {_cut(seen[p.idx].question)} and "
+                f"{_cut(p.question)}; expected one answer per question: evaluate one system at a "
+                "time and give each line its own idx"
+            )
+        seen[p.idx] = p
+    answered = {(p.db_id, p.question, p.gold) for p in predictions}
+    examples = [question.example for question in questions or ()]
+    missing = [e for e in examples if (e.db_id, e.question, e.sql) not in answered]
+    if missing:
+        raise ValueError(
+            f"{len(missing):,} of {len(examples):,} questions have no prediction, the first is "
+            f"{_cut(missing[0].question)} (db_id '{missing[0].db_id}'); answer every question, "
+            'with an empty "pred" where the system gave none'
+        )
 
 
 def evaluate(
@@ -49,12 +97,8 @@ def evaluate(
 ) -> Iterator[Outcome]:
     """One outcome per prediction, in their order.
 
-    databases: file of each `db_id`. Raises UnknownDatabase for the first `db_id` that has none,
-    before any query runs.
+    databases: file of each `db_id`. Raises DatabaseError for a file that cannot be read.
     """
-    for prediction in predictions:
-        if prediction.db_id not in databases:
-            raise unknown_database(prediction.db_id, "the given folder", databases)
     units = (
         Unit((str(databases[p.db_id]),), gold_sql=p.gold, predicted_sqls=(p.pred,))
         for p in predictions
@@ -65,7 +109,7 @@ def evaluate(
             idx=prediction.idx,
             db_id=prediction.db_id,
             question=prediction.question,
-            hardness=hardness(prediction.gold),
+            hardness=gold_hardness(prediction.gold),
             gold_sql=prediction.gold,
             predicted_sql=prediction.pred,
             correct=judgement.scores[rule],
@@ -88,6 +132,7 @@ def summarize(outcomes: Sequence[Outcome], rule: Rule) -> dict[str, Any]:
         "verdicts": _counts(o.verdict for o in outcomes),
         "reasons": _counts(o.reason for o in outcomes),
         "gold_statuses": _counts(o.gold_status for o in outcomes),
+        "num_without_hardness": sum(not o.hardness for o in outcomes),
         "num_databases": len({o.db_id for o in outcomes}),
     }
 
@@ -106,6 +151,11 @@ def report(scores: Mapping[str, Any]) -> str:
     ]
     rows = {**scores["by_hardness"], "**all**": scores}
     lines += [_score_line(name, Score(**_fields(row))) for name, row in rows.items()]
+    if scores["num_without_hardness"]:
+        lines += [
+            "",
+            f"Golds that are no query and have no hardness: {scores['num_without_hardness']}.",
+        ]
     for title in ("verdicts", "reasons", "gold_statuses"):
         lines += ["", f"| {title.replace('_', ' ')} | questions |", "|---|---:|"]
         lines += [f"| {name} | {num:,} |" for name, num in scores[title].items()]
@@ -116,60 +166,96 @@ def compare(folders: Mapping[str, Path]) -> str:
     """A Markdown table of several evaluations of the same questions, by the names given to them.
 
     The last column tests each against the one above it: exact McNemar on the questions where the
-    two differ. Raises ValueError when two folders do not hold the same questions.
+    two differ. Raises ValueError when two folders do not hold the same questions scored by the
+    same rule.
     """
-    lines = ["| system | questions | accuracy | 95 % interval | against the line above |"]
+    evaluations = [(name, read_evaluation(folder)) for name, folder in folders.items()]
+    rule: Rule = evaluations[0][1].rule
+    lines = [f"Rule: {RULE_TEXT[rule]}.", ""]
+    lines += ["| system | questions | accuracy | 95 % interval | against the line above |"]
     lines += ["|---|---:|---:|---|---|"]
-    above: tuple[str, list[dict[str, Any]]] | None = None
-    for name, folder in folders.items():
-        outcomes = read_outcomes(folder)
-        correct = [outcome["correct"] for outcome in outcomes]
+    correct: list[int] = []
+    for number, (name, evaluation) in enumerate(evaluations):
+        above, correct = correct, [outcome["correct"] for outcome in evaluation.outcomes]
         against = ""
-        if above:
-            _check_same_questions(*above, name, outcomes)
-            test = mcnemar([outcome["correct"] for outcome in above[1]], correct)
+        if number:
+            _check_comparable(*evaluations[number - 1], name, evaluation)
+            test = mcnemar(above, correct)
             against = f"+{test.only_second} -{test.only_first}, p = {test.p_value:.2g}"
         row = score(correct)
-        percent = f"{100 * row.accuracy:.1f} % | {100 * row.low:.1f} to {100 * row.high:.1f} %"
-        lines.append(f"| {name} | {row.num:,} | {percent} | {against} |")
-        above = name, outcomes
+        lines.append(f"| {name} | {row.num:,} | {_shares(row)} | {against} |")
     return "\n".join(lines)
 
 
-def read_outcomes(folder: Path) -> list[dict[str, Any]]:
-    """The lines of `per_example.jsonl`."""
-    path = folder / "per_example.jsonl"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; expected a folder of recipes/evaluate.py")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def read_evaluation(folder: Path) -> Evaluation:
+    """The rule and the lines of `per_example.jsonl` of a folder of recipes/evaluate.py."""
+    for name in ("scores.json", "per_example.jsonl"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder / name} does not exist; expected a folder that recipes/evaluate.py wrote"
+            )
+    scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    lines = (folder / "per_example.jsonl").read_text(encoding="utf-8").split("\n")
+    return Evaluation(scores["rule"], [json.loads(line) for line in lines if line])
 
 
-def write_outcomes(outcomes: Sequence[Outcome], rule: Rule, folder: Path) -> dict[str, Any]:
-    """The scores; writes `scores.json`, `per_example.jsonl` and `report.md` into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_evaluation(
+    folder: Path,
+    outcomes: Sequence[Outcome],
+    rule: Rule,
+    facts: Facts,
+    predictions: Sequence[Prediction] = (),
+) -> dict[str, Any]:
+    """The scores; writes them as `scores.json` and `report.md`, with `per_example.jsonl`.
+
+    facts: those of the run, whose results become the scores; predictions: written beside them
+    where there are any. The folder must be new or empty, and appears when all is written.
+    """
     scores = summarize(outcomes, rule)
-    with (folder / "per_example.jsonl").open("w", encoding="utf-8") as file:
-        for outcome in outcomes:
-            file.write(json.dumps(outcome._asdict(), ensure_ascii=False) + "\n")
-    (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(report(scores), encoding="utf-8")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
+        draft = Path(name, "draft")
+        draft.mkdir()
+        _write_lines(draft / "per_example.jsonl", outcomes)
+        if predictions:
+            _write_lines(draft / "predictions.jsonl", predictions)
+        (draft / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+        (draft / "report.md").write_text(report(scores), encoding="utf-8")
+        write_facts(replace(facts, results=scores), draft)
+        draft.replace(folder)
     return scores
 
 
-def _check_same_questions(
-    first: str, ones: Sequence[Mapping[str, Any]], second: str, others: Sequence[Mapping[str, Any]]
-) -> None:
-    keys = [[(o["db_id"], o["question"], o["gold_sql"]) for o in side] for side in (ones, others)]
+def _write_lines(path: Path, rows: Iterable[Outcome | Prediction]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row._asdict(), ensure_ascii=False) + "\n")
+
+
+def _check_comparable(first: str, one: Evaluation, second: str, other: Evaluation) -> None:
+    if one.rule != other.rule:
+        raise ValueError(
+            f"{first} was scored by the rule {one.rule}, {second} by {other.rule}; evaluate both "
+            "with the same --rule"
+        )
+    keys = [
+        [(o["db_id"], o["question"], o["gold_sql"]) for o in evaluation.outcomes]
+        for evaluation in (one, other)
+    ]
     if keys[0] != keys[1]:
         raise ValueError(
-            f"{first} ({len(ones):,} questions) and {second} ({len(others):,}) were evaluated on "
-            "different questions; evaluate both on the same data and split"
+            f"{first} ({len(keys[0]):,} questions) and {second} ({len(keys[1]):,}) were evaluated "
+            "on different questions; evaluate both on the same data and split"
         )
 
 
 def _score_line(name: str, row: Score) -> str:
-    percent = f"{100 * row.accuracy:.1f} % | {100 * row.low:.1f} to {100 * row.high:.1f} %"
-    return f"| {name} | {row.num:,} | {row.num_correct:,} | {percent} |"
+    return f"| {name} | {row.num:,} | {row.num_correct:,} | {_shares(row)} |"
+
+
+def _shares(row: Score) -> str:
+    """Two cells: accuracy and interval."""
+    return f"{100 * row.accuracy:.1f} % | {100 * row.low:.1f} to {100 * row.high:.1f} %"
 
 
 def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,3 +264,7 @@ def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _counts(names: Iterator[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= CUT_CHARS else text[:CUT_CHARS] + "...")

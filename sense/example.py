@@ -149,12 +149,14 @@ def database_features() -> "Features":
 def sample_features() -> "Features":
     """Columns of `weak`, config `samples`: every answer with its verdict, for anyone to re-pair.
 
-    `logprob` is the sum over the completion's tokens in nats, null when the source gives none.
+    `logprob` is the sum over the completion's tokens in nats, null when the source gives none;
+    `rule_correct` is 1 or 0 by the official rule that `rule` names, null when none was asked.
     """
     text = ["id", "example_id", "db_id", "question", "evidence", "gold_sql", "predicted_sql"]
     text += ["completion", "verdict", "reason", "error_kind", "witness", "weak_model"]
-    text += ["weak_model_revision", "gold_status", "hardness"]
-    return _columns(text, integers=["round", "index"], reals=["temperature", "logprob"])
+    text += ["weak_model_revision", "gold_status", "hardness", "rule"]
+    integers = ["round", "index", "rule_correct"]
+    return _columns(text, integers, reals=["temperature", "logprob"])
 
 
 def unpaired_features() -> "Features":

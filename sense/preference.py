@@ -48,6 +48,10 @@ class Sample:
     temperature: float
     logprob: float | None = None
     """Sum over the completion's tokens in nats, None when the source gives none."""
+    rule: str = ""
+    """Official rule that scored the answer beside the verdict, `spider` or `bird`; "" = none."""
+    rule_correct: int | None = None
+    """1 where that rule accepts the answer, else 0; None when none was asked."""
 
     @property
     def id(self) -> str:

@@ -2,10 +2,11 @@
 
 import random
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sense.database import find_database
-from sense.example import Example, to_example
+from sense.example import Example, Hardness, to_example
+from sense.hardness import UnparsedSqlError, hardness
 
 
 class Question(NamedTuple):
@@ -39,3 +40,15 @@ def load_questions(
         for db_id in sorted({example.db_id for example in examples})
     }
     return [Question(example, paths[example.db_id]) for example in examples]
+
+
+def gold_hardness(sql: str) -> Hardness | Literal[""]:
+    """Spider's level of a gold query; "" for a text that is no query, as some sets hold.
+
+    >>> gold_hardness("SELECT name FROM city"), gold_hardness("SELECT name FROM")
+    ('easy', '')
+    """
+    try:
+        return hardness(sql)
+    except UnparsedSqlError:
+        return ""
