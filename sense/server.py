@@ -86,6 +86,8 @@ class _Fault(NamedTuple):
     max_attempts: int = MAX_ATTEMPTS
     is_fatal: bool = False
     """Whether no other request would fare better."""
+    is_refusal: bool = False
+    """Whether the server does not like the request itself."""
     wait_seconds: float = 0.0
     """What the server asks to wait."""
 
@@ -128,14 +130,17 @@ class Server:
         return reply._replace(choices=reply.choices[: request.num])
 
     def _attempts(self, request: Request, num: int, seed: int) -> Reply:
+        extras = self._extras(request, num)
+        is_plain = False
         attempt = 0
         while True:
-            extras = self._extras(request, num)
-            found = self._attempt(request, seed, extras)
+            found = self._attempt(request, seed, {} if is_plain else extras)
             if isinstance(found, Reply):
+                # A plain server refuses `n` and `logprobs`; a refusal may have other reasons too.
+                self._takes_extras &= not is_plain
                 return found
-            if extras and found.reason.removeprefix("server_http_") in map(str, REFUSING_STATUSES):
-                self._takes_extras = False  # plain servers refuse `n` or `logprobs`: ask without
+            if extras and not is_plain and found.is_refusal:
+                is_plain = True
                 continue
             attempt += 1
             if attempt >= found.max_attempts:
@@ -199,7 +204,7 @@ class Server:
             wait = _seconds(response.headers.get("retry-after", ""))
             return _Fault(reason, text, is_fatal=status == 429, wait_seconds=wait)
         if status in REFUSING_STATUSES:
-            return _Fault(reason, text, max_attempts=1)
+            return _Fault(reason, text, max_attempts=1, is_refusal=True)
         advice = {
             401: "set OPENAI_API_KEY, or HF_TOKEN for a server of Hugging Face",
             402: "add credit, then run the same command again",
