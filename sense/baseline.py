@@ -16,21 +16,43 @@ from typing import NamedTuple
 from sqlglot import exp
 
 from sense.hardness import parse_sql
+from sense.linking import stem_word
+from sense.mention import SchemaNames
 from sense.question import Question
-from sense.schema import Schema, natural_name, quote_identifier, read_schema
-from sense.wording import singular
+from sense.schema import Schema, quote_identifier, read_schema
 
-WORD = re.compile(r"'[^']*'|\w+(?:\.\d+)?")
-LITERAL = re.compile(r"'[^']*'|\d+(?:\.\d+)?")
+TOKEN = re.compile(
+    r"(?P<literal>(?<!\w)'[^']*'|\d+(?:\.\d+)?\b|(?<=[^.?!] )[A-Z]\w*(?: [A-Z]\w*)*)|\w+"
+)
+"""A word, or a literal: text in quotes, a number, or capitalised words inside a sentence."""
+MAX_CANDIDATES = 20
+"""Training questions that are tried, the nearest first, until the SQL of one fits the database."""
+OTHER_SIZES = 0.8
+"""Factor of the likeness of a question that mentions another number of tables, columns, literals."""
 
 
 class Masked(NamedTuple):
-    """A question with what belongs to its database taken out, in the order of mention."""
+    """A question with what belongs to its database taken out, each in the order of mention."""
 
     words: tuple[str, ...]
+    """Stems, with `TABLE`, `COLUMN` and `LITERAL` in the place of what was taken out."""
     tables: tuple[str, ...]
+    """Tables that are named, and those of the columns that are."""
     columns: tuple[str, ...]
     literals: tuple[str, ...]
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        return len(self.tables), len(self.columns), len(self.literals)
+
+
+class Names(NamedTuple):
+    """A schema, ready for questions."""
+
+    mentions: SchemaNames
+    tables: frozenset[str]
+    """In small letters, as are the columns."""
+    columns: frozenset[str]
 
 
 def constant_answer(db_path: str | Path) -> str:
@@ -41,85 +63,104 @@ def constant_answer(db_path: str | Path) -> str:
 
 def nearest_answers(train: Sequence[Question], asked: Sequence[Question]) -> list[str]:
     """The answer of the `nearest` baseline to each question."""
-    schemas = {q.db_path: read_schema(q.db_path) for q in (*train, *asked)}
-    nearest = NearestQuestion(
-        (q.example.question, q.example.sql, schemas[q.db_path]) for q in train
-    )
-    return [nearest.answer(q.example.question, schemas[q.db_path]) for q in asked]
+    names = {q.db_path: schema_names(read_schema(q.db_path)) for q in (*train, *asked)}
+    nearest = NearestQuestion((q.example.question, q.example.sql, names[q.db_path]) for q in train)
+    return [nearest.answer(q.example.question, names[q.db_path]) for q in asked]
 
 
-def mask_question(question: str, schema: Schema) -> Masked:
-    """The question with tables, columns and literals replaced by `TABLE`, `COLUMN`, `LITERAL`.
+def schema_names(schema: Schema) -> Names:
+    """What masking and filling need to know of a schema."""
+    columns = (column.name.lower() for table in schema.tables for column in table.columns)
+    tables = (table.name.lower() for table in schema.tables)
+    return Names(SchemaNames(schema), frozenset(tables), frozenset(columns))
 
-    A mention is the natural name of a table or column, in singular or plural; the longest wins.
-    """
-    names = _names(schema)
-    text = WORD.findall(question)
-    lower = [singular(word.lower()) for word in text]
-    longest = max((len(name) for name in names), default=1)
+
+def mask_question(question: str, names: Names) -> Masked:
+    """The question with its mentions of tables and columns, and its literals, taken out."""
     words: list[str] = []
-    found: dict[str, list[str]] = {"TABLE": [], "COLUMN": [], "LITERAL": []}
-    position = 0
-    while position < len(text):
-        for size in range(longest, 0, -1):
-            kind, name = names.get(tuple(lower[position : position + size]), ("", ""))
-            if kind:
-                break
-        else:
-            size = 1
-            is_literal = LITERAL.fullmatch(text[position])
-            kind, name = ("LITERAL", text[position].strip("'")) if is_literal else ("", "")
-        words.append(kind or lower[position])
-        if kind and name not in found[kind]:
-            found[kind].append(name)
-        position += size
-    return Masked(tuple(words), *(tuple(found[kind]) for kind in ("TABLE", "COLUMN", "LITERAL")))
+    tables: dict[str, None] = {}
+    columns: dict[str, None] = {}
+    literals: dict[str, None] = {}
+
+    def read(start: int, end: int) -> None:
+        for match in TOKEN.finditer(question, start, end):
+            if match["literal"]:
+                literals[match[0].strip("'")] = None
+            words.append("LITERAL" if match["literal"] else stem_word(match[0].lower()))
+
+    done = 0
+    for mention in names.mentions.mentions(question):
+        read(done, mention.start)
+        done = mention.end
+        words.append("COLUMN" if mention.column else "TABLE")
+        tables[mention.table] = None
+        if mention.column:
+            columns[mention.column] = None
+    read(done, len(question))
+    return Masked(tuple(words), tuple(tables), tuple(columns), tuple(literals))
 
 
 class NearestQuestion:
     """The training questions, indexed by their masked words."""
 
-    def __init__(self, examples: Iterable[tuple[str, str, Schema]]) -> None:
-        """examples: (question, SQL, schema of its database); the first of each masked form counts."""
-        self.entries: list[tuple[Masked, str]] = []
-        seen: set[tuple[str, ...]] = set()
-        for question, sql, schema in examples:
-            masked = mask_question(question, schema)
-            if masked.words not in seen:
-                seen.add(masked.words)
-                self.entries.append((masked, sql))
-        if not self.entries:
+    def __init__(self, examples: Iterable[tuple[str, str, Names]]) -> None:
+        """examples: (question, SQL, names of its schema); the first of each masked form counts."""
+        import numpy as np
+
+        entries: dict[tuple[str, ...], tuple[Masked, str]] = {}
+        for question, sql, names in examples:
+            masked = mask_question(question, names)
+            entries.setdefault(masked.words, (masked, sql))
+        if not entries:
             raise ValueError("no training question to compare with; expected at least one example")
-        self.index: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        document_counts = Counter(word for masked, _ in self.entries for word in set(masked.words))
-        self.weights = {
-            word: math.log(1 + len(self.entries) / count) for word, count in document_counts.items()
+        self.entries = list(entries.values())
+        self.sizes = np.array([masked.sizes for masked, _ in self.entries])
+        terms = [_terms(words) for words in entries]
+        counts = Counter(term for found in terms for term in set(found))
+        self.weights = {term: math.log(1 + len(entries) / num) for term, num in counts.items()}
+        postings: dict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
+        for number, found in enumerate(terms):
+            for term, weight in self._vector(found).items():
+                postings[term][0].append(number)
+                postings[term][1].append(weight)
+        self.postings = {
+            term: (np.array(numbers), np.array(weights))
+            for term, (numbers, weights) in postings.items()
         }
-        for number, (masked, _) in enumerate(self.entries):
-            vector = self._vector(masked.words)
-            for word, weight in vector.items():
-                self.index[word].append((number, weight))
+        """Term -> the entries that hold it, and its weight in each."""
 
-    def answer(self, question: str, schema: Schema) -> str:
-        """The SQL of the nearest training question, about this question's tables and columns."""
-        masked = mask_question(question, schema)
-        scores: Counter[int] = Counter()
-        for word, weight in self._vector(masked.words).items():
-            for number, other in self.index.get(word, ()):
-                scores[number] += weight * other  # type: ignore[assignment]
-        nearest = min(scores, key=lambda number: (-scores[number], number), default=0)
-        known, sql = self.entries[nearest]
-        return fill_slots(sql, known, masked)
+    def answer(self, question: str, names: Names) -> str:
+        """The SQL of the nearest question whose names all exist once filled, or else the nearest."""
+        asked = mask_question(question, names)
+        first = ""
+        for known, sql in self._nearest(asked):
+            tree = fill_slots(sql, known, asked)
+            first = first or tree.sql("sqlite")
+            if _exists(tree, names):
+                return tree.sql("sqlite")
+        return first
 
-    def _vector(self, words: Sequence[str]) -> dict[str, float]:
+    def _nearest(self, asked: Masked) -> list[tuple[Masked, str]]:
+        """The likest entries by cosine, the first ones where no word is shared."""
+        import numpy as np
+
+        scores = np.where((self.sizes == asked.sizes).all(axis=1), 1.0, OTHER_SIZES)
+        cosines = np.zeros(len(self.entries))
+        for term, weight in self._vector(_terms(asked.words)).items():
+            numbers, weights = self.postings[term]
+            cosines[numbers] += weight * weights
+        best = np.argsort(-scores * cosines, kind="stable")[:MAX_CANDIDATES]
+        return [self.entries[number] for number in best]
+
+    def _vector(self, terms: Sequence[str]) -> dict[str, float]:
         """TF-IDF weights of unit length."""
-        counts = Counter(word for word in words if word in self.weights)
-        vector = {word: count * self.weights[word] for word, count in counts.items()}
+        counts = Counter(term for term in terms if term in self.weights)
+        vector = {term: count * self.weights[term] for term, count in counts.items()}
         length = math.sqrt(sum(value * value for value in vector.values())) or 1.0
-        return {word: value / length for word, value in vector.items()}
+        return {term: value / length for term, value in vector.items()}
 
 
-def fill_slots(sql: str, known: Masked, asked: Masked) -> str:
+def fill_slots(sql: str, known: Masked, asked: Masked) -> exp.Expr:
     """The SQL with each name and literal that `known` mentions replaced by the one `asked` mentions
     at the same place; what has no counterpart stays.
     """
@@ -136,19 +177,17 @@ def fill_slots(sql: str, known: Masked, asked: Masked) -> str:
         elif isinstance(node, exp.Literal) and node.name in literals:
             value = literals[node.name]
             node.replace(exp.Literal(this=value, is_string=node.is_string))
-    return tree.sql("sqlite")
+    return tree
 
 
-def _names(schema: Schema) -> dict[tuple[str, ...], tuple[str, str]]:
-    """Words of a natural name -> (`TABLE` or `COLUMN`, identifier); tables win over columns."""
-    names: dict[tuple[str, ...], tuple[str, str]] = {}
-    for table in schema.tables:
-        for column in table.columns:
-            names.setdefault(_words(column.name), ("COLUMN", column.name))
-    for table in schema.tables:
-        names[_words(table.name)] = ("TABLE", table.name)
-    return names
+def _exists(tree: exp.Expr, names: Names) -> bool:
+    """Whether the schema has all tables and columns of the query, but for those it makes itself."""
+    own = {alias.alias.lower() for alias in tree.find_all(exp.Alias, exp.CTE, exp.Subquery)}
+    tables = {table.name.lower() for table in tree.find_all(exp.Table)}
+    columns = {column.name.lower() for column in tree.find_all(exp.Column)} - {"*"}
+    return tables <= names.tables | own and columns <= names.columns | own
 
 
-def _words(identifier: str) -> tuple[str, ...]:
-    return tuple(singular(word) for word in natural_name(identifier).lower().split())
+def _terms(words: Sequence[str]) -> list[str]:
+    """Words, and pairs of neighbours."""
+    return [*words, *map(" ".join, zip(words, words[1:], strict=False))]

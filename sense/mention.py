@@ -57,15 +57,15 @@ class SchemaNames:
 
     def mentions(self, question: str) -> list[Mention]:
         """The names in the question, in its order."""
-        words = [(match, stem_word(match[0].lower())) for match in WORD.finditer(question)]
+        words = list(WORD.finditer(question))
+        stems = [stem_word(word[0].lower()) for word in words]
         found = []
         position = 0
         while position < len(words):
-            size = self._size_at(position, [stem for _, stem in words])
+            size = self._size_at(position, stems)
             if size:
-                stems = tuple(stem for _, stem in words[position : position + size])
-                start, end = words[position][0].start(), words[position + size - 1][0].end()
-                found.append((start, end, self._names[stems]))
+                start, end = words[position].start(), words[position + size - 1].end()
+                found.append((start, end, self._names[tuple(stems[position : position + size])]))
             position += size or 1
         tables = [
             (start, table) for start, _, names in found for table, column in names if not column
