@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +27,9 @@ TOKEN = re.compile(
 )
 """A word, or a literal: text in quotes, a number, or capitalised words inside a sentence."""
 MAX_CANDIDATES = 20
-"""Training questions that are tried, the nearest first, until the SQL of one fits the database."""
+"""Training questions that are tried, the nearest first, until the SQL of one fits."""
 OTHER_SIZES = 0.8
-"""Factor of the likeness of a question that mentions another number of tables, columns, literals."""
+"""Factor of likeness where tables, columns or literals mentioned are not as many."""
 
 
 class Masked(NamedTuple):
@@ -130,7 +131,7 @@ class NearestQuestion:
         """Term -> the entries that hold it, and its weight in each."""
 
     def answer(self, question: str, names: Names) -> str:
-        """The SQL of the nearest question whose names all exist once filled, or else the nearest."""
+        """The nearest question's SQL whose names all exist once filled, or else the nearest's."""
         asked = mask_question(question, names)
         first = ""
         for known, sql in self._nearest(asked):
@@ -190,4 +191,4 @@ def _exists(tree: exp.Expr, names: Names) -> bool:
 
 def _terms(words: Sequence[str]) -> list[str]:
     """Words, and pairs of neighbours."""
-    return [*words, *map(" ".join, zip(words, words[1:], strict=False))]
+    return [*words, *map(" ".join, pairwise(words))]
