@@ -16,7 +16,6 @@ from pathlib import Path
 from sense.completion import extract_sql, first_statement
 from sense.example import Messages
 from sense.linking import ValueLink, value_index
-from sense.mention import SchemaNames
 from sense.pruning import SchemaWords
 from sense.schema import SchemaStyle, quote_identifier, read_schema, sample_rows, schema_text
 
@@ -70,8 +69,6 @@ class PromptContract:
     """The schema is pruned towards the question beyond this length: about 2,500 tokens."""
     num_values: int = 5
     """Most literals of the question that are looked up in the data. 0 = none."""
-    mentions: bool = False
-    """Whether the identifier stands in brackets behind each table or column that is named."""
     rationale: bool = False
     """Whether completions hold a rationale and then the SQL in a block, or SQL alone."""
     version: int = 1
@@ -92,7 +89,6 @@ TINY_CONTRACT = PromptContract(
     num_sample_rows=0,
     max_schema_chars=200,  # keeps what 99 % of the queries of the grammar need
     num_values=3,
-    mentions=True,
 )
 
 CONTRACTS = {
@@ -115,8 +111,7 @@ def prompt_messages(
     links = value_index(db_path).links(about, num_values) if num_values else []
     text, links = source.shown(contract, about, links)
     write = _compact_content if contract.style == "compact" else _ddl_content
-    asked = source.names.annotated(question) if contract.mentions else question
-    content = write(text, links, " ".join(asked.split()), " ".join(evidence.split()))
+    content = write(text, links, " ".join(question.split()), " ".join(evidence.split()))
     messages = [{"role": "system", "content": contract.system}] if contract.system else []
     return [*messages, {"role": "user", "content": content}]
 
@@ -181,10 +176,6 @@ class _PromptSource:
     @cached_property
     def words(self) -> SchemaWords:
         return SchemaWords(self.schema)
-
-    @cached_property
-    def names(self) -> SchemaNames:
-        return SchemaNames(self.schema)
 
     def shown(
         self, contract: PromptContract, question: str, links: list[ValueLink]

@@ -118,7 +118,7 @@ def schema_text(schema: Schema, style: SchemaStyle, samples: SchemaSamples | Non
 
     `ddl`: one CREATE TABLE statement per table, its sample rows below it as SQL comments.
     `compact`: one line for all tables without types or samples, `*` behind a primary key,
-    `> table . column` behind a foreign key.
+    `> table . column` behind a foreign key, or `> table` where both columns have the same name.
 
     >>> country = Table("country", (Column("code", "TEXT", primary_key=1), Column("order", "INT")))
     >>> schema_text(Schema((country,)), "compact")
@@ -265,8 +265,9 @@ def _compact_column(table: Table, column: Column) -> str:
     for key in table.foreign_keys:
         for name, ref_column in zip(key.columns, key.ref_columns, strict=True):
             if name == column.name:
-                ref = f"{quote_identifier(key.ref_table)} . {quote_identifier(ref_column)}"
-                parts.append(f"> {ref}")
+                parts.append(f"> {quote_identifier(key.ref_table)}")
+                if ref_column != name:
+                    parts.append(f". {quote_identifier(ref_column)}")
     return " ".join(parts)
 
 

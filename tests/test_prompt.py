@@ -35,7 +35,7 @@ def test_tiny_prompt_is_one_line_of_schema_and_values_then_the_question(world: P
             "content": "country ( code * , name , continent , population ) | "
             "city ( id * , name , country_code > country . code , population )"
             " ; name = 'France'\n"
-            "How many cities [city] are in France?",
+            "How many cities are in France?",
         }
     ]
 
