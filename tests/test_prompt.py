@@ -88,7 +88,7 @@ def test_values_are_written_as_sql_must_write_them(tmp_path: Path) -> None:
 def test_values_of_columns_that_are_not_shown_are_left_out(tmp_path: Path) -> None:
     script = "CREATE TABLE a (long_enough_name TEXT); CREATE TABLE b (c TEXT);"
     path = write_database(tmp_path / "a.sqlite", script + "INSERT INTO a VALUES ('Rome');")
-    contract = replace(TINY_CONTRACT, max_schema_chars=14, mentions=False)
+    contract = replace(TINY_CONTRACT, max_schema_chars=14)
     assert prompt_messages(contract, path, "c of b in Rome")[0]["content"] in (
         "b ( c )\nc of b in Rome",
         "a ( long_enough_name ) ; long_enough_name = 'Rome'\nc of b in Rome",
