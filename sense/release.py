@@ -13,7 +13,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -160,10 +160,22 @@ def write_model(
     card = model_card(text, facts, evaluations, settings, folder.name)
     (folder / "README.md").write_text(card, "utf-8")
     files = sorted({*release_files(folder), FACTS_FILE})
-    final = replace(facts, results={**facts.results, "files": files})
+    results = {**facts.results, "files": files, "text": asdict(text)}
+    final = replace(facts, results=results)
     write_facts(final, folder)
     check_folder(folder, "model")
     return final
+
+
+def model_text_of(facts: Facts) -> ModelText:
+    """What `write_model` was told beside the facts, to render the card again."""
+    if "text" not in facts.results:
+        raise ValueError(
+            f"the facts are those of {facts.script}, not of a model; expected the folder that "
+            "recipes/sft.py or recipes/dpo.py wrote"
+        )
+    values = facts.results["text"]
+    return ModelText(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
 def main(argv: list[str] | None = None) -> None:
