@@ -23,11 +23,16 @@ def load_questions(
 
     source: folder or Hub id of a set whose rows are examples; databases: a folder of SQLite files,
     None for those that the set itself publishes.
-    Raises ValueError for a split that the set lacks or rows that are no examples, LookupError for
-    a `db_id` without a database.
+    Raises FileNotFoundError where there is no set, ValueError for a split that it lacks or rows
+    that are no examples, LookupError for a `db_id` without a database.
     """
     from datasets import load_dataset
 
+    if not Path(source).is_dir() and (source.count("/") != 1 or source.startswith((".", "~"))):
+        raise FileNotFoundError(
+            f"no set of questions at {source}; expected a folder that a builder wrote, or a "
+            "dataset of the Hub such as sense/strong"
+        )
     parts = load_dataset(source)
     if split not in parts:
         raise ValueError(f"{source} has no split '{split}'; it has {', '.join(sorted(parts))}")
