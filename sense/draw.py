@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from sense.intent import Comparison, Condition, Filter, Relation
-from sense.profile import ColumnProfile, Link, Profile, TableProfile, Value
-from sense.wording import word_set
+from sense.intent import PEER, Comparison, Condition, Filter, Relation, is_inner
+from sense.profile import ID_ENDINGS, ColumnProfile, Link, Profile, TableProfile, Value
+from sense.schema import natural_name
+from sense.wording import has_plural, is_bare_participle, word_set
 
 MAX_NULL_SHARE = 0.5
 """A column with more NULLs is not asked for."""
@@ -45,13 +46,16 @@ class Draw:
     ups: dict[str, list[Link]] = field(default_factory=dict)
     """Table -> its own foreign keys."""
     relations: tuple[Relation, ...] = ()
+    peers: tuple[Link, ...] = ()
+    """Foreign keys to the table itself whose name says what the other row is: a mentor."""
 
     @classmethod
     def over(cls, profile: Profile, rng: random.Random) -> "Draw":
+        profile = replace(profile, tables=tuple(map(_with_years, profile.tables)))
         ups: dict[str, list[Link]] = defaultdict(list)
         for link in profile.links:
             ups[link.table].append(link)
-        return cls(profile, rng, ups, _relations(profile, ups))
+        return cls(profile, rng, ups, _relations(profile, ups), _peers(profile))
 
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
@@ -95,9 +99,10 @@ class Draw:
         table = self.profile.table(link.ref_table)
         if not link.role:
             return table
-        columns = tuple(replace(column, noun=link.role) for column in table.columns)
+        name = PEER if is_inner(link) else table.name
+        columns = tuple(replace(c, table=name, noun=link.role) for c in table.columns)
         display = table.display and columns[table.columns.index(table.display)]
-        return replace(table, noun=link.role, columns=columns, display=display)
+        return replace(table, name=name, noun=link.role, columns=columns, display=display)
 
     def _chain(self, base: TableProfile, count: int) -> tuple[Link, ...] | None:
         """`count` links upwards from the table, none to a table that two tables refer to."""
@@ -115,7 +120,21 @@ class Draw:
                 return None
             links.append(self.rng.choice(found))
             seen.append(links[-1].ref_table)
-        return tuple(links)
+        return self._in_order(base, links)
+
+    def _in_order(self, base: TableProfile, links: list[Link]) -> tuple[Link, ...]:
+        """The links as the schema lists them, each after the one that leads to its table.
+
+        A question does not say in which order its tables are joined.
+        """
+        rest = [link for link in self.profile.links if link in links]
+        seen, ordered_links = [base.name], []
+        while rest:
+            link = next(link for link in rest if link.table in seen)
+            rest.remove(link)
+            seen.append(link.ref_table)
+            ordered_links.append(link)
+        return tuple(ordered_links)
 
 
 def asked(table: TableProfile) -> list[ColumnProfile]:
@@ -271,6 +290,43 @@ def _like(draw: Draw, column: ColumnProfile) -> Condition | None:
         return Condition(column, "starts", (value[0],))
     word = draw.rng.choice(words)
     return Condition(column, "contains", (word,)) if word != value else None
+
+
+def _with_years(table: TableProfile) -> TableProfile:
+    """The table whose whole numbers from 1500 to 2200 under "planted in", "launched" are years."""
+    return replace(
+        table,
+        columns=tuple(
+            replace(column, kind="year") if _holds_years(column) else column
+            for column in table.columns
+        ),
+    )
+
+
+def _holds_years(column: ColumnProfile) -> bool:
+    low, high, words = column.low, column.high, column.words.split()
+    if column.kind != "integer" or not isinstance(low, int) or not isinstance(high, int):
+        return False
+    is_time = words[-1] in ("in", "since", "until") or is_bare_participle(column.words)
+    return is_time and low >= 1500 and high <= 2200
+
+
+def _peers(profile: Profile) -> tuple[Link, ...]:
+    """Links within a table whose column is called by a noun, "mentor_id" but not "sequel_to"."""
+    links = []
+    tables = {table.name: table for table in profile.tables}
+    for table in profile.schema.tables:
+        inner = [key for key in table.foreign_keys if key.ref_table == table.name]
+        if len(inner) != 1 or len(inner[0].columns) != 1 or table.name not in tables:
+            continue
+        (name,), (ref_name,) = inner[0].columns, inner[0].ref_columns
+        words, ref_words = (natural_name(text).split() for text in (name, ref_name))
+        if len(words) > 1 and (words[-1] == ref_words[-1] or words[-1] in ID_ENDINGS):
+            words = words[:-1]
+        role, owner = " ".join(words), tables[table.name]
+        if has_plural(role) and role != owner.noun and owner.column(ref_name).is_unique:
+            links.append(Link(table.name, name, table.name, ref_name, role))
+    return tuple(links)
 
 
 def _relations(profile: Profile, ups: dict[str, list[Link]]) -> tuple[Relation, ...]:

@@ -2,7 +2,8 @@
 
 Questions are phrased from the same records, so the two cannot disagree. The text keeps to a single
 form: full table names, columns qualified only when several tables are in scope, joins from the
-referring table to the one it refers to, T1 and T2 only where a table occurs twice.
+referring table to the one it refers to, T1 and T2 only where a table occurs twice or a subquery
+speaks of the row outside of it.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ Operator: TypeAlias = Literal[
     Comparison, "between", "in", "starts", "contains", "ends", "null", "not null", "in year"
 ]
 SetOperator: TypeAlias = Literal["INTERSECT", "UNION", "EXCEPT"]
+
+
+PEER = "T2"
+"""Where a row refers to one of its own table, that one's columns have this as their table."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,17 @@ class Beyond:
 
 @dataclass(frozen=True)
 class Has:
-    """Whether rows of another table refer to this row, directly or through a link table."""
+    """Whether rows of another table refer to this row, directly or through a link table.
+
+    By IN when the row "has" them; by EXISTS, `correlated`, when "there is" one for it.
+    """
 
     relation: "Relation"
     scope: Condition | None = None
     """Only such rows of the other table count."""
     negated: bool = False
+    correlated: bool = False
+    """Needs a relation of one link."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +212,11 @@ class _Names:
     def __init__(self, intent: Intent) -> None:
         self.base = intent.base.name
         self.joins = intent.joins
-        twice = any(
-            isinstance(f, Shared) or (isinstance(f, Beyond) and f.group) for f in intent.filters
+        twice = any(map(is_inner, intent.joins)) or any(
+            isinstance(f, Shared)
+            or (isinstance(f, Beyond) and f.group)
+            or (isinstance(f, Has) and f.correlated)
+            for f in intent.filters
         )
         self.alias = "T1" if twice else ""
 
@@ -233,12 +246,18 @@ class _Names:
         return text + _joins_sql(self.joins, {self.base: self.alias} if self.alias else {})
 
 
+def is_inner(link: Link) -> bool:
+    """Whether the link leads to another row of its own table."""
+    return link.table == link.ref_table
+
+
 def _joins_sql(links: tuple[Link, ...], aliases: dict[str, str] | None = None) -> str:
     text = ""
     for link in links:
         left = (aliases or {}).get(link.table) or quote_identifier(link.table)
-        right = quote_identifier(link.ref_table)
-        text += f" JOIN {right} ON {left}.{quote_identifier(link.column)}"
+        table = quote_identifier(link.ref_table)
+        joined, right = (f"{table} AS {PEER}", PEER) if is_inner(link) else (table, table)
+        text += f" JOIN {joined} ON {left}.{quote_identifier(link.column)}"
         text += f" = {right}.{quote_identifier(link.ref_column)}"
     return text
 
@@ -256,7 +275,9 @@ def _filter_sql(item: Filter, names: _Names) -> str:
         test = f"T2.{column} = T1.{column} AND T2.{key} <> T1.{key}"
         return f"{'NOT ' * item.negated}EXISTS ({others} WHERE {test})"
     first = item.relation.links[0]
-    key = f"{names.column(item.relation.owner.column(first.ref_column))}"
+    key = names.column(item.relation.owner.column(first.ref_column))
+    if item.correlated:
+        return f"{'NOT ' * item.negated}EXISTS ({_member_sql(item, key)})"
     return f"{key} {'NOT ' * item.negated}IN ({_members_sql(item)})"
 
 
@@ -286,6 +307,17 @@ def _members_sql(item: Has) -> str:
         if joined:
             name = f"{quote_identifier(item.scope.column.table)}.{name}"
         text += f" WHERE {condition_sql(name, item.scope)}"
+    return text
+
+
+def _member_sql(item: Has, key: str) -> str:
+    """The members of the row at hand."""
+    (link,) = item.relation.links
+    text = f"SELECT 1 FROM {quote_identifier(link.table)} AS T2"
+    text += f" WHERE T2.{quote_identifier(link.column)} = {key}"
+    if item.scope:
+        name = f"T2.{quote_identifier(item.scope.column.name)}"
+        text += f" AND {condition_sql(name, item.scope)}"
     return text
 
 

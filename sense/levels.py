@@ -12,8 +12,17 @@ from sense.draw import Draw
 from sense.example import Hardness
 from sense.groups import grouping, owning
 from sense.intent import Intent
-from sense.nesting import beyond, beyond_group, compared, has, has_such, shared
-from sense.patterns import combining, counting, difference, labelling, listing, measuring
+from sense.nesting import beyond, beyond_group, compared, has, has_such, shared, there_is
+from sense.patterns import (
+    combining,
+    counting,
+    difference,
+    labelling,
+    linking,
+    listing,
+    measuring,
+    pairing,
+)
 
 Pattern: TypeAlias = Callable[[Draw], Intent | None]
 
@@ -61,6 +70,8 @@ PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
         (2, partial(owning, having=True, bare=True)),
         (1, partial(owning, having=True, bare=True, linked=True)),
         (1.5, partial(difference)),
+        (0.5, partial(pairing)),
+        (0.3, partial(pairing, conditions=1)),
     ),
     "hard": (
         (2, partial(listing, conditions=1, order="top")),
@@ -81,6 +92,9 @@ PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
         (2, partial(listing, special=has_such)),
         (1.5, partial(counting, special=has)),
         (1, partial(listing, special=shared)),
+        (0.5, partial(listing, special=there_is)),
+        (0.3, partial(counting, special=there_is)),
+        (0.4, partial(linking)),
         (3, partial(combining)),
     ),
     "extra": (
@@ -91,6 +105,8 @@ PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
         (1, partial(listing, conditions=1, special=has)),
         (1.5, partial(listing, joins=1, special=beyond)),
         (1, partial(listing, columns=2, special=shared)),
+        (0.3, partial(listing, columns=2, special=there_is)),
+        (0.4, partial(linking, conditions=1)),
         (4, partial(owning, bare=True, order="top")),
         (2, partial(owning, order="top")),
         (2, partial(owning, bare=True, order="top", linked=True)),

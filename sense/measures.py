@@ -6,7 +6,7 @@ from sense.intent import Intent, Measure, Relation
 from sense.profile import ColumnProfile
 from sense.restriction import how_many, predicate, restricted, title
 from sense.sentence import Content, Voice
-from sense.wording import article, has_plural, is_person, listed, plural
+from sense.wording import article, has_plural, is_person, is_plural, listed, plural
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six")
 FUNCTIONS = {
@@ -19,8 +19,7 @@ FUNCTIONS = {
 
 def names_of(columns: list[ColumnProfile]) -> str:
     """The columns as a list of plurals, "values of x" for a name without plural."""
-    titles = [title(column) for column in columns]
-    return listed([plural(name) if has_plural(name) else f"values of {name}" for name in titles])
+    return listed([_plural_title(title(column)) for column in columns])
 
 
 def rows_of(intent: Intent, voice: Voice, many: bool) -> str:
@@ -32,6 +31,14 @@ def rows_of(intent: Intent, voice: Voice, many: bool) -> str:
 def subject_of(intent: Intent, voice: Voice) -> str:
     article = "the" if intent.filters else voice.pick("the", "all", "all")
     return f"{article} {rows_of(intent, voice, True)}"
+
+
+def _plural_title(name: str) -> str:
+    if name.startswith("number of "):
+        return name.replace("number", "numbers", 1)
+    if is_plural(name):
+        return name
+    return plural(name) if has_plural(name) else f"values of {name}"
 
 
 def sorted_by(

@@ -1,5 +1,7 @@
 """Filters that need a second look at the data: averages, maxima, other rows, other tables."""
 
+from dataclasses import replace
+
 from sense.draw import (
     Draw,
     asked,
@@ -53,6 +55,17 @@ def has_such(draw: Draw, table: TableProfile) -> Filter | None:
         return None
     scope = draw_condition(draw, found.relation.member)
     return Has(found.relation, scope, negated=draw.chance(0.35)) if scope else None
+
+
+def there_is(draw: Draw, table: TableProfile) -> Filter | None:
+    """The same as a correlated subquery, which a question tells apart by "there is".
+
+    Not for rows of a special kind, nor for those behind a link table.
+    """
+    found = has_such(draw, table)
+    if not isinstance(found, Has) or len(found.relation.links) > 1 or found.relation.is_kind:
+        return None
+    return replace(found, correlated=True)
 
 
 def shared(draw: Draw, table: TableProfile) -> Filter | None:

@@ -69,6 +69,35 @@ def listing(
     return _sorted(draw, intent, order) if _uses_joins(intent) else None
 
 
+def linking(draw: Draw, conditions: int = 0) -> Intent | None:
+    """Columns of rows and of all of three tables they refer to, each asked for or told."""
+    scope = draw.scope(3)
+    if not scope:
+        return None
+    tables, links = scope
+    base, *others = tables
+    told = draw.rng.sample(others, conditions)
+    filters = tuple(item for table in told if (item := draw_condition(draw, table)))
+    if len(filters) < conditions:
+        return None
+    shown = [base] * draw.chance(0.4) + [table for table in others if table not in told]
+    wanted = tuple(column for table in shown for column in draw.columns(table, 1))
+    return Intent(base, wanted, links, filters) if len(wanted) == len(shown) else None
+
+
+def pairing(draw: Draw, conditions: int = 0) -> Intent | None:
+    """Columns of rows and of the row of the same table that each refers to."""
+    if not draw.peers:
+        return None
+    link = draw.rng.choice(draw.peers)
+    base = draw.profile.table(link.table)
+    filters = draw_conditions(draw, [base], conditions)
+    wanted = (*draw.columns(base, 1), *draw.columns(draw.referred(link), 1))
+    if filters is None or len(wanted) < 2 or set(wanted) & _fixed(filters):
+        return None
+    return Intent(base, wanted, (link,), filters)
+
+
 def counting(
     draw: Draw,
     conditions: int = 0,

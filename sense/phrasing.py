@@ -2,13 +2,14 @@
 
 The same words always mean the same SQL: "different" is DISTINCT, "the keeper with the highest age"
 is one row by ORDER BY and LIMIT, "whose age equals the maximum" compares with a subquery, "for each
-city" shows the city first. What restricts a noun is worded in `sense.restriction`.
+city" shows the city first, "that have no hive" is IN and "for which there is no hive" EXISTS. What
+restricts a noun is worded in `sense.restriction`.
 """
 
 import random
 from itertools import groupby
 
-from sense.intent import Case, Difference, Intent, Measure, Wanted
+from sense.intent import PEER, Case, Difference, Intent, Measure, Wanted, is_inner
 from sense.measures import (
     NUMBERS,
     grouped,
@@ -56,13 +57,23 @@ def _listing(intent: Intent, voice: Voice) -> Content:
     if intent.joins or len(columns) < len(intent.wanted):
         names = _wanted_list(intent, voice)
         each = voice.pick("each", "every")
-        return Content(names, is_many, f"for {each} {rows_of(intent, voice, False)}", suffix)
+        rows = rows_of(intent, voice, False) + _paired(intent)
+        return Content(names, is_many, f"for {each} {rows}", suffix)
     titles = [title(column) for column in columns]
     if all(map(has_plural, titles)) and voice.chance(0.75):
         text = f"the {names_of(columns)} of {subject_of(intent, voice)}"
         return Content(text, suffix=suffix, question=_which(intent, columns, voice, suffix))
     text = f"the {listed(titles)} of each {rows_of(intent, voice, False)}"
     return Content(text, is_many, suffix=suffix)
+
+
+def _paired(intent: Intent) -> str:
+    """ "who has a mentor", where each row refers to one of its own table; else ""."""
+    if not any(map(is_inner, intent.joins)):
+        return ""
+    who = "who" if is_person(intent.base.noun) else "that"
+    has = f" {who} has {article(intent.joins[0].role)}"
+    return f" and{has}" if intent.filters else has
 
 
 def _which(intent: Intent, columns: list[ColumnProfile], voice: Voice, suffix: str) -> str:
@@ -151,10 +162,11 @@ def _wanted_list(intent: Intent, voice: Voice) -> str:
         if len(names) == 1 and voice.chance(0.5):
             parts.append(f"the {possessive(noun)} {names[0]}")
             continue
-        is_direct = any(
+        is_direct = table == PEER or any(
             link.table == intent.base.name and link.ref_table == table for link in intent.joins
         )
-        its = "its" if is_direct and not is_person(intent.base.noun) else "the"
+        is_one = intent.limit < 2 and not is_person(intent.base.noun)
+        its = "its" if is_direct and is_one else "the"
         parts.append(f"the {listed(names)} of {its} {noun}")
     return listed(parts)
 

@@ -4,21 +4,26 @@ Comparison words map one to one: more than, above, after are `>`; at least, or m
 between includes both ends. Every phrase names its column and its values.
 """
 
+import re
 from datetime import date
 from typing import Literal, NamedTuple
 
-from sense.intent import Beyond, Compared, Condition, Filter, Has, Shared
+from sense.intent import Beyond, Compared, Condition, Filter, Has, Shared, literal
 from sense.profile import ColumnProfile, TableProfile, Value
 from sense.sentence import Voice
 from sense.wording import (
-    NOT_NOUNS,
+    PREPOSITIONS,
+    SYMBOLS,
     article,
+    is_bare_participle,
+    is_participle,
     is_person,
     is_plural,
     listed,
     plural,
     possessive,
     singular,
+    with_article,
     word_set,
 )
 
@@ -58,31 +63,45 @@ COUNT_WORDS = word_set(
     """
 )
 NO_SINGULAR = ("details", "grounds", "goods", "earnings", "contents", "remarks", "notes")
-UNITS = word_set(
+UNITS = SYMBOLS | word_set(
     """
-    knots meters metres feet miles kilometers kilometres dollars euros inches pounds grams
+    knots meters metres feet miles kilometers kilometres dollars euros inches pounds grams litres
+    liters hectares acres tonnes degrees seconds minutes
     """
 )
 """After another word these say in what it is measured: "speed knots"."""
 TIME_UNITS = ("seconds", "minutes", "hours", "days", "weeks", "months", "years")
-QUESTION_WORDS = ("is", "has", "can")
-"""First words of a boolean column that reads as a question."""
+TIME_NOUNS = word_set("date day time year month week season deadline birthday timestamp dob datetime")
+"""Words that say by themselves that a column holds a time."""
+ADJECTIVE = re.compile(r"(able|ible|ful|less|free|safe|ready|only|proof|active|open|ous|al|ic)$")
+"""Endings of what a row can be, where no participle says it."""
 TRUE_VALUES = ("1", "t", "y", "yes", "true")
 
 
 class Restriction(NamedTuple):
     """One restriction; `word` says how it joins its noun and whether it can be a verb phrase."""
 
-    word: Literal["with", "be", "have", "do", "whose"]
-    """ "with a price above 3", "who are older than 3", "that have no hive", "that lack ..." """
+    word: Literal["with", "be", "have", "do", "whose", "for"]
+    """ "with a price above 3", "who are older than 3", "that have no hive", "that lack ...",
+    "for which there is ..." """
     text: str
 
 
 def title(column: ColumnProfile) -> str:
-    """The column as a noun: "age"; a plural that counts something is "number of frames"."""
+    """The column as a noun: "age"; a plural that counts something is "number of frames".
+
+    A name that is no noun becomes one: "staged-on date", "paid-by value", "number of killed".
+    """
     words = column.words.split()
-    if column.kind in ("date", "year") and words[-1] in NOT_NOUNS and column.kind not in words:
-        return f"{column.words} {column.kind}"
+    is_open = words[-1] in PREPOSITIONS
+    if column.kind in ("date", "year"):
+        if TIME_NOUNS & set(words):
+            return column.words
+        return f"{column.words.replace(' ', '-') if is_open else column.words} {column.kind}"
+    if is_open and not (words[-1] == "in" and column.is_number):  # a height in inches
+        return f"{column.words.replace(' ', '-')} value"
+    if is_bare_participle(column.words):
+        return f"number of {column.words}" if column.kind == "integer" else f"{column.words} value"
     if column.kind in ("text", "category", "id") and words[-1] not in NO_SINGULAR:
         return singular(column.words)
     counts = column.kind == "integer" and not COUNT_WORDS & set(words)
@@ -107,7 +126,7 @@ def restricted(
         word, text = restriction(item, table, many, voice, alone=len(filters) == 1)
         who = "who" if is_person(table.noun) else "that"
         verb = {"be": "are" if many else "is", "have": "have" if many else "has"}.get(word, "")
-        lead = word if word in ("with", "whose") else f"{who} {verb}".strip()
+        lead = word if word in ("with", "whose", "for") else f"{who} {verb}".strip()
         phrases.append(f" {lead} {text}")
     return (" or" if either else " and").join(phrases)
 
@@ -115,7 +134,7 @@ def restricted(
 def predicate(item: Filter, table: TableProfile, voice: Voice) -> str:
     """The filter as a verb phrase of a plural subject: "have no hive", "are older than 40"."""
     word, text = restriction(item, table, True, voice, alone=True)
-    if word == "whose":
+    if word in ("whose", "for"):
         return ""
     return f"{'' if word == 'do' else 'are ' if word == 'be' else 'have '}{text}"
 
@@ -214,7 +233,7 @@ def _condition(
             return _belonging(item, many, voice)
         return Restriction("whose", clause(item, table.name, voice))
     if column.kind == "boolean" and operator == "=":
-        return _boolean(column.words, _holds(item), many)
+        return _boolean(item, many)
     name = title(column)
     if (
         alone
@@ -232,10 +251,10 @@ def _condition(
     if alone and column.kind in ("integer", "real") and voice.chance(0.5):
         if operator == "between":
             low, high = item.values
-            return Restriction("with", f"{article(name)} between {low} and {high}")
+            return Restriction("with", f"{with_article(name)} between {low} and {high}")
         if operator in AMOUNTS:
             amount = voice.pick(*AMOUNTS[operator]).format(item.values[0])
-            return Restriction("with", f"{article(name)} {amount}")
+            return Restriction("with", f"{with_article(name)} {amount}")
     if alone and operator == "=" and column.kind in ("category", "text") and voice.chance(0.25):
         if column is table.display and name in ("name", "title"):
             return Restriction("be", f"called {value_text(item.values[0], column, voice)}")
@@ -273,6 +292,10 @@ def _has(item: Has, table: TableProfile, many: bool, voice: Voice) -> Restrictio
         scope = restricted((item.scope,), False, member, many, voice) if item.scope else ""
         return Restriction("be", f"{'not ' * item.negated}{noun}{scope}")
     scope = restricted((item.scope,), False, member, False, voice) if item.scope else ""
+    if item.correlated:
+        such = f"no {member.noun}" if item.negated else article(member.noun)
+        which = "whom" if is_person(table.noun) else "which"
+        return Restriction("for", f"{which} there is {such}{scope}")
     if item.negated:
         return Restriction("have", f"no {member.noun}{scope}")
     words = ("at least one", "one or more") if not scope else ("at least one",)
@@ -282,26 +305,35 @@ def _has(item: Has, table: TableProfile, many: bool, voice: Voice) -> Restrictio
     )
 
 
-def _holds(item: Condition) -> bool:
-    return str(item.values[0]).lower() in TRUE_VALUES
-
-
-def _boolean(words: str, holds: bool, many: bool) -> Restriction:
-    """ "not open", "marked as certified"."""
+def _boolean(item: Condition, many: bool) -> Restriction:
+    """ "not open", "marked as certified"; a noun is a flag: "whose solar panel flag is 1"."""
+    words, value = item.column.words, item.values[0]
+    holds = str(value).lower() in TRUE_VALUES
     first, _, rest = words.partition(" ")
     if rest and first == "is":
         return Restriction("be", rest if holds else f"not {rest}")
+    if rest and first == "was":
+        return Restriction("do", f"{'were' if many else 'was'} {'' if holds else 'not '}{rest}")
     if rest and first == "can":
         return Restriction("do", f"{'can' if holds else 'cannot'} {rest}")
     if rest and first == "has" and holds:
         return Restriction("have", rest)
     if rest and first == "has":
         return Restriction("do", f"{'do' if many else 'does'} not have {rest}")
+    second = rest.split(" ")[0]
+    if rest and (first in PREPOSITIONS or (is_participle(first) and second in PREPOSITIONS)):
+        return Restriction("be", words if holds else f"not {words}")
+    last = words.split()[-1]
+    if rest and not is_participle(last) and not ADJECTIVE.search(last):
+        return Restriction("whose", f"{words} flag is {literal(value)}")
     return Restriction("be", f"{'' if holds else 'not '}marked as {words}")
 
 
 def _boolean_clause(item: Condition, home: str) -> str:
     """ "keeper is not certified"; a row of `home` itself is "it"."""
-    word, text = _boolean(item.column.words, _holds(item), False)
+    word, text = _boolean(item, False)
+    owner = "it" if item.column.table == home else item.column.noun
+    if word == "whose":
+        return text if owner == "it" else f"{possessive(owner)} {text}"
     verb = {"be": "is ", "have": "has "}.get(word, "")
-    return f"{'it' if item.column.table == home else item.column.noun} {verb}{text}"
+    return f"{owner} {verb}{text}"

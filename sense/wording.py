@@ -66,14 +66,42 @@ ENDS_IN_S = word_set(
     """
 )
 """Singular nouns whose last letter is s."""
-NOT_NOUNS = word_set(
+SYMBOLS = word_set(
     """
-    m l g c h cm mm km kg mg ml usd eur gbp lb lbs mph kmh sqft sqm kw kwh mb gb pct in by at on
-    to from up for with of off out per since until till is has was are active available enabled
-    open closed paid full total born died founded built opened launched
+    m l g c h cm mm km kg mg ml usd eur gbp lb lbs mph kmh sqft sqm kw kwh mb gb pct percent
+    celsius fahrenheit ph kt
     """
 )
+"""Units and currencies without a plural."""
+PREPOSITIONS = word_set(
+    """
+    in by at on to from up for with of off out per since until till before after into onto
+    """
+)
+NOT_NOUNS = (
+    SYMBOLS
+    | PREPOSITIONS
+    | word_set(
+        """
+        is has was are active available enabled open closed paid full total born died founded built
+        opened launched
+        """
+    )
+)
 """Last words that make a column name no countable noun."""
+PARTICIPLES = word_set(
+    """
+    sold built paid dyed lost won held taken given written drawn sent kept made known seen done
+    caught bought taught grown thrown worn torn spoken broken stolen frozen chosen flown born freed
+    agreed met sung woven withdrawn
+    """
+)
+"""Participles that do not show it by their ending."""
+NO_PARTICIPLES = word_set(
+    "hundred watershed sacred naked moped biped seabed flatbed riverbed hatred kindred infrared"
+)
+ADVERBS = word_set("last first best most least well newly ever once not self never always")
+"""Before a participle these make no noun of it: "last emptied" is not a kind of "last"."""
 PEOPLE = word_set(
     """
     person people student teacher keeper singer member employee customer client patient doctor
@@ -95,10 +123,10 @@ PEOPLE = word_set(
 
 
 def plural(phrase: str) -> str:
-    """The plural of a noun phrase: its last word, or the word before "of", "in", "at", "for".
+    """The plural of a noun phrase: its last word, or the one before "of", "in" or a participle.
 
-    >>> plural("date of birth"), plural("hive"), plural("city"), plural("staff")
-    ('dates of birth', 'hives', 'cities', 'staff')
+    >>> plural("date of birth"), plural("hive"), plural("game played"), plural("staff")
+    ('dates of birth', 'hives', 'games played', 'staff')
     """
     head, tail = _split_tail(phrase)
     before, _, last = head.rpartition(" ")
@@ -136,7 +164,35 @@ def has_plural(phrase: str) -> bool:
         or is_plural(words[0])
     ):
         return False
+    if is_participle(words[-1]):
+        return not is_bare_participle(phrase) and has_plural(" ".join(words[:-1]))
     return words[-1] not in NOT_NOUNS and _plural_word(words[-1]) != words[-1]
+
+
+def is_participle(word: str) -> bool:
+    """Whether the word says what was done, judged by its ending.
+
+    >>> [word for word in ("appointed", "sold", "seed", "bed", "breed") if is_participle(word)]
+    ['appointed', 'sold']
+    """
+    if word in PARTICIPLES:
+        return True
+    regular = re.search(r"[aeiouy].*[^e]ed$|i?ied$", word)
+    return regular is not None and word not in NO_PARTICIPLES
+
+
+def is_bare_participle(phrase: str) -> bool:
+    """Whether the phrase ends in a participle without the noun it belongs to.
+
+    >>> is_bare_participle("killed"), is_bare_participle("last seen")
+    (True, True)
+    >>> is_bare_participle("amount paid"), is_bare_participle("dog breed")
+    (False, False)
+    """
+    *before, last = phrase.split()
+    if not is_participle(last):
+        return False
+    return not before or before[-1] in ADVERBS | PREPOSITIONS or is_participle(before[-1])
 
 
 def article(phrase: str) -> str:
@@ -148,6 +204,15 @@ def article(phrase: str) -> str:
     first = phrase.split(" ")[0].lower()
     vowel = first[:1] in "aeiou" and not re.match(r"uni([^nm]|$)|us[aeiu]|eu|one\b|ur[ai]", first)
     return f"{'an' if vowel or first in ('hour', 'honour', 'honor', 'heir') else 'a'} {phrase}"
+
+
+def with_article(phrase: str) -> str:
+    """The phrase as one of its kind: "a height", "points".
+
+    >>> with_article("height"), with_article("points")
+    ('a height', 'points')
+    """
+    return phrase if is_plural(phrase) else article(phrase)
 
 
 def possessive(phrase: str) -> str:
@@ -172,7 +237,12 @@ def is_person(noun: str) -> bool:
 
 def _split_tail(phrase: str) -> tuple[str, str]:
     match = re.search(r" (of|in|at|for|per|with) ", phrase)
-    return (phrase[: match.start()], phrase[match.start() :]) if match else (phrase, "")
+    if match:
+        return phrase[: match.start()], phrase[match.start() :]
+    head, _, last = phrase.rpartition(" ")
+    if is_participle(last) and not is_bare_participle(phrase):
+        return head, f" {last}"
+    return phrase, ""
 
 
 def _plural_word(word: str) -> str:

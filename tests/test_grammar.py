@@ -1,19 +1,27 @@
 """What the grammar emits: SQL that runs, says something, has its level, and a question for it."""
 
+import random
 import re
 import sqlite3
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from conftest import write_database
 
+from sense.draw import Draw, numbers
 from sense.example import HARDNESS_LEVELS
 from sense.grammar import Candidate, Results, reject_reason, sample_examples
 from sense.hardness import hardness
 from sense.intent import Condition, Intent, Measure, Order, to_sql
+from sense.levels import Pattern
+from sense.nesting import there_is
+from sense.patterns import linking, listing, pairing
+from sense.phrasing import ask
 from sense.profile import profile_database
+from sense.sentence import STYLES
 from sense.verdict import check_gold
 
 BEES_SCRIPT = """
@@ -222,6 +230,145 @@ def test_two_keys_to_one_table_are_told_apart_by_their_names(tmp_path: Path) -> 
     guest = [example for example in found if "game.guest_team_id = team.team_id" in example.sql]
     assert len(home) > 5 and all("home team" in example.question for example in home)
     assert len(guest) > 5 and all("guest team" in example.question for example in guest)
+
+
+ORDERS_SCRIPT = """
+CREATE TABLE country (country_id INTEGER PRIMARY KEY, title TEXT UNIQUE, currency TEXT);
+CREATE TABLE customer (
+    customer_id INTEGER PRIMARY KEY, country_id INTEGER NOT NULL REFERENCES country(country_id),
+    name TEXT UNIQUE, referrer_id INTEGER REFERENCES customer(customer_id), paid_by TEXT
+);
+CREATE TABLE purchase (
+    purchase_id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL REFERENCES customer(customer_id),
+    placed_on DATE, channel TEXT
+);
+CREATE TABLE item (
+    item_id INTEGER PRIMARY KEY, purchase_id INTEGER NOT NULL REFERENCES purchase(purchase_id),
+    price REAL, planted_in INTEGER, gift_wrap BOOLEAN
+);
+"""
+
+
+@pytest.fixture(scope="module")
+def orders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Items of purchases of customers in countries; a customer may have a referrer."""
+    path = write_database(tmp_path_factory.mktemp("orders") / "orders.sqlite", ORDERS_SCRIPT)
+    connection = sqlite3.connect(path)
+    for i in range(5):
+        row = (i, ("Ruritania", "Freedonia", "Zubrowka", "Genovia", "Elbonia")[i], f"C{i % 3}")
+        connection.execute("INSERT INTO country VALUES (?, ?, ?)", row)
+    for i in range(15):
+        row = (
+            i,
+            i * i % 5,
+            f"Ada {chr(65 + i)}",
+            i // 3 if i % 4 else None,
+            ("cash", "card")[i % 2],
+        )
+        connection.execute("INSERT INTO customer VALUES (?, ?, ?, ?, ?)", row)
+    for i in range(30):
+        row = (i, i * i % 13, f"20{10 + i % 9}-0{1 + i % 7}-1{i % 10}", ("web", "shop")[i % 3 > 0])
+        connection.execute("INSERT INTO purchase VALUES (?, ?, ?, ?)", row)
+    for i in range(60):
+        row = (i, i * i % 29, round(3 + i * 37 % 211 / 7, 1), 1950 + i * 7 % 60, i % 3 == 0)
+        connection.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)", row)
+    connection.commit()
+    connection.close()
+    return path
+
+
+def _drawn(path: Path, pattern: Pattern, wanted: int = 12) -> list[Intent]:
+    """Intents of one pattern that say something on the data."""
+    draw = Draw.over(profile_database(path), random.Random(1))
+    found: list[Intent] = []
+    with Results(path) as results:
+        for _ in range(500):
+            intent = pattern(draw)
+            if intent and intent not in found and not reject_reason(intent, results):
+                found.append(intent)
+            if len(found) == wanted:
+                break
+    return found
+
+
+@pytest.mark.parametrize(("conditions", "level"), [(0, "hard"), (1, "extra")])
+def test_four_tables_are_joined_and_all_are_used(orders: Path, conditions: int, level: str) -> None:
+    found = _drawn(orders, partial(linking, conditions=conditions))
+    assert len(found) == 12
+    for intent in found:
+        sql = to_sql(intent)
+        assert hardness(sql) == level
+        assert (
+            "FROM item JOIN purchase ON item.purchase_id = purchase.purchase_id"
+            " JOIN customer ON purchase.customer_id = customer.customer_id"
+            " JOIN country ON customer.country_id = country.country_id" in sql
+        )
+        told = {item.column.table for item in intent.filters}  # type: ignore[union-attr]
+        shown = {column.table for column in intent.wanted}  # type: ignore[union-attr]
+        assert told | shown >= {"purchase", "customer", "country"}
+        for style in STYLES:
+            question = ask(intent, style, random.Random(1))
+            assert all(table in question for table in ("item", "purchase", "customer", "country"))
+
+
+def test_links_are_joined_in_the_order_of_the_schema(tmp_path: Path) -> None:
+    script = """
+    CREATE TABLE a (a_id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE b (b_id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE c (
+        c_id INTEGER PRIMARY KEY, a_id INTEGER REFERENCES a(a_id),
+        b_id INTEGER REFERENCES b(b_id), name TEXT
+    );
+    INSERT INTO a VALUES (1, 'one'); INSERT INTO b VALUES (1, 'two');
+    INSERT INTO c VALUES (1, 1, 1, 'three');
+    """
+    profile = profile_database(write_database(tmp_path / "star.sqlite", script))
+    scopes = [Draw.over(profile, random.Random(seed)).scope(2) for seed in range(20)]
+    assert {tuple(table.name for table in scope[0]) for scope in scopes if scope} == {
+        ("c", "a", "b")
+    }
+
+
+def test_a_row_and_the_row_of_its_own_table_it_refers_to(orders: Path) -> None:
+    found = _drawn(orders, pairing)
+    shown = [
+        (ask(intent, "formal", random.Random(0)), to_sql(intent))
+        for intent in found
+        if [column.name for column in intent.wanted] == ["name", "name"]  # type: ignore[union-attr]
+    ]
+    assert shown == [
+        (
+            "For every customer who has a referrer, please provide the name and the name of the"
+            " referrer.",
+            "SELECT T1.name, T2.name FROM customer AS T1 JOIN customer AS T2"
+            " ON T1.referrer_id = T2.customer_id",
+        )
+    ]
+    filtered = _drawn(orders, partial(pairing, conditions=1))
+    assert all(
+        "who has a referrer" in ask(intent, "keyword", random.Random(0)) for intent in filtered
+    )
+
+
+def test_rows_of_which_there_is_one_are_found_by_exists(orders: Path) -> None:
+    found = _drawn(orders, partial(listing, special=there_is))
+    assert len(found) == 12
+    for intent in found:
+        question, sql = ask(intent, "imperative", random.Random(0)), to_sql(intent)
+        assert hardness(sql) == "hard"
+        assert re.search(r"for (which|whom) there is", question)
+        assert ("NOT EXISTS" in sql) == ("there is no " in question)
+        assert (
+            ".purchase_id = T1.purchase_id AND T2." in sql
+            or ".customer_id = T1" in sql
+            or (".country_id = T1" in sql)
+        )
+
+
+def test_whole_numbers_under_a_participle_and_in_are_years(orders: Path) -> None:
+    draw = Draw.over(profile_database(orders), random.Random(1))
+    assert draw.profile.table("item").column("planted_in").kind == "year"
+    assert "planted_in" not in [column.name for column in numbers(draw.profile.table("item"))]
 
 
 @pytest.mark.slow

@@ -18,9 +18,10 @@ from sense.intent import (
     Relation,
     to_sql,
 )
+from sense.measures import names_of
 from sense.phrasing import ask
-from sense.profile import Profile, profile_database
-from sense.restriction import restricted
+from sense.profile import ColumnProfile, Kind, Profile, TableProfile, profile_database
+from sense.restriction import restricted, title, value_text
 from sense.sentence import STYLES, Style, Voice
 from sense.wording import article, has_plural, plural, possessive, singular
 
@@ -45,6 +46,7 @@ def profile(world: Path) -> Profile:
         ("house", "houses"),
         ("box", "boxes"),
         ("analysis", "analyses"),
+        ("print sold", "prints sold"),
     ],
 )
 def test_plural_and_singular_are_inverse(one: str, many: str) -> None:
@@ -110,11 +112,77 @@ def test_a_condition_on_another_table_names_that_table(profile: Profile) -> None
     assert all("country" in wording for wording in words)
 
 
-def test_dates_are_written_out_in_formal_style_only() -> None:
-    from sense.profile import ColumnProfile
-    from sense.restriction import value_text
+def _column(name: str, kind: Kind) -> ColumnProfile:
+    return ColumnProfile("play", "play", name.replace(" ", "_"), name, kind, 9, 0.0, False)
 
-    column = ColumnProfile("visit", "visit", "day", "day", "date", 9, 0.0, False)
+
+@pytest.mark.parametrize(
+    ("name", "kind", "one", "many"),
+    [
+        ("staged on", "date", "staged-on date", "staged-on dates"),
+        ("check in", "date", "check-in date", "check-in dates"),
+        ("appointed", "date", "appointed date", "appointed dates"),
+        ("sold date", "date", "sold date", "sold dates"),
+        ("arrival", "date", "arrival date", "arrival dates"),
+        ("carved in", "year", "carved-in year", "carved-in years"),
+        ("paid by", "category", "paid-by value", "paid-by values"),
+        ("appointed", "category", "appointed value", "appointed values"),
+        ("killed", "integer", "number of killed", "numbers of killed"),
+        ("charged", "real", "charged value", "charged values"),
+        ("amount paid", "real", "amount paid", "amounts paid"),
+        ("vat litres", "integer", "vat litres", "vat litres"),
+        ("withers cm", "integer", "withers cm", "values of withers cm"),
+        ("length in", "real", "length in", "values of length in"),
+        ("dog breed", "text", "dog breed", "dog breeds"),
+    ],
+)
+def test_every_column_is_called_by_a_noun(name: str, kind: Kind, one: str, many: str) -> None:
+    column = _column(name, kind)
+    assert title(column) == one
+    assert names_of([column]) == many
+
+
+@pytest.mark.parametrize(
+    ("name", "yes", "no"),
+    [
+        ("cancelled", "that are marked as cancelled", "that are not marked as cancelled"),
+        ("food safe", "that are marked as food safe", "that are not marked as food safe"),
+        ("solar panel", "whose solar panel flag is 1", "whose solar panel flag is 0"),
+        ("kept in herbarium", "that are kept in herbarium", "that are not kept in herbarium"),
+        ("at night", "that are at night", "that are not at night"),
+        ("was withdrawn", "that were withdrawn", "that were not withdrawn"),
+        ("has roof", "that have roof", "that do not have roof"),
+    ],
+)
+def test_flags_have_one_wording_for_each_value(name: str, yes: str, no: str) -> None:
+    play = TableProfile("play", "play", (), 9, None, None)
+    voice = Voice("keyword", random.Random(0))
+    wordings = [
+        restricted((Condition(_column(name, "boolean"), "=", (value,)),), False, play, True, voice)
+        for value in (1, 0)
+    ]
+    assert wordings == [f" {yes}", f" {no}"]
+
+
+def test_in_and_exists_have_wordings_of_their_own(profile: Profile) -> None:
+    city, country = profile.table("city"), profile.table("country")
+    relation = Relation(country, city, profile.links)
+    named = Condition(city.column("name"), "starts", ("P",))
+    by_in, by_exists = (
+        Intent(country, (country.column("name"),), filters=(Has(relation, named, correlated=c),))
+        for c in (False, True)
+    )
+    assert to_sql(by_exists) == (
+        "SELECT T1.name FROM country AS T1 WHERE EXISTS (SELECT 1 FROM city AS T2"
+        " WHERE T2.country_code = T1.code AND T2.name LIKE 'P%')"
+    )
+    for seed in range(20):
+        assert "for which there is a city whose" in ask(by_exists, "formal", random.Random(seed))
+        assert "there is" not in ask(by_in, "formal", random.Random(seed))
+
+
+def test_dates_are_written_out_in_formal_style_only() -> None:
+    column = _column("day", "date")
     texts = [value_text("2019-05-03", column, Voice(s, random.Random(0))) for s in STYLES]
     assert texts == ["2019-05-03", "2019-05-03", "3 May 2019", "3 May 2019", "2019-05-03"]
 
@@ -203,14 +271,14 @@ SNAPSHOT = [
         "SELECT COUNT(*) FROM country WHERE continent = 'Africa'",
     ),
     (
-        "For every city that belongs to a country whose population is less than "
-        "111506000, what is the name?",
-        "SELECT city.name FROM city JOIN country ON city.country_code = country.code "
-        "WHERE country.population < 111506000",
+        "For every city that belongs to a country whose population is less than 111506000, "
+        "what is the name?",
+        "SELECT city.name FROM city JOIN country ON city.country_code = country.code WHERE "
+        "country.population < 111506000",
     ),
     (
-        "For each continent with a mean population of countries less than 59000000, "
-        "please determine the average population of countries.",
+        "For each continent with a mean population of countries less than 59000000, please "
+        "determine the average population of countries.",
         "SELECT continent, AVG(population) FROM country GROUP BY continent HAVING "
         "AVG(population) < 59000000",
     ),
@@ -219,73 +287,70 @@ SNAPSHOT = [
         "SELECT name FROM country WHERE continent LIKE 'E%'",
     ),
     (
-        "Could you show me the different continents of the countries, sorted by the "
-        "number of countries in descending order?",
-        "SELECT continent FROM country GROUP BY continent ORDER BY COUNT(*) DESC",
+        "Which countries have 2 or more cities? Give their names.",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code GROUP"
+        " BY country.code HAVING COUNT(*) >= 2",
     ),
     (
-        "names and populations of the countries whose continent is not Europe",
-        "SELECT name, population FROM country WHERE continent <> 'Europe'",
+        "I'd like to know the names and populations of the countries with the continent Africa.",
+        "SELECT name, population FROM country WHERE continent = 'Africa'",
     ),
     (
-        "For each city whose country's population is between 111506000 and 1277558000 "
-        "or whose country's continent is Europe, give the population.",
-        "SELECT city.population FROM city JOIN country ON city.country_code = "
-        "country.code WHERE country.population BETWEEN 111506000 AND 1277558000 OR "
-        "country.continent = 'Europe'",
+        "different continents that have a country whose name is Seychelles, a country whose "
+        "code is FRA, or both",
+        "SELECT continent FROM country WHERE name = 'Seychelles' UNION SELECT continent FROM "
+        "country WHERE code = 'FRA'",
     ),
     (
-        "Give the name of each country whose population is less than the average "
+        "What is the name of each country whose population is greater than the average "
+        "population of all countries with the same continent?",
+        "SELECT T1.name FROM country AS T1 WHERE T1.population > (SELECT AVG(T2.population) "
+        "FROM country AS T2 WHERE T2.continent = T1.continent)",
+    ),
+    (
+        "List the names of the countries whose population is greater than the average "
         "population of all countries.",
-        "SELECT name FROM country WHERE population < (SELECT AVG(population) FROM country)",
+        "SELECT name FROM country WHERE population > (SELECT AVG(population) FROM country)",
     ),
     (
-        "name of each country that has at least one city whose name is Shanghai",
-        "SELECT name FROM country WHERE code IN (SELECT country_code FROM city WHERE "
-        "name = 'Shanghai')",
+        "List the continents of the countries whose population is below the average "
+        "population of all countries.",
+        "SELECT continent FROM country WHERE population < (SELECT AVG(population) FROM country)",
     ),
     (
-        "Could you show me the names of the countries that have at least one city whose"
-        " name is Peking?",
-        "SELECT name FROM country WHERE code IN (SELECT country_code FROM city WHERE "
-        "name = 'Peking')",
+        "Tell me the names of the cities whose population is higher than the average "
+        "population of all cities.",
+        "SELECT name FROM city WHERE population > (SELECT AVG(population) FROM city)",
     ),
     (
-        "What is the name of each country that has at least one city with a population of 41000?",
-        "SELECT name FROM country WHERE code IN (SELECT country_code FROM city WHERE "
-        "population = 41000)",
+        "What is the name of the country with the highest mean population of cities?",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code GROUP"
+        " BY country.code ORDER BY AVG(city.population) DESC LIMIT 1",
     ),
     (
-        "Please return the names and continents of the countries whose population is "
-        "higher than the average population of all countries.",
-        "SELECT name, continent FROM country WHERE population > (SELECT AVG(population)"
-        " FROM country)",
-    ),
-    (
-        "I'd like to know the different names of the countries that have a city that is"
-        " called Delhi, a city with a population between 71000 and 7200000, or both.",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code"
-        " WHERE city.name = 'Delhi' UNION SELECT country.name FROM city JOIN country ON"
-        " city.country_code = country.code WHERE city.population BETWEEN 71000 AND "
-        "7200000",
-    ),
-    (
-        "What are the names and populations of the cities whose population is less than"
-        " the average population of all cities?",
+        "What are the names and populations of the cities whose population is less than the "
+        "average population of all cities?",
         "SELECT name, population FROM city WHERE population < (SELECT AVG(population) FROM city)",
     ),
     (
-        "Could you show me the names and continents of the countries whose population "
-        "is greater than the average population of the countries whose continent is "
-        "other than Europe?",
-        "SELECT name, continent FROM country WHERE population > (SELECT AVG(population)"
-        " FROM country WHERE continent <> 'Europe')",
+        "Could you show me the names and continents of the countries whose population is "
+        "greater than the average population of the countries whose continent is other than "
+        "Europe?",
+        "SELECT name, continent FROM country WHERE population > (SELECT AVG(population) FROM "
+        "country WHERE continent <> 'Europe')",
     ),
     (
-        "For each city whose population equals the minimum population of all cities, "
-        "please provide the name of its country.",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code"
-        " WHERE city.population = (SELECT MIN(population) FROM city)",
+        "Tell me the different names of the countries that have a city with a population of "
+        "more than 41000, a city that is called Lyon, or both.",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code WHERE"
+        " city.population > 41000 UNION SELECT country.name FROM city JOIN country ON "
+        "city.country_code = country.code WHERE city.name = 'Lyon'",
+    ),
+    (
+        "For each continent, show the mean population of countries, sorted by that average in"
+        " descending order.",
+        "SELECT continent, AVG(population) FROM country GROUP BY continent ORDER BY "
+        "AVG(population) DESC",
     ),
 ]
 
