@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sense.example import Messages
-from sense.execution import Execution, Limits, execute
+from sense.execution import Execution, Limits, execute, open_read_only
 from sense.prompt import PromptContract, extract_sql, prompt_messages
 from sense.question import Question
 from sense.sampler import Completion
@@ -85,6 +85,7 @@ def ask(writer: Writer, db_path: str | Path, question: str, evidence: str = "") 
     """
     if not question.strip():
         raise ValueError("the question is empty; ask something about the database")
+    open_read_only(db_path).close()  # a file that cannot be read should not wait for a model
     [text] = writer.complete([prompt_messages(writer.contract, db_path, question, evidence)])
     sql = extract_sql(text)
     return Answer(sql, execute(db_path, sql, INTERACTIVE_LIMITS))

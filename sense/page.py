@@ -136,7 +136,7 @@ def _written(write: Write, question: str, database: Database) -> str | Step:
     """The SQL, or the step that says why there is none."""
     try:
         return write(database.path, question)
-    except DatabaseError as error:
+    except (DatabaseError, FileNotFoundError) as error:
         return Step(_in_public(error, database))
     except (OSError, RuntimeError, ValueError):
         logger.exception("the model did not answer")

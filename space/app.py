@@ -69,6 +69,7 @@ def bar_plot(chart: Chart | None) -> gr.BarPlot:
     if chart is None or chart.kind != "bar":
         return gr.BarPlot(visible=False)
     names = [name for name, _ in chart.points]
+    heights = [height for _, height in chart.points]
     is_crowded = sum(map(len, names)) > 70
     return gr.BarPlot(
         _frame(chart),
@@ -77,7 +78,7 @@ def bar_plot(chart: Chart | None) -> gr.BarPlot:
         y_title=chart.y,
         x_label_angle=-35 if is_crowded else 0,
         height=380 if is_crowded else 300,
-        y_lim=[min(0.0, *(height for _, height in chart.points)), None],  # bars start at zero
+        y_lim=[min(0.0, *heights), max(0.0, *heights) * 1.05],  # bars start at zero
         visible=True,
     )
 
@@ -158,7 +159,7 @@ def build_page(
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
                 example = gr.Radio(list(examples), value=first.name, label="Example database")
-                file = gr.File(label="or your own SQLite file", height=130)
+                file = gr.File(label="or your own SQLite file", height=160)
                 file_status = gr.HTML(PROMISE)
                 schema = gr.HTML(schema_html(first), container=True)
             with gr.Column(scale=5, min_width=420):
