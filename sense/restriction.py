@@ -71,7 +71,9 @@ UNITS = SYMBOLS | word_set(
 )
 """After another word these say in what it is measured: "speed knots"."""
 TIME_UNITS = ("seconds", "minutes", "hours", "days", "weeks", "months", "years")
-TIME_NOUNS = word_set("date day time year month week season deadline birthday timestamp dob datetime")
+TIME_NOUNS = word_set(
+    "date day time year month week season deadline birthday timestamp dob datetime"
+)
 """Words that say by themselves that a column holds a time."""
 ADJECTIVE = re.compile(r"(able|ible|ful|less|free|safe|ready|only|proof|active|open|ous|al|ic)$")
 """Endings of what a row can be, where no participle says it."""

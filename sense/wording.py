@@ -118,6 +118,8 @@ PEOPLE = word_set(
     highschooler high-schooler entrepreneur investor shareholder perpetrator victim suspect
     detective soldier diver sailor skipper angler hunter ranger warden keeper groomer courier cook
     waiter barista librarian archivist historian monk nun priest pastor
+    caver policyholder philatelist hydrologist ringer fencer puppeteer astronomer astronaut
+    clockmaker rescuer taster perfumer firefighter applicant aeronaut camper reporter examiner
     """
 )
 
