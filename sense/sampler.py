@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from sense.ask import Writer
 
 BATCH_SEQUENCES = 64
-"""Sequences that grow together, samples of one prompt counted each."""
+"""Sequences that grow together, samples of one prompt counted each: 32 GB of keys and values for
+the 7B models with the largest cache, at 1,000 tokens."""
+SMALL_MODEL_SEQUENCES = 384
+"""The same below `SMALL_MODEL` parameters, where a step costs the same for few and for many."""
+SMALL_MODEL = 100_000_000
 MAX_NEW_TOKENS = 512
-"""Longer than any gold SQL of Spider and BIRD; a completion that is cut is simply wrong."""
+"""Room for a rationale of a few sentences and a query; a completion that is cut is simply wrong."""
+MAX_SQL_TOKENS = 256
+"""Room for SQL alone: longer than any gold query of Spider and BIRD."""
 
 
 class Completion(NamedTuple):
@@ -54,7 +60,9 @@ def sample_completions(
         for prompt in prompts
     ]
     found: dict[str, list[Completion]] = {}
-    for batch in _batches(texts, tokenizer, max(1, BATCH_SEQUENCES // k)):
+    is_small = model.num_parameters() < SMALL_MODEL
+    num_sequences = SMALL_MODEL_SEQUENCES if is_small else BATCH_SEQUENCES
+    for batch in _batches(texts, tokenizer, max(1, num_sequences // k)):
         samples = _sample_batch(model, tokenizer, batch, k, temperature, seed, max_new_tokens)
         found.update(zip(batch, samples, strict=True))
     return [found[text] for text in texts]
@@ -80,13 +88,16 @@ def local_writer(name: str) -> "Writer":
 
     loaded = load_model(name)
 
+    limit = MAX_NEW_TOKENS if loaded.contract.rationale else min(MAX_NEW_TOKENS, MAX_SQL_TOKENS)
+    parts = loaded.model, loaded.tokenizer
+
     def complete(prompts: Sequence[Messages]) -> list[str]:
-        return greedy_completions(loaded.model, loaded.tokenizer, prompts)
+        return greedy_completions(*parts, prompts, limit)
 
     def sample(
         prompts: Sequence[Messages], num: int, temperature: float, seed: int
     ) -> list[list[Completion]]:
-        return sample_completions(loaded.model, loaded.tokenizer, prompts, num, temperature, seed)
+        return sample_completions(*parts, prompts, num, temperature, seed, limit)
 
     return Writer(loaded.name, loaded.revision, loaded.contract, complete, sample)
 
