@@ -1,0 +1,339 @@
+"""builders/weak.py: answers become pairs, samples and unpaired rows, or a clear error."""
+
+import json
+import os
+import random
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chat_server import ChatServer
+from conftest import WORLD_SCRIPT, write_database
+from datasets import Dataset, load_dataset
+
+from sense.facts import read_facts
+
+BUILDER = Path(__file__).parents[1] / "builders" / "weak.py"
+FRENCH = "SELECT name FROM city WHERE country_code = 'FRA'"
+ANSWERS = [
+    ("Cities in France?", FRENCH, FRENCH, "a"),
+    ("Cities in France?", FRENCH, "SELECT name FROM city", "b"),
+    ("Cities in France?", FRENCH, "SELECT nam FROM city", "b"),
+    ("How many?", "SELECT COUNT(*) FROM city", "SELECT COUNT(id) FROM city", "a"),
+    ("Broken gold", "SELECT ruler FROM country", FRENCH, "a"),
+]
+
+
+def write_answers(path: Path, answers: Iterable[tuple[str, str, str, str]] = ANSWERS) -> Path:
+    keys = ("question", "gold", "pred", "system")
+    rows = [{"db_id": "world"} | dict(zip(keys, row, strict=True)) for row in answers]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`db/world.sqlite`, `answers.jsonl`, and nothing cached elsewhere."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    write_database(tmp_path / "db" / "world.sqlite", WORLD_SCRIPT)
+    write_answers(tmp_path / "answers.jsonl")
+    return tmp_path
+
+
+def build(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str | Path) -> Path:
+    """The folder that the builder writes in this process."""
+    given = list(map(str, options))
+    if "--samples" not in given and "--model" not in given:
+        given += ["--samples", str(folder / "answers.jsonl")]
+    if "--data" not in given and "--databases" not in given:
+        given += ["--databases", str(folder / "db")]
+    command = [str(BUILDER), "--num-workers", "0", "--out", str(folder / "out"), *given]
+    monkeypatch.setattr(sys, "argv", command)
+    runpy.run_path(str(BUILDER), run_name="__main__")
+    return folder / "out"
+
+
+def rows(out: Path, config: str, split: str = "train") -> list[dict[str, Any]]:
+    return list(load_dataset(str(out), config)[split])
+
+
+def parquet(out: Path) -> dict[str, bytes]:
+    files = sorted(out.rglob("*.parquet"))
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+
+
+def test_right_and_wrong_answers_become_pairs_samples_and_unpaired_rows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = build(folder, monkeypatch, "--license", "mit", "--contract", "tiny", "--max-pairs", "0")
+    pairs = rows(out, "default")
+    assert sorted((p["chosen_sql"], p["rejected_sql"], p["error_kind"]) for p in pairs) == [
+        (FRENCH, "SELECT nam FROM city", "unknown_column"),
+        (FRENCH, "SELECT name FROM city", "missing_condition"),
+    ]
+    assert {p["license"] for p in pairs} == {"mit"}
+    samples = rows(out, "samples")
+    assert [(s["verdict"], s["reason"], s["rule"], s["rule_correct"]) for s in samples] == [
+        ("correct", "equal", "spider", 1),
+        ("incorrect", "differs", "spider", 0),
+        ("incorrect", "error", "spider", 0),
+        ("correct", "equal", "spider", 1),
+        ("unknown", "gold_error", "spider", 0),
+    ]
+    assert [row["label"] for row in rows(out, "unpaired")].count(True) == 2
+    facts = read_facts(out)
+    assert facts.results["systems"] == {
+        "a": {"num": 3, "num_accepted": 2, "num_correct": 2, "num_incorrect": 0},
+        "b": {"num": 2, "num_accepted": 0, "num_correct": 0, "num_incorrect": 2},
+    }
+    answers, questions = facts.funnels
+    assert (answers.read, answers.kept, answers.dropped) == (5, 4, {"unknown_gold_error": 1})
+    assert (questions.kept, questions.dropped) == (1, {"no_wrong_answer": 1, "all_unknown": 1})
+    assert "a                   3   66.7 %  100.0 %        1" in capsys.readouterr().out
+
+
+def test_one_answer_per_question_gives_no_pair_but_samples_and_unpaired(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_answers(folder / "answers.jsonl", [ANSWERS[1], ANSWERS[3]])
+    out = build(folder, monkeypatch)
+    assert "No pair: no question has both a right and a wrong answer" in capsys.readouterr().out
+    assert not (out / "default").exists()
+    assert len(rows(out, "samples")) == 2
+    assert [row["label"] for row in rows(out, "unpaired")].count(False) == 1
+
+
+def test_answers_without_any_verdict_still_give_samples(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_answers(folder / "answers.jsonl", ANSWERS[-1:])
+    out = build(folder, monkeypatch)
+    assert [row["verdict"] for row in rows(out, "samples")] == ["unknown"]
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "facts.json", "samples"]
+
+
+def test_gold_may_stand_in_where_no_answer_is_right(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_answers(folder / "answers.jsonl", [ANSWERS[1]])
+    out = build(folder, monkeypatch, "--gold-as-chosen", "when_none_correct")
+    [pair] = rows(out, "default")
+    assert (pair["chosen_sql"], pair["chosen_source"]) == (FRENCH, "gold")
+
+
+def test_splits_share_no_database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_database(folder / "db" / "earth.db", WORLD_SCRIPT)
+    lines = (folder / "answers.jsonl").read_text()
+    (folder / "answers.jsonl").write_text(lines + lines.replace('"world"', '"earth"'))
+    out = build(folder, monkeypatch, "--test-share", "0.5")
+    db_ids = {split: {row["db_id"] for row in rows(out, "samples", split)}
+              for split in ("train", "test")}  # fmt: skip
+    assert sorted(map(len, db_ids.values())) == [1, 1]
+    assert db_ids["train"] != db_ids["test"]
+
+
+def test_pairs_are_made_anew_without_judging_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = build(folder, monkeypatch)
+    out.rename(folder / "first")
+    monkeypatch.setattr("sense.weak.judge_all", lambda units, **options: iter(()))
+    out = build(folder, monkeypatch, "--policy", "nearest", "--max-pairs", "0")
+    assert [pair["policy"] for pair in rows(out, "default")] == ["nearest", "nearest"]
+
+
+def test_other_answers_do_not_continue_an_old_journal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(folder, monkeypatch).rename(folder / "first")
+    write_answers(folder / "answers.jsonl", ANSWERS[:2])
+    with pytest.raises(SystemExit, match=r"error: .*journal.*other settings: answers was"):
+        build(folder, monkeypatch)
+
+
+def test_rerun_with_other_workers_gives_the_same_bytes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = build(folder, monkeypatch).rename(folder / "first")
+    (folder / "out.work" / "journal.jsonl").unlink()
+    second = build(folder, monkeypatch, "--num-workers", "2")
+    assert list(parquet(first)) == [
+        f"{config}/train-00000-of-00001.parquet" for config in ("default", "samples", "unpaired")
+    ]
+    assert parquet(first) == parquet(second)
+
+
+LINE = '{"db_id": "world", "question": "?", "gold": "SELECT 1", "pred": "SELECT 1"}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "answers.jsonl is empty; expected one JSON object per line"),
+        (f"[{LINE}]", "holds a JSON array; expected JSON lines"),
+        (LINE.replace('"SELECT 1"}', "null}"), "line 1 has null as 'pred'; expected a string"),
+        (LINE + LINE.replace("world", "wrld"), "'wrld' has no database .*closest match: 'world'"),
+        (LINE.replace("world", "damaged"), "damaged.sqlite.*not a database"),
+        (LINE.replace("world", "empty"), "empty.sqlite.*is empty"),
+        (LINE[:20], "line 1 is not JSON"),
+    ],
+    ids=["empty", "array", "null", "unknown", "damaged", "empty-database", "torn"],
+)
+def test_bad_file_ends_with_a_sentence_and_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    (folder / "answers.jsonl").write_text(text)
+    (folder / "db" / "damaged.sqlite").write_bytes(b"no database at all" * 100)
+    (folder / "db" / "empty.sqlite").touch()
+    with pytest.raises(SystemExit, match=f"(?s)error: .*{words}"):
+        build(folder, monkeypatch)
+    assert not (folder / "out").exists()
+
+
+def test_bad_arguments_end_with_a_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for options, words in (
+        (("--license", "Apache 2"), "closest match: 'apache-2.0'"),
+        (("--databases", folder / "none"), "no folder at .*none"),
+        (("--push", "me/weak"), "token"),
+    ):
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(folder / "no-token"))
+        with pytest.raises(SystemExit, match=f"error: .*{words}"):
+            build(folder, monkeypatch, *options)
+    for options in (("--num-workers", "-1"), ("--test-share", "1"), ("--max-pairs", "-2")):
+        with pytest.raises(SystemExit) as caught:
+            build(folder, monkeypatch, *options)
+        assert caught.value.code == 2
+    (folder / "out").mkdir()
+    (folder / "out" / "mine.txt").write_text("precious")
+    with pytest.raises(SystemExit, match="already exists; choose another folder"):
+        build(folder, monkeypatch)
+    assert not (folder / "out.work").exists()
+
+
+@pytest.fixture
+def strong(folder: Path) -> Path:
+    """A strong set of the real builder, over the world, with the tiny contract."""
+    strong_builder = BUILDER.with_name("strong.py")
+    options = ["--teacher", "grammar", "--databases", str(folder / "db"), "--contract", "tiny"]
+    options += ["--num-examples", "8", "--num-workers", "0", "--out", str(folder / "strong")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(strong_builder), *options])
+        runpy.run_path(str(strong_builder), run_name="__main__")
+    return folder / "strong"
+
+
+@pytest.mark.slow
+def test_local_model_is_sampled_and_judged(
+    folder: Path, strong: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sense.tiny import make_model, training_texts
+
+    make_model(folder / "model", training_texts(load_dataset(str(strong), split="train")))
+    with pytest.raises(SystemExit, match=r"contract 'tiny', but .*model was trained on 'def"):
+        build(folder, monkeypatch, "--model", folder / "model", "--data", strong)
+    monkeypatch.setattr("sense.sampler.MAX_NEW_TOKENS", 8)
+    from sense.prompt import TINY_CONTRACT, save_contract
+
+    save_contract(TINY_CONTRACT, folder / "model")
+    options = ("--model", folder / "model", "--data", strong, "--num-samples", "2")
+    out = build(folder, monkeypatch, *options, "--num-questions", "3")
+    samples = rows(out, "samples")
+    assert [sample["index"] for sample in samples] == [0, 1] * 3
+    assert {sample["weak_model"] for sample in samples} == {"model"}
+    assert all(sample["logprob"] < 0 for sample in samples)
+    [source] = read_facts(out).inputs
+    assert (source.name, source.kind, len(source.sha256)) == ("model", "model", 64)
+    (folder / "model" / "tokenizer.json").unlink()
+    (folder / "model" / "tokenizer_config.json").unlink()
+    with pytest.raises(SystemExit, match="has no tokenizer"):
+        build(folder, monkeypatch, *options, "--out", folder / "other")
+
+
+def test_server_is_sampled_and_judged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = folder / "data"
+    data.mkdir()
+    out = build(folder, monkeypatch)  # the prompts of a published set follow the default contract
+    from sense.example import Example, to_row
+    from sense.prompt import DEFAULT_CONTRACT
+
+    prompt = rows(out, "unpaired")[0]["prompt"]
+    example = Example("world", "Cities?", FRENCH, "easy", "ok", "t", "0", "mit", prompt=prompt,
+                      prompt_hash=DEFAULT_CONTRACT.hash)  # fmt: skip
+    Dataset.from_list([to_row(example)]).to_parquet(data / "train.parquet")
+    options = ("--model", "weak-7b", "--data", data, "--databases", folder / "db")
+    second = folder / "second"
+    with ChatServer(lambda request: f"```sql\n{FRENCH}\n```") as server:
+        build(folder, monkeypatch, *options, "--base-url", server.base_url, "--num-samples", "3",
+              "--out", second)  # fmt: skip
+    samples = rows(second, "samples")
+    assert [(s["predicted_sql"], s["verdict"]) for s in samples] == [(FRENCH, "correct")] * 3
+    assert {s["weak_model"] for s in samples} == {"weak-7b"}
+    assert {s["logprob"] for s in samples} == {-0.5}
+    nobody = "http://127.0.0.1:9/v1"
+    monkeypatch.setattr("sense.server.MAX_ATTEMPTS", 1)
+    with pytest.raises(SystemExit, match=r"error: .*127\.0\.0\.1:9"):
+        build(folder, monkeypatch, *options, "--base-url", nobody, "--out", folder / "no")
+    assert not (folder / "no").exists()
+
+
+@pytest.mark.slow
+def test_killed_runs_end_with_the_bytes_of_one_that_was_not(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    lines = (shared_data / "predictions" / "codes_1b.jsonl").read_text().splitlines()[:400]
+    others = (shared_data / "predictions" / "dbgpt_lora.jsonl").read_text().splitlines()[:400]
+    (tmp_path / "answers.jsonl").write_text("\n".join([*lines, *others]))
+
+    def command(name: str) -> list[str]:
+        databases = str(shared_data / "spider" / "database")
+        return [
+            *(sys.executable, str(BUILDER), "--samples", str(tmp_path / "answers.jsonl")),
+            *("--databases", databases, "--num-workers", "1", "--out", str(tmp_path / name)),
+        ]
+
+    environment = os.environ | {"PYTHONPATH": str(BUILDER.parents[1])}
+    subprocess.run(command("whole"), check=True, capture_output=True, env=environment)
+    chance = random.Random(0)
+    kills = 0
+    while not (tmp_path / "cut").exists():
+        process = subprocess.Popen(
+            command("cut"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        )
+        time.sleep(chance.uniform(4, 12) * (1 + kills / 4))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+        assert not (tmp_path / "cut").exists() or (tmp_path / "cut" / "facts.json").is_file()
+    assert kills
+    assert parquet(tmp_path / "cut") == parquet(tmp_path / "whole")
+    assert parquet(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_shares_of_eight_systems_are_those_of_the_official_evaluator(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = sorted(path.stem for path in (shared_data / "predictions").glob("*.jsonl"))
+    with (tmp_path / "all.jsonl").open("w") as file:
+        for name in names:
+            for line in (shared_data / "predictions" / f"{name}.jsonl").open():
+                file.write(json.dumps(json.loads(line) | {"system": name}) + "\n")
+    options = ["--samples", tmp_path / "all.jsonl", "--num-workers", "2"]
+    out = build(tmp_path, monkeypatch, *options, "--databases", shared_data / "spider" / "database")
+    systems = read_facts(out).results["systems"]
+    assert list(systems) == names and len(names) == 8
+    for name, score in systems.items():
+        text = (shared_data / "predictions" / "verdicts" / f"{name}.all.json").read_text()
+        official = json.loads(text)["exec"]
+        assert score["num"] == len(official) == 1034
+        assert abs(score["num_accepted"] - sum(official)) <= 10, name
+    assert read_facts(out).results["splits"]["default"]["train"]["num_rows"] > 300
