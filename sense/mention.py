@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sense.linking import STOP_WORDS, stem_word
 from sense.schema import Schema, natural_name, quote_identifier
 
-WORD = re.compile(r"'[^']*'|[^\W_]+")
+WORD = re.compile(r"(?<!\w)'[^']*'|[^\W_]+")
 """A word, or a quoted literal, in which nothing is looked for."""
 
 
@@ -53,7 +53,10 @@ class SchemaNames:
                 stems = _stems(column.name)
                 if len(stems) > len(prefix) and stems[: len(prefix)] == prefix:
                     self._add(stems[len(prefix) :], table.name, column.name)
-        self._max_words = max(map(len, self._names), default=0)
+        self._max_words: dict[str, int] = {}
+        """First word of a name -> words of the longest name that begins with it."""
+        for stems in self._names:
+            self._max_words[stems[0]] = max(len(stems), self._max_words.get(stems[0], 0))
 
     def mentions(self, question: str) -> list[Mention]:
         """The names in the question, in its order."""
@@ -85,7 +88,8 @@ class SchemaNames:
 
     def _size_at(self, position: int, stems: list[str]) -> int:
         """Words of the longest name that starts there, 0 for none."""
-        for size in range(min(self._max_words, len(stems) - position), 0, -1):
+        longest = self._max_words.get(stems[position], 0)
+        for size in range(min(longest, len(stems) - position), 0, -1):
             if tuple(stems[position : position + size]) in self._names:
                 return size
         return 0
