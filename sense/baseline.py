@@ -26,6 +26,7 @@ TOKEN = re.compile(
     r"(?P<literal>(?<!\w)'[^']*'|\d+(?:\.\d+)?\b|(?<=[^.?!] )[A-Z]\w*(?: [A-Z]\w*)*)|\w+"
 )
 """A word, or a literal: text in quotes, a number, or capitalised words inside a sentence."""
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 MAX_CANDIDATES = 20
 """Training questions that are tried, the nearest first, until the SQL of one fits."""
 OTHER_SIZES = 0.8
@@ -177,7 +178,8 @@ def fill_slots(sql: str, known: Masked, asked: Masked) -> exp.Expr:
                 node.replace(exp.to_identifier(new))
         elif isinstance(node, exp.Literal) and node.name in literals:
             value = literals[node.name]
-            node.replace(exp.Literal(this=value, is_string=node.is_string))
+            is_string = node.is_string or not NUMBER.fullmatch(value)
+            node.replace(exp.Literal(this=value, is_string=is_string))
     return tree
 
 
