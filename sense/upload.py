@@ -14,7 +14,8 @@ from sense.execution import DatabaseError
 from sense.guard import guarded_schema
 from sense.schema import Schema
 
-MAX_UPLOAD_BYTES = 50_000_000
+MEGABYTE = 2**20
+MAX_UPLOAD_BYTES = 50 * MEGABYTE
 
 
 class Upload(NamedTuple):
@@ -72,7 +73,8 @@ def _checked_schema(path: Path, name: str) -> Schema:
     num_bytes = path.stat().st_size
     if num_bytes > MAX_UPLOAD_BYTES:
         raise DatabaseError(
-            f"{name} has {num_bytes / 1e6:,.0f} MB, more than the {MAX_UPLOAD_BYTES / 1e6:,.0f} MB "
+            f"{name} has {num_bytes / MEGABYTE:,.1f} MB, more than the "
+            f"{MAX_UPLOAD_BYTES // MEGABYTE} MB "
             "that this page takes; keep the tables of interest in a smaller file."
         )
     try:

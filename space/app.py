@@ -35,15 +35,17 @@ from sense.page import (
     step_html,
 )
 from sense.result import Chart, chart_of, display_rows
-from sense.upload import MAX_UPLOAD_BYTES, Uploads
+from sense.upload import MAX_UPLOAD_BYTES, MEGABYTE, Uploads
 
 HERE = Path(__file__).parent
 NUM_RUNS = 4
 """Visitors whose questions and queries are worked on at the same time."""
 SECONDS_OF_A_SESSION = 12 * 3600
 """Files of clients that never say goodbye stay as long."""
+MAX_LABEL_CHARS = 70
+"""Of all labels below a chart; longer ones stand aslant."""
 PROMISE = (
-    f'<p class="hint">Up to {MAX_UPLOAD_BYTES // 1_000_000} MB. Only you can ask your file here, '
+    f'<p class="hint">Up to {MAX_UPLOAD_BYTES // MEGABYTE} MB. Only you can ask your file here, '
     "and it is deleted when you leave.</p>"
 )
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -68,18 +70,11 @@ def bar_plot(chart: Chart | None) -> gr.BarPlot:
     """Bars in the order of the rows, hidden where the chart is none or a line."""
     if chart is None or chart.kind != "bar":
         return gr.BarPlot(visible=False)
-    names = [name for name, _ in chart.points]
     heights = [height for _, height in chart.points]
-    is_crowded = sum(map(len, names)) > 70
     return gr.BarPlot(
-        _frame(chart),
-        sort=names,
-        x_title=chart.x,
-        y_title=chart.y,
-        x_label_angle=-35 if is_crowded else 0,
-        height=380 if is_crowded else 300,
+        sort=[name for name, _ in chart.points],
         y_lim=[min(0.0, *heights), max(0.0, *heights) * 1.05],  # bars start at zero
-        visible=True,
+        **_drawn(chart),
     )
 
 
@@ -87,12 +82,20 @@ def line_plot(chart: Chart | None) -> gr.LinePlot:
     """A line in the order of time, hidden where the chart is none or bars."""
     if chart is None or chart.kind != "line":
         return gr.LinePlot(visible=False)
-    return gr.LinePlot(_frame(chart), x_title=chart.x, y_title=chart.y, visible=True)
+    return gr.LinePlot(**_drawn(chart))
 
 
-def _frame(chart: Chart) -> pd.DataFrame:
-    # Fields of our own: the titles may hold signs that a field may not.
-    return pd.DataFrame(chart.points, columns=["name", "height"])
+def _drawn(chart: Chart) -> dict[str, Any]:
+    is_crowded = sum(len(name) for name, _ in chart.points) > MAX_LABEL_CHARS
+    return {
+        # Fields of our own: the titles may hold signs that a field may not.
+        "value": pd.DataFrame(chart.points, columns=["name", "height"]),
+        "x_title": chart.x,
+        "y_title": chart.y,
+        "x_label_angle": -45 if is_crowded else 0,
+        "height": 380 if is_crowded else 300,
+        "visible": True,
+    }
 
 
 def build_page(
@@ -189,7 +192,7 @@ def build_page(
                 )
                 plot: dict[str, Any] = {"x": "name", "y": "height", "visible": False}
                 bars = gr.BarPlot(**plot, label="Chart")
-                line = gr.LinePlot(**plot, label="Chart", height=300)
+                line = gr.LinePlot(**plot, label="Chart")
 
         answered = [sql, status, table, bars, line]
         page = [database, schema, samples, question, *answered]

@@ -240,7 +240,7 @@ def cut_short(path: Path) -> None:
 
 def too_large(path: Path) -> None:
     with path.open("wb") as file:
-        file.truncate(50_000_001)
+        file.truncate(60 * 2**20)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def too_large(path: Path) -> None:
         (lambda path: path.write_bytes(b"SQLite format 3\0" + bytes(4_000)), "damaged, cut short"),
         (cut_short, "damaged, cut short or encrypted"),
         (no_tables, "mine.db is a SQLite database without tables"),
-        (too_large, "mine.db has 50 MB, more than the 50 MB that this page takes"),
+        (too_large, "mine.db has 60.0 MB, more than the 50 MB that this page takes"),
         (lambda path: None, "mine.db did not arrive; upload it again"),
     ],
 )
@@ -390,6 +390,7 @@ def test_requirements_are_those_of_the_lock() -> None:
     assert f"sdk_version: {gradio.removeprefix('gradio==')}\n" in (SPACE / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_space_holds_all_it_needs_and_the_same_wheel_twice(tmp_path: Path) -> None:
     push = load_script("push")
     push.write_space(tmp_path / "a", "ada/demo", "sense/tiny")
@@ -409,6 +410,7 @@ def test_space_holds_all_it_needs_and_the_same_wheel_twice(tmp_path: Path) -> No
     assert app.configured_model(tmp_path / "b") == ""
 
 
+@pytest.mark.slow
 def test_model_setting_wins_over_what_lies_beside_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,14 +472,24 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[str]:
+def server_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for temporary files of the process that serves the page."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def site(server_files: Path) -> Iterator[str]:
     """The address of the page, served by a process of its own."""
     if not CHROMIUM.exists():
         pytest.skip(f"no browser at {CHROMIUM}; install Chromium to run this")
     pytest.importorskip("playwright", reason="playwright drives the browser; pip install it")
     port = free_port()
     with ChatServer(answers) as server:
-        settings = {"SENSE_MODEL": "test-model", "SENSE_BASE_URL": server.base_url}
+        settings = {
+            "SENSE_MODEL": "test-model",
+            "SENSE_BASE_URL": server.base_url,
+            "TMPDIR": str(server_files),
+        }
         process = subprocess.Popen(
             [sys.executable, SPACE / "app.py", "--port", str(port)], env=os.environ | settings
         )
@@ -613,16 +625,26 @@ def test_names_and_values_of_a_visitor_run_no_script(page: Any, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_upload_is_served_to_nobody(page: Any, site: str, world: Path) -> None:
+def test_upload_is_served_to_nobody_and_deleted_at_the_end(
+    page: Any, site: str, server_files: Path, world: Path
+) -> None:
     sent: list[Any] = []
     page.on("response", lambda got: sent.append(got) if "/upload" in got.url else None)
     upload(page, world)
     wait_for_text(page, "world.sqlite is open")
     [cached] = next(got.json() for got in sent if got.request.method == "POST")
     assert cached.endswith("world.sqlite")
-    with pytest.raises(HTTPError):
-        urlopen(f"{site}/gradio_api/file={quote(cached)}")
-    assert not Path(cached).exists()
+    [kept] = server_files.rglob("upload.sqlite")
+    for path in (cached, str(kept)):
+        with pytest.raises(HTTPError):
+            urlopen(f"{site}/gradio_api/file={quote(path)}")
+    assert list(server_files.rglob("world.sqlite")) == []
+    page.goto("about:blank")
+    for _ in range(120):
+        if not kept.exists():
+            break
+        time.sleep(0.5)
+    assert not kept.exists()
 
 
 def test_limits_of_people_are_short() -> None:
