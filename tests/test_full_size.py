@@ -175,7 +175,7 @@ def test_a_merged_adapter_answers_as_the_adapter_does(
     adapter, out = tmp_path / "adapter", tmp_path / "merged"
     torch.manual_seed(0)
     config = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
-    get_peft_model(AutoModelForCausalLM.from_pretrained(tiny), config).save_pretrained(adapter)
+    get_peft_model(AutoModelForCausalLM.from_pretrained(tiny), config).save_pretrained(str(adapter))
     AutoTokenizer.from_pretrained(tiny).save_pretrained(adapter)
     with pytest.raises(FileNotFoundError, match=r"has no sense_prompt\.json"):
         merge.check_adapter(adapter)
