@@ -278,7 +278,7 @@ def test_server_is_sampled_and_judged(folder: Path, monkeypatch: pytest.MonkeyPa
     assert {s["weak_model"] for s in samples} == {"weak-7b"}
     assert {s["logprob"] for s in samples} == {-0.5}
     nobody = "http://127.0.0.1:9/v1"
-    monkeypatch.setattr("sense.server.MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("sense.server.time.sleep", lambda seconds: None)
     with pytest.raises(SystemExit, match=r"error: .*127\.0\.0\.1:9"):
         build(folder, monkeypatch, *options, "--base-url", nobody, "--out", folder / "no")
     assert not (folder / "no").exists()

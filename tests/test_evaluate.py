@@ -1,0 +1,249 @@
+"""recipes/evaluate.py: predictions, models, servers and baselines are scored, or a clear error."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chat_server import ChatServer
+from conftest import WORLD_SCRIPT, write_database
+from datasets import Dataset
+
+from sense.database import database_sha256
+from sense.example import Example, to_row
+from sense.facts import read_facts
+from sense.prompt import TINY_CONTRACT, completion_messages, prompt_messages, save_contract
+
+RECIPE = str(Path(__file__).parents[1] / "recipes" / "evaluate.py")
+COUNT = "SELECT COUNT(*) FROM city"
+QUESTIONS = {
+    "How many cities are there?": COUNT,
+    "What are the names of all cities?": "SELECT name FROM city",
+    "What are the names of all countries?": "SELECT name FROM country",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`db/world.sqlite`, and nothing cached elsewhere."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    write_database(tmp_path / "db" / "world.sqlite", WORLD_SCRIPT)
+    return tmp_path
+
+
+@pytest.fixture
+def data(folder: Path) -> Path:
+    """A set whose train and test splits hold `QUESTIONS`, with tiny prompts, and its database."""
+    path = folder / "db" / "world.sqlite"
+    rows = [
+        to_row(
+            Example(
+                "world", question, sql, "easy", "ok", "t", database_sha256(path), "mit",
+                prompt_hash=TINY_CONTRACT.hash,
+                prompt=prompt_messages(TINY_CONTRACT, path, question),
+                completion=completion_messages(TINY_CONTRACT, sql),
+            )
+        )
+        for question, sql in QUESTIONS.items()
+    ]  # fmt: skip
+    for split in ("train", "test"):
+        (folder / "data").mkdir(exist_ok=True)
+        Dataset.from_list(rows).to_parquet(folder / "data" / f"{split}.parquet")
+    write_database(folder / "data" / "databases" / "world" / "world.sqlite", WORLD_SCRIPT)
+    return folder / "data"
+
+
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str | Path) -> Path:
+    """The folder that the recipe writes in this process."""
+    command = [RECIPE, "--num-workers", "0", "--out", str(folder / "out"), *map(str, options)]
+    monkeypatch.setattr(sys, "argv", command)
+    runpy.run_path(RECIPE, run_name="__main__")
+    return folder / "out"
+
+
+def write_predictions(folder: Path, sqls: list[str], **more: Any) -> Path:
+    rows = [
+        {"db_id": "world", "question": question, "gold": gold, "pred": pred, **more}
+        for (question, gold), pred in zip(QUESTIONS.items(), sqls, strict=False)
+    ]
+    path = folder / "predictions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def lines(out: Path, name: str = "per_example.jsonl") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / name).read_text().splitlines()]
+
+
+def test_file_of_predictions_is_scored_by_the_rule(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_predictions(folder, [COUNT, "SELECT DISTINCT name FROM city", "SELEC"])
+    options = ("--predictions", file, "--databases", folder / "db", "--rule", "bird")
+    out = run(folder, monkeypatch, *options)
+    assert [(row["idx"], row["correct"], row["verdict"], row["reason"]) for row in lines(out)] == [
+        (0, 1, "correct", "equal"),
+        (1, 1, "correct", "equal"),
+        (2, 0, "incorrect", "error"),
+    ]
+    scores = json.loads((out / "scores.json").read_text())
+    assert (scores["rule"], scores["num"], scores["num_correct"]) == ("bird", 3, 2)
+    assert "| **all** | 3 | 2 | 66.7 % | 20.8 to 93.9 % |" in capsys.readouterr().out
+    assert (out / "report.md").read_text().startswith("# Execution accuracy\n")
+    assert [source.name for source in read_facts(out).inputs] == ["predictions.jsonl"]
+    assert not (out / "predictions.jsonl").exists()
+
+
+def test_predictions_must_answer_every_question_of_the_data(
+    folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    databases = ("--databases", data / "databases")
+    file = write_predictions(folder, [COUNT, ""])
+    with pytest.raises(SystemExit, match=r"1 of 3 questions have no prediction.*all countries"):
+        run(folder, monkeypatch, "--predictions", file, "--data", data, *databases)
+    assert not (folder / "out").exists()
+    file = write_predictions(folder, [COUNT, "", ""])
+    out = run(folder, monkeypatch, "--predictions", file, "--data", data, *databases)
+    assert [row["correct"] for row in lines(out)] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(("baseline", "correct"), [("constant", [0, 0, 0]), ("nearest", [1, 1, 1])])
+def test_baselines_are_scored(
+    folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch, baseline: str, correct: list[int]
+) -> None:
+    options = ("--data", data, "--databases", data / "databases")
+    out = run(folder, monkeypatch, "--baseline", baseline, *options)
+    assert [row["correct"] for row in lines(out)] == correct
+    assert [row["question"] for row in lines(out, "predictions.jsonl")] == list(QUESTIONS)
+    assert read_facts(out).inputs[0].name == baseline
+
+
+def test_server_is_scored(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ("--data", data, "--databases", data / "databases", "--limit", "2")
+    with ChatServer(lambda request: f"```sql\n{COUNT}\n```") as server:
+        out = run(folder, monkeypatch, "--model", "m", "--base-url", server.base_url, *options)
+    assert {row["predicted_sql"] for row in lines(out)} == {COUNT}
+    assert len(server.requests) == 2
+    assert read_facts(out).inputs[0].name == "m"
+    monkeypatch.setattr("sense.server.time.sleep", lambda seconds: None)
+    nobody = ("--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--out", folder / "no")
+    with pytest.raises(SystemExit, match=r"error: .*127\.0\.0\.1:9"):
+        run(folder, monkeypatch, *options, *nobody)
+    assert not (folder / "no").exists()
+
+
+@pytest.mark.slow
+def test_local_model_is_scored(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datasets import load_dataset
+
+    from sense.tiny import make_model, training_texts
+
+    make_model(folder / "model", training_texts(load_dataset(str(data), split="train")))
+    save_contract(TINY_CONTRACT, folder / "model")
+    monkeypatch.setattr("sense.sampler.greedy_completions.__defaults__", (8,))
+    options = ("--data", data, "--databases", data / "databases")
+    out = run(folder, monkeypatch, "--model", folder / "model", *options)
+    assert len(lines(out)) == 3
+    assert read_facts(out).inputs[0].name == "model"
+    (folder / "model" / "config.json").unlink()
+    with pytest.raises(SystemExit, match=r"error: model folder .* has no config"):
+        run(folder, monkeypatch, "--model", folder / "model", *options, "--out", folder / "b")
+
+
+LINE = '{"idx": 1, "db_id": "world", "question": "?", "gold": "SELECT 1", "pred": "SELECT 1"}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty; expected one JSON object per line"),
+        (f"[{LINE}]", "holds a JSON array; expected JSON lines"),
+        (LINE.replace('"SELECT 1"}', "null}"), "line 1 has null as 'pred'; expected a string"),
+        (LINE * 2, "idx 1 occurs twice"),
+        (LINE.replace("world", "wrld"), "'wrld' has no database .*closest match: 'world'"),
+        (LINE.replace("world", "damaged"), "damaged.sqlite is not a SQLite database"),
+        (LINE.replace("world", "empty"), "empty.sqlite.*is empty"),
+    ],
+    ids=["empty", "array", "null", "twice", "unknown", "damaged", "empty-database"],
+)
+def test_bad_file_ends_with_a_sentence_and_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    (folder / "predictions.jsonl").write_text(text)
+    (folder / "db" / "damaged.sqlite").write_bytes(b"no database at all" * 100)
+    (folder / "db" / "empty.sqlite").touch()
+    options = ("--predictions", folder / "predictions.jsonl", "--databases", folder / "db")
+    with pytest.raises(SystemExit, match=f"(?s)error: .*{words}"):
+        run(folder, monkeypatch, *options)
+    assert not (folder / "out").exists()
+
+
+def test_evaluations_are_compared(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    golds = list(QUESTIONS.values())
+    for name, sqls in (("base", ["", "", ""]), ("sft", golds)):
+        file = write_predictions(folder, sqls)
+        options = ("--predictions", file, "--databases", folder / "db", "--out", folder / name)
+        run(folder, monkeypatch, *options)
+    capsys.readouterr()
+    run(folder, monkeypatch, "--compare", f"base={folder / 'base'}", f"sft={folder / 'sft'}")
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "| base | 3 | 0.0 % | 0.0 to 56.1 % |  |",
+        "| sft | 3 | 100.0 % | 43.9 to 100.0 % | +3 -0, p = 0.25 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--predictions", "x.jsonl"], "--predictions needs --databases"),
+        (["--baseline", "nearest"], "--model and --baseline need --data"),
+        (["--compare", "a=b", "a=c"], "expected each name once"),
+        (["--compare", "folder"], "expected NAME=DIR"),
+        (["--baseline", "nearest", "--data", "d", "--limit", "0"], "expected 1 or more"),
+        (["--predictions", "x", "--databases", "d", "--rule", "exact"], "invalid choice: 'exact'"),
+    ],
+)
+def test_bad_arguments_end_with_usage(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    words: str,
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(folder, monkeypatch, *options)
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_existing_folder_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / "mine.txt").write_text("precious")
+    file = write_predictions(folder, [COUNT])
+    with pytest.raises(SystemExit, match="already exists; choose another folder"):
+        run(folder, monkeypatch, "--predictions", file, "--databases", folder / "db")
+    assert [path.name for path in (folder / "out").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.slow
+def test_gold_wins_on_all_of_spider_dk(shared_data: Path, folder: Path,
+                                       monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    dk = shared_data / "robust" / "spider_dk"
+    for source in (dk / "database", shared_data / "spider" / "database"):
+        for path in source.iterdir():
+            (folder / "db" / path.name).symlink_to(path)
+    rows = json.loads((dk / "Spider-DK.json").read_text())
+    text = [
+        {"db_id": r["db_id"], "question": r["question"], "gold": r["query"], "pred": r["query"]}
+        for r in rows
+    ]
+    file = folder / "dk.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in text))
+    options = ("--predictions", file, "--databases", folder / "db", "--rule", "spider")
+    wrong = [row for row in lines(run(folder, monkeypatch, *options)) if not row["correct"]]
+    assert len(rows) == 535
+    assert [(row["hardness"], row["reason"]) for row in wrong] == [("", "gold_error")]
