@@ -329,6 +329,22 @@ def parse_arguments() -> argparse.Namespace:
     source.add_argument(
         "--model", help="folder or Hub id; with --base-url the server's name for it"
     )
+    add_options(parser)
+    arguments = parser.parse_args()
+    if arguments.samples and not arguments.databases:
+        parser.error("--samples needs --databases DIR, the SQLite files of their db_ids")
+    if arguments.model and not arguments.data:
+        parser.error("--model needs --data, the questions to answer")
+    if not 0 <= arguments.test_share < 1:
+        parser.error(f"--test-share is {arguments.test_share}; expected a share from 0 to below 1")
+    for name, least in LEAST.items():
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            parser.error(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
+    return arguments
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--base-url", metavar="URL", default="", help="an OpenAI-compatible server")
     add("--data", metavar="SOURCE", help="folder or Hub id of the examples that a model answers")
@@ -356,18 +372,6 @@ def parse_arguments() -> argparse.Namespace:
     )
     add("--out", required=True, metavar="DIR", help="folder to write; must not exist")
     add("--push", metavar="OWNER/NAME", help="also publish it on the Hub, in one commit")
-    arguments = parser.parse_args()
-    if arguments.samples and not arguments.databases:
-        parser.error("--samples needs --databases DIR, the SQLite files of their db_ids")
-    if arguments.model and not arguments.data:
-        parser.error("--model needs --data, the questions to answer")
-    if not 0 <= arguments.test_share < 1:
-        parser.error(f"--test-share is {arguments.test_share}; expected a share from 0 to below 1")
-    for name, least in LEAST.items():
-        value = getattr(arguments, name)
-        if value is not None and value < least:
-            parser.error(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
-    return arguments
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ def run_script(main: Callable[[], None]) -> None:
     """Runs `main`; a bad input ends with its message and exit status 1, without a traceback.
 
     Bad inputs are the errors that our modules raise with a full sentence: ValueError, OSError,
-    RuntimeError, LookupError and DatabaseError. KeyError and IndexError are faults of the program and
-    are shown whole.
+    RuntimeError, LookupError and DatabaseError. KeyError and IndexError are faults of the program
+    and are shown whole.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for noisy in ("httpx", "httpx2", "datasets", "filelock"):

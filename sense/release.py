@@ -174,8 +174,11 @@ def model_text_of(facts: Facts) -> ModelText:
             f"the facts are those of {facts.script}, not of a model; expected the folder that "
             "recipes/sft.py or recipes/dpo.py wrote"
         )
-    values = facts.results["text"]
-    return ModelText(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in facts.results["text"].items()
+    }
+    return ModelText(**values)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -42,7 +42,8 @@ def write(folder: Path, correct: list[int], rule: Rule = "spider") -> Path:
 
 
 @pytest.mark.parametrize(
-    ("rule", "correct"), [("spider", [1, 1, 0, 1]), ("bird", [1, 0, 0, 1]), ("strict", [1, 0, 0, 0])]
+    ("rule", "correct"),
+    [("spider", [1, 1, 0, 1]), ("bird", [1, 0, 0, 1]), ("strict", [1, 0, 0, 0])],
 )
 def test_rules_differ_where_they_should(world: Path, rule: Rule, correct: list[int]) -> None:
     pairs = [
@@ -109,7 +110,7 @@ def test_unknown_database_names_the_closest(world: Path) -> None:
 
 def test_two_answers_with_one_idx_are_refused(world: Path) -> None:
     rows = [prediction(3, CITIES, CITIES), prediction(3, CITIES, "SELECT 1")]
-    with pytest.raises(ValueError, match="idx 3 occurs twice.*one system at a time"):
+    with pytest.raises(ValueError, match=r"idx 3 occurs twice.*one system at a time"):
         check_predictions(rows, {"world": world})
 
 

@@ -9,8 +9,10 @@ set -euo pipefail
 
 OUT=${OUT:-runs/demo}
 case ${DEMO_SIZE:-full} in
-    full) DATABASES=1500 EXAMPLES=30600 TEST=600 SFT=() QUESTIONS=1500 SAMPLES=6 DPO=() ;;
-    smoke) DATABASES=24 EXAMPLES=520 TEST=40 SFT=(--max_steps 8) QUESTIONS=24 SAMPLES=4 DPO=(--max_steps 2) OUT=$OUT-smoke ;;
+    full) DATABASES=1500 EXAMPLES=30600 TEST=600 QUESTIONS=1500 SAMPLES=6 SFT=() WEAKER=() DPO=() ;;
+    smoke) # eight steps teach nothing, so gold is the right answer of every pair
+        DATABASES=24 EXAMPLES=520 TEST=40 QUESTIONS=24 SAMPLES=4 OUT=$OUT-smoke
+        SFT=(--max_steps 8) WEAKER=(--gold-as-chosen when_none_correct) DPO=(--max_steps 2) ;;
     *) echo "DEMO_SIZE is '$DEMO_SIZE'; expected full or smoke" >&2 && exit 2 ;;
 esac
 STRONG=$OUT/sense/strong WEAK=$OUT/sense/weak BASE=$OUT/base SFT_MODEL=$OUT/sense/tiny-sft MODEL=$OUT/sense/tiny
@@ -21,7 +23,7 @@ stage() { # title, the file that shows that it is done
     printf '\n== %s (after %d s)\n' "$1" $SECONDS
     [ ! -e "$2" ] || { echo "done before: $2" && false; }
 }
-train() { accelerate launch --config_file recipes/accelerate/cpu.yaml "$@"; }
+train() { accelerate launch --quiet --num_cpu_threads_per_process 2 --config_file recipes/accelerate/cpu.yaml "$@"; }
 score() { # name, then what answers
     [ -e "$OUT/scores/$1" ] ||
         python recipes/evaluate.py --data "$STRONG" --split test --rule strict --out "$OUT/scores/$1" "${@:2}"
@@ -39,7 +41,7 @@ fi
 if stage "3. Weak set: the checkpoint at half time answers, a database judges" "$WEAK"; then
     HALF=$(find "$SFT_MODEL" -name 'checkpoint-*' | sort -V | head -n 1)
     python builders/weak.py --model "$HALF" --data "$STRONG" --num-questions $QUESTIONS \
-        --num-samples $SAMPLES --max-pairs 2 --seed 0 --out "$WEAK"
+        --num-samples $SAMPLES --max-pairs 2 --seed 0 --out "$WEAK" "${WEAKER[@]}"
 fi
 if stage "4. DPO on the pairs" "$MODEL/facts.json"; then
     train recipes/dpo.py --config recipes/tiny/dpo.yaml --model_name_or_path "$SFT_MODEL" \
@@ -68,7 +70,7 @@ Everything lies in $OUT:
   sense/tiny-sft  the model after SFT, with its card
   sense/tiny      the model after DPO, with its card
   scores/         every answer with its verdict, by system
-Ask it: python -m sense ask space/examples/... "..." --model $MODEL
+Ask a file of yours: python -m sense ask my.sqlite "How many rows are there?" --model $MODEL
 END
 
 [ "${DEMO_SERVE:-1}" = 0 ] || SENSE_MODEL=$MODEL exec python space/app.py
