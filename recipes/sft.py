@@ -21,6 +21,7 @@ from trl import SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from sense.command import run_script
 from sense.facts import collect_facts
+from sense.renaming import rename_rows
 from sense.training import (
     SFTArguments,
     check_base,
@@ -57,6 +58,8 @@ def main() -> None:
     base = check_base(model.model_name_or_path)
     rows = load_split(recipe, recipe.train_split, ["prompt", "completion"])
     contract = contract_of(rows, recipe.dataset_name)
+    if recipe.renamed_share:
+        rows = rename_rows(rows, recipe.renamed_share, training.seed, training.dataset_num_proc)
     evaluation_rows = None
     if training.eval_strategy != "no":
         evaluation_rows = load_split(recipe, recipe.eval_split, ["prompt", "completion"])

@@ -62,6 +62,13 @@ class RecipeArguments:
 class SFTArguments(RecipeArguments):
     """What an SFT recipe says beside the trainer's and the model's settings."""
 
+    renamed_share: float = field(
+        default=0.0,
+        metadata={
+            "help": "Share of the rows that are trained on under other names: the words of the "
+            "schema are replaced by made-up ones in schema, question and SQL."
+        },
+    )
     matrix_learning_rate: float | None = field(
         default=None,
         metadata={
