@@ -30,6 +30,7 @@ from sense.database import database_paths, database_sha256
 from sense.example import database_features, example_features, to_row
 from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome
 from sense.human import human_examples
+from sense.official import spider_score
 from sense.prompt import CONTRACTS
 from sense.reading import SPIDER_FILES, Split, read_spider
 from sense.release import check_output, check_push, push_folder, write_dataset
@@ -62,6 +63,7 @@ def main() -> None:
             source=f"spider-{split}",
             license=LICENSE,
             contract=contract,
+            official_score=spider_score,
             funnel=funnels[split],
             num_workers=arguments.num_workers,
         )
@@ -132,8 +134,9 @@ def dataset_text(arguments: argparse.Namespace, num_databases: int) -> DatasetTe
             f"Questions, SQL and {num_databases:,} databases: Spider 1.0 by Yu et al. (EMNLP "
             f"2018), {URL}; texts are unchanged but for white space around them and a closing "
             "semicolon.",
-            "Checks: every query was executed; rows that do not run, lack their database or repeat "
-            "an earlier row were dropped; a result that cannot judge an answer is named in "
+            "Checks: every query was executed; rows that do not run, lose to themselves by "
+            "Spider's execution match, lack their database or repeat an earlier row were dropped; "
+            "a result that cannot judge an answer is named in "
             "`gold_status`.",
             "Labels: hardness is Spider's, measured on the syntax tree of the query.",
         ),

@@ -23,7 +23,6 @@ from typing import Any, NamedTuple, get_args
 from sense.ask import open_writer
 from sense.card import DatasetText
 from sense.command import run_script
-from sense.completion import extract_sql
 from sense.database import database_paths
 from sense.example import (
     Pair,
@@ -45,7 +44,7 @@ from sense.preference import (
     sample_row,
     unpaired_rows,
 )
-from sense.prompt import CONTRACTS, ContractError, PromptContract
+from sense.prompt import CONTRACTS, ContractError, PromptContract, completion_sql
 from sense.question import Question, load_questions
 from sense.reading import read_predictions
 from sense.release import (
@@ -213,7 +212,7 @@ def open_model(arguments: argparse.Namespace) -> Asked:
         return [
             [
                 Answer(
-                    sql=extract_sql(completion.text),
+                    sql=completion_sql(writer.contract, question.example.prompt, completion.text),
                     completion=completion.text,
                     model=source.name,
                     revision=writer.revision,
@@ -222,7 +221,7 @@ def open_model(arguments: argparse.Namespace) -> Asked:
                 )
                 for completion in completions
             ]
-            for completions in sampled
+            for question, completions in zip(batch, sampled, strict=True)
         ]
 
     return Asked(questions, ask, source, writer.contract)

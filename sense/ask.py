@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sense.example import Messages
 from sense.execution import Execution, Limits, execute, open_read_only
-from sense.prompt import PromptContract, extract_sql, prompt_messages
+from sense.prompt import PromptContract, completion_sql, prompt_messages
 from sense.question import Question
 from sense.sampler import Completion
 
@@ -75,7 +75,11 @@ def write_sql(writer: Writer, questions: Sequence[Question]) -> list[str]:
         prompt_messages(writer.contract, q.db_path, q.example.question, q.example.evidence)
         for q in questions
     ]
-    return [extract_sql(text) for text in writer.complete(prompts)]
+    completions = writer.complete(prompts)
+    return [
+        completion_sql(writer.contract, prompt, text)
+        for prompt, text in zip(prompts, completions, strict=True)
+    ]
 
 
 def ask(writer: Writer, db_path: str | Path, question: str, evidence: str = "") -> Answer:
@@ -86,8 +90,9 @@ def ask(writer: Writer, db_path: str | Path, question: str, evidence: str = "") 
     if not question.strip():
         raise ValueError("the question is empty; ask something about the database")
     open_read_only(db_path).close()  # a file that cannot be read should not wait for a model
-    [text] = writer.complete([prompt_messages(writer.contract, db_path, question, evidence)])
-    sql = extract_sql(text)
+    prompt = prompt_messages(writer.contract, db_path, question, evidence)
+    [text] = writer.complete([prompt])
+    sql = completion_sql(writer.contract, prompt, text)
     return Answer(sql, execute(db_path, sql, INTERACTIVE_LIMITS))
 
 

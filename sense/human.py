@@ -1,18 +1,19 @@
 """Questions that people wrote, such as Spider's, brought into the contract of `Example`.
 
 A row is dropped, with a machine word as its reason, only where it cannot be used at all: its
-database is missing, its gold does not run, or it repeats an earlier row. What gold is worth as a
-judge stands in `gold_status`.
+database is missing, its gold does not run or loses to itself by the set's official rule, or it
+repeats an earlier row. What gold is worth as a judge stands in `gold_status`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from sense.completion import first_statement
 from sense.database import database_sha256
 from sense.example import Example, content_id
+from sense.execution import Execution, execute
 from sense.facts import Funnel
 from sense.gold import check_gold
 from sense.hardness import UnparsedSqlError, hardness, parse_sql, sql_features
@@ -23,6 +24,10 @@ MAX_SECONDS_PER_ROW = 90
 """A gold and the probes of whether it is defined, each within the 30 seconds of a query."""
 
 GOLD_REASONS = {"error": "gold_error", "limit": "gold_timeout", "refused": "gold_refused"}
+
+
+OfficialScore: TypeAlias = Callable[[Callable[[str], Execution], str, str], int]
+"""(how to run a query, gold, prediction) -> 1 or 0."""
 
 
 class Question(NamedTuple):
@@ -43,15 +48,23 @@ def human_examples(
     source: str,
     license: str,
     contract: PromptContract,
+    official_score: OfficialScore,
     funnel: Funnel,
     num_workers: int,
 ) -> Iterator[Example]:
     """Examples of the rows in their order; the funnel counts every row, kept or dropped.
 
-    rows: as the readers of `sense.reading` give them. Golds run in worker processes.
+    rows: as the readers of `sense.reading` give them; official_score: the rule by which the set is
+    evaluated, a function of `sense.official`. Golds run in worker processes.
     """
     questions = _distinct(rows, databases, funnel)
-    label = partial(to_example, source=source, license=license, contract=contract)
+    label = partial(
+        to_example,
+        source=source,
+        license=license,
+        contract=contract,
+        official_score=official_score,
+    )
     for result in map_in_workers(label, questions, num_workers, MAX_SECONDS_PER_ROW):
         if isinstance(result, WorkerFailure):
             funnel.drop("gold_timeout" if result.status == "limit" else "gold_crash")
@@ -63,7 +76,11 @@ def human_examples(
 
 
 def to_example(
-    question: Question, source: str, license: str, contract: PromptContract
+    question: Question,
+    source: str,
+    license: str,
+    contract: PromptContract,
+    official_score: OfficialScore,
 ) -> Example | str:
     """The example, or the reason why there is none."""
     if not question.db_path:
@@ -71,10 +88,13 @@ def to_example(
     gold_status = check_gold(question.db_path, question.sql).status
     if gold_status in GOLD_REASONS:
         return GOLD_REASONS[gold_status]
+    if not official_score(partial(execute, question.db_path), question.sql, question.sql):
+        return "gold_loses"
     try:
         tree = parse_sql(question.sql)
     except UnparsedSqlError:
         return "gold_unparsed"
+    prompt = prompt_messages(contract, question.db_path, question.question, question.evidence)
     return Example(
         db_id=question.db_id,
         question=question.question,
@@ -87,8 +107,8 @@ def to_example(
         db_sha256=question.db_sha256,
         license=license,
         prompt_hash=contract.hash,
-        prompt=prompt_messages(contract, question.db_path, question.question, question.evidence),
-        completion=completion_messages(contract, question.sql),
+        prompt=prompt,
+        completion=completion_messages(contract, prompt, question.sql),
     )
 
 

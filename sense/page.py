@@ -15,7 +15,7 @@ from sense.ask import Writer
 from sense.database import build_database
 from sense.execution import DatabaseError, Execution
 from sense.guard import guarded_execution, guarded_prompt
-from sense.prompt import extract_sql
+from sense.prompt import completion_sql
 from sense.result import sentence
 from sense.schema import Schema, Table, read_schema
 
@@ -75,7 +75,7 @@ def sql_writer(writer: Writer, num_at_once: int) -> Write:
         prompt = guarded_prompt(writer.contract, db_path, question)
         with turns:
             [completion] = writer.complete([prompt])
-        return extract_sql(completion)
+        return completion_sql(writer.contract, prompt, completion)
 
     return write
 

@@ -320,4 +320,5 @@ def _messages(sample: Sample | None, example: Example, contract: PromptContract 
             f"{'sample ' + sample.id if sample else 'gold'} of example {example.id} has no "
             "completion; pass the prompt contract, which writes one from the SQL"
         )
-    return completion_messages(contract, sample.predicted_sql if sample else example.sql)
+    sql = sample.predicted_sql if sample else example.sql
+    return completion_messages(contract, example.prompt, sql)

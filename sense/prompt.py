@@ -15,7 +15,9 @@ from pathlib import Path
 
 from sense.completion import extract_sql, first_statement
 from sense.example import Messages
+from sense.handles import decode_sql, encode_sql, handle_text, mentioned_schema
 from sense.linking import ValueLink, value_index
+from sense.mention import SchemaNames
 from sense.pruning import SchemaWords
 from sense.schema import SchemaStyle, quote_identifier, read_schema, sample_rows, schema_text
 
@@ -28,6 +30,7 @@ __all__ = [  # extract_sql is the way back, so it is found here too
     "PromptContract",
     "check_contract",
     "completion_messages",
+    "completion_sql",
     "extract_sql",
     "load_contract",
     "prompt_messages",
@@ -69,6 +72,8 @@ class PromptContract:
     """The schema is pruned towards the question beyond this length: about 2,500 tokens."""
     num_values: int = 5
     """Most literals of the question that are looked up in the data. 0 = none."""
+    handles: bool = False
+    """Whether names and literals give way to handles, see `sense.handles`; in place of `style`."""
     rationale: bool = False
     """Whether completions hold a rationale and then the SQL in a block, or SQL alone."""
     version: int = 1
@@ -84,11 +89,7 @@ class PromptContract:
 DEFAULT_CONTRACT = PromptContract()
 RATIONALE_CONTRACT = PromptContract(system=RATIONALE_SYSTEM_PROMPT, rationale=True)
 TINY_CONTRACT = PromptContract(
-    system="",
-    style="compact",
-    num_sample_rows=0,
-    max_schema_chars=200,  # keeps what 99 % of the queries of the grammar need
-    num_values=3,
+    system="", style="compact", num_sample_rows=0, max_schema_chars=200, num_values=3, handles=True
 )
 
 CONTRACTS = {
@@ -109,23 +110,35 @@ def prompt_messages(
     about = f"{question}\n{evidence}" if evidence else question
     num_values = contract.num_values
     links = value_index(db_path).links(about, num_values) if num_values else []
+    if contract.handles:
+        content = source.handle_text(contract, question, evidence, links)
+        return [*_system(contract), {"role": "user", "content": content}]
     text, links = source.shown(contract, about, links)
     write = _compact_content if contract.style == "compact" else _ddl_content
     content = write(text, links, " ".join(question.split()), " ".join(evidence.split()))
-    messages = [{"role": "system", "content": contract.system}] if contract.system else []
-    return [*messages, {"role": "user", "content": content}]
+    return [*_system(contract), {"role": "user", "content": content}]
 
 
-def completion_messages(contract: PromptContract, sql: str, reasoning: str = "") -> Messages:
-    """The answer as one assistant message: SQL alone, or where the contract asks for a rationale
-    the reasoning and then the SQL in a block. A closing semicolon is left out.
+def completion_messages(
+    contract: PromptContract, prompt: Messages, sql: str, reasoning: str = ""
+) -> Messages:
+    """The answer to the prompt as one assistant message: SQL alone, or where the contract asks for
+    a rationale the reasoning and then the SQL in a block. A closing semicolon is left out.
     """
     content = first_statement(sql)
+    if contract.handles:
+        content = encode_sql(content, prompt[-1]["content"])
     if contract.rationale:
         runs = [len(run) for run in re.findall("`+", content)]
         fence = "`" * max(3, max(runs, default=0) + 1)
         content = f"{reasoning.strip()}\n\n{fence}sql\n{content}\n{fence}".lstrip()
     return [{"role": "assistant", "content": content}]
+
+
+def completion_sql(contract: PromptContract, prompt: Messages, completion: str) -> str:
+    """The SQL that a completion of the prompt means, see `extract_sql`."""
+    sql = extract_sql(completion)
+    return decode_sql(sql, prompt[-1]["content"]) if contract.handles else sql
 
 
 def save_contract(contract: PromptContract, folder: str | Path) -> Path:
@@ -177,6 +190,21 @@ class _PromptSource:
     def words(self) -> SchemaWords:
         return SchemaWords(self.schema)
 
+    @cached_property
+    def names(self) -> SchemaNames:
+        return SchemaNames(self.schema)
+
+    def handle_text(
+        self, contract: PromptContract, question: str, evidence: str, links: list[ValueLink]
+    ) -> str:
+        """The content of a prompt in handles."""
+        asked = " ".join(f"{evidence} {question}".split())
+        mentions = self.names.mentions(asked)
+        schema = mentioned_schema(self.schema, mentions, links)
+        if not schema.tables:
+            schema = self.words.prune(asked, contract.max_schema_chars, "compact", links)
+        return handle_text(schema, mentions, links, asked)
+
     def shown(
         self, contract: PromptContract, question: str, links: list[ValueLink]
     ) -> tuple[str, list[ValueLink]]:
@@ -214,6 +242,10 @@ class _PromptSource:
 @lru_cache(maxsize=256)
 def _prompt_source(db_path: str, mtime_ns: int, size: int) -> _PromptSource:
     return _PromptSource(db_path)
+
+
+def _system(contract: PromptContract) -> Messages:
+    return [{"role": "system", "content": contract.system}] if contract.system else []
 
 
 def _ddl_content(text: str, links: Sequence[ValueLink], question: str, evidence: str) -> str:

@@ -286,6 +286,7 @@ def _status(check: GoldCheck) -> str:
 
 
 def _example(job: Job, proposal: Proposal, path: Path) -> Example:
+    prompt = prompt_messages(job.contract, path, proposal.question)
     return Example(
         db_id=path.stem,
         question=proposal.question,
@@ -300,8 +301,8 @@ def _example(job: Job, proposal: Proposal, path: Path) -> Example:
         domain=proposal.domain,
         teacher=job.teacher,
         prompt_hash=job.contract.hash,
-        prompt=prompt_messages(job.contract, path, proposal.question),
-        completion=completion_messages(job.contract, proposal.sql),
+        prompt=prompt,
+        completion=completion_messages(job.contract, prompt, proposal.sql),
     )
 
 

@@ -304,6 +304,7 @@ def _sampled(unit: Unit) -> dict[str, Any]:
         if status != "ok":
             rejected[f"gold_{status}"] += 1
             continue
+        prompt = prompt_messages(unit.contract, database.path, candidate.question)
         example = Example(
             db_id=database.db_id,
             question=candidate.question,
@@ -319,8 +320,8 @@ def _sampled(unit: Unit) -> dict[str, Any]:
             domain=database.domain,
             teacher="grammar",
             prompt_hash=unit.contract.hash,
-            prompt=prompt_messages(unit.contract, database.path, candidate.question),
-            completion=completion_messages(unit.contract, candidate.sql),
+            prompt=prompt,
+            completion=completion_messages(unit.contract, prompt, candidate.sql),
         )
         rows.append(to_row(example))
     return {"rows": rows, "rejected": dict(rejected), "fault": ""}

@@ -4,7 +4,7 @@ It stands in for a 7B base model where there is no GPU. Nearly all it has to lea
 that it has never seen, so the tokenizer gives a word the same tokens wherever it stands: `tin
 price` in a question, `tin_price` in a schema and `tea.tin_price` in SQL share theirs.
 
-    python -m sense.tiny --data runs/demo/strong --out runs/demo/base
+    python -m sense.tiny --data runs/demo/sense/strong --out runs/demo/base
 """
 
 import argparse

@@ -89,6 +89,7 @@ def group_predictions(
     jobs = []
     for (db_id, question, evidence, gold), answers in groups.items():
         path = databases[db_id]
+        prompt = prompt_messages(contract, path, question, evidence)
         example = Example(
             db_id=db_id,
             question=question,
@@ -100,8 +101,8 @@ def group_predictions(
             db_sha256=database_sha256(path),
             license=license,
             prompt_hash=contract.hash,
-            prompt=prompt_messages(contract, path, question, evidence),
-            completion=completion_messages(contract, gold),
+            prompt=prompt,
+            completion=completion_messages(contract, prompt, gold),
         )
         jobs.append(Job(Question(example, str(path)), answers))
     return jobs

@@ -14,6 +14,7 @@ from sense.database import database_sha256, find_database
 from sense.example import to_example
 from sense.facts import Funnel, read_facts
 from sense.human import human_examples
+from sense.official import spider_score
 from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT, extract_sql, prompt_messages
 
 BUILDER = str(Path(__file__).parents[1] / "builders" / "spider.py")
@@ -31,6 +32,7 @@ TRAIN = [
     ),
     ("world", "Who rules?", "SELECT ruler FROM country"),
     ("world", "Empty the table", "DELETE FROM city"),
+    ("world", "Loses: 'value' is read as 1", "SELECT population AS value FROM city"),
     ("nowhere", "How many?", "SELECT count(*) FROM city"),
     ("world", "Cities of Chile?", "SELECT name FROM city WHERE country_code = 'CHL'"),
     ("pets", "Names of dogs", 'SELECT name FROM pet WHERE kind = "dog" ORDER BY age DESC LIMIT 1'),
@@ -77,11 +79,12 @@ def test_every_row_is_kept_or_counted(
     out = tmp_path / "out"
     build(monkeypatch, "--spider", spider, "--out", out, "--num-workers", 2)
     train, dev = read_facts(out).funnels
-    assert (train.read, train.kept, dev.read, dev.kept) == (7, 3, 1, 1)
+    assert (train.read, train.kept, dev.read, dev.kept) == (8, 3, 1, 1)
     assert train.dropped == {
         "duplicate": 1,
         "gold_error": 1,
         "gold_refused": 1,
+        "gold_loses": 1,
         "database_missing": 1,
     }
     assert "dropped database_missing     1" in capsys.readouterr().out
@@ -168,7 +171,9 @@ def test_gold_beyond_the_limits_is_counted_as_timeout(
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
     row: dict[str, Any] = {"db_id": "world", "question": "?", "sql": endless, "evidence": ""}
     funnel = Funnel("rows")
-    rows = human_examples([row], {"world": world}, "s", "l", TINY_CONTRACT, funnel, num_workers=0)
+    rows = human_examples(
+        [row], {"world": world}, "s", "l", TINY_CONTRACT, spider_score, funnel, num_workers=0
+    )
     assert list(rows) == []
     assert funnel.dropped == {"gold_timeout": 1}
 

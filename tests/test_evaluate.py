@@ -43,7 +43,9 @@ def data(folder: Path) -> Path:
                 "world", question, sql, "easy", "ok", "t", database_sha256(path), "mit",
                 prompt_hash=TINY_CONTRACT.hash,
                 prompt=prompt_messages(TINY_CONTRACT, path, question),
-                completion=completion_messages(TINY_CONTRACT, sql),
+                completion=completion_messages(
+                    TINY_CONTRACT, prompt_messages(TINY_CONTRACT, path, question), sql
+                ),
             )
         )
         for question, sql in QUESTIONS.items()

@@ -26,9 +26,11 @@ from sense.prompt import (
     save_contract,
 )
 
+COMPACT = replace(TINY_CONTRACT, handles=False)
 
-def test_tiny_prompt_is_one_line_of_schema_and_values_then_the_question(world: Path) -> None:
-    messages = prompt_messages(TINY_CONTRACT, world, "How many cities are in  France?\n")
+
+def test_compact_prompt_is_one_line_of_schema_and_values_then_the_question(world: Path) -> None:
+    messages = prompt_messages(COMPACT, world, "How many cities are in  France?\n")
     assert messages == [
         {
             "role": "user",
@@ -68,7 +70,7 @@ def test_wide_schema_is_pruned_to_the_budget(tmp_path: Path) -> None:
         f"CREATE TABLE t{i} (id INTEGER PRIMARY KEY, colour{i} TEXT);" for i in range(99)
     )
     path = write_database(tmp_path / "wide.sqlite", script)
-    for contract in (TINY_CONTRACT, replace(DEFAULT_CONTRACT, max_schema_chars=500)):
+    for contract in (COMPACT, replace(DEFAULT_CONTRACT, max_schema_chars=500)):
         content = prompt_messages(contract, path, "Which colour77 is most common?")[-1]["content"]
         assert len(content) < 600
         assert "colour77" in content
@@ -79,7 +81,7 @@ def test_values_are_written_as_sql_must_write_them(tmp_path: Path) -> None:
         """CREATE TABLE "the order" ("group" TEXT); INSERT INTO "the order" VALUES ('O''Neil');"""
     )
     path = write_database(tmp_path / "a.sqlite", script)
-    content = prompt_messages(TINY_CONTRACT, path, "Who is O'Neil?")[0]["content"]
+    content = prompt_messages(COMPACT, path, "Who is O'Neil?")[0]["content"]
     assert content == """"the order" ( "group" ) ; "group" = 'O''Neil'\nWho is O'Neil?"""
     content = prompt_messages(DEFAULT_CONTRACT, path, "Who is O'Neil?")[1]["content"]
     assert """\n"the order"."group" = 'O''Neil'\n""" in content
@@ -88,7 +90,7 @@ def test_values_are_written_as_sql_must_write_them(tmp_path: Path) -> None:
 def test_values_of_columns_that_are_not_shown_are_left_out(tmp_path: Path) -> None:
     script = "CREATE TABLE a (long_enough_name TEXT); CREATE TABLE b (c TEXT);"
     path = write_database(tmp_path / "a.sqlite", script + "INSERT INTO a VALUES ('Rome');")
-    contract = replace(TINY_CONTRACT, max_schema_chars=14)
+    contract = replace(COMPACT, max_schema_chars=14)
     assert prompt_messages(contract, path, "c of b in Rome")[0]["content"] in (
         "b ( c )\nc of b in Rome",
         "a ( long_enough_name ) ; long_enough_name = 'Rome'\nc of b in Rome",
@@ -97,20 +99,20 @@ def test_values_of_columns_that_are_not_shown_are_left_out(tmp_path: Path) -> No
 
 def test_prompt_follows_the_file(tmp_path: Path) -> None:
     path = write_database(tmp_path / "a.sqlite", "CREATE TABLE a (b);")
-    assert prompt_messages(TINY_CONTRACT, path, "?")[0]["content"] == "a ( b )\n?"
+    assert prompt_messages(COMPACT, path, "?")[0]["content"] == "a ( b )\n?"
     write_database(path, "CREATE TABLE c (d); CREATE TABLE e (f);")
-    text = prompt_messages(TINY_CONTRACT, path, "?")[0]["content"]
+    text = prompt_messages(COMPACT, path, "?")[0]["content"]
     assert text == "a ( b ) | c ( d ) | e ( f )\n?"
 
 
 def test_completion_is_sql_alone() -> None:
-    assert completion_messages(DEFAULT_CONTRACT, " SELECT 1 ; ", "Because.") == [
+    assert completion_messages(DEFAULT_CONTRACT, [], " SELECT 1 ; ", "Because.") == [
         {"role": "assistant", "content": "SELECT 1"}
     ]
 
 
 def test_completion_with_rationale_ends_with_a_block() -> None:
-    assert completion_messages(RATIONALE_CONTRACT, "SELECT 1;", "Because.") == [
+    assert completion_messages(RATIONALE_CONTRACT, [], "SELECT 1;", "Because.") == [
         {"role": "assistant", "content": "Because.\n\n```sql\nSELECT 1\n```"}
     ]
 
@@ -184,7 +186,7 @@ RATIONALES = st.lists(
 @settings(max_examples=400, deadline=None)
 def test_sql_survives_a_completion_in_both_forms(sql: str, reasoning: str) -> None:
     for contract in (DEFAULT_CONTRACT, RATIONALE_CONTRACT):
-        [message] = completion_messages(contract, sql, reasoning)
+        [message] = completion_messages(contract, [], sql, reasoning)
         assert extract_sql(message["content"]) == first_statement(sql) == sql.strip()
 
 
@@ -198,7 +200,7 @@ def test_every_published_prediction_and_gold_is_kept(shared_data: Path) -> None:
     lines = (shared_data / "predictions" / "dail_gpt4.jsonl").read_text().splitlines()
     for row in map(json.loads, lines):
         for contract in (DEFAULT_CONTRACT, RATIONALE_CONTRACT):
-            [message] = completion_messages(contract, row["gold"], "Join and count.")
+            [message] = completion_messages(contract, [], row["gold"], "Join and count.")
             assert extract_sql(message["content"]) == row["gold"].strip().rstrip("; ")
 
 
@@ -211,8 +213,8 @@ def test_contract_returns_from_its_file(tmp_path: Path) -> None:
 
 
 def test_hash_is_that_of_the_published_contracts() -> None:
-    assert DEFAULT_CONTRACT.hash != TINY_CONTRACT.hash != RATIONALE_CONTRACT.hash
-    assert replace(TINY_CONTRACT, num_values=4).hash != TINY_CONTRACT.hash
+    assert DEFAULT_CONTRACT.hash != COMPACT.hash != RATIONALE_CONTRACT.hash
+    assert replace(COMPACT, num_values=4).hash != COMPACT.hash
     assert PromptContract().hash == DEFAULT_CONTRACT.hash
     assert len(DEFAULT_CONTRACT.hash) == 64
 
@@ -235,16 +237,16 @@ def test_model_without_a_contract_gets_the_default_and_a_notice(
     ],
 )
 def test_damaged_contract_file_is_an_error(tmp_path: Path, edit, words: str) -> None:
-    path = save_contract(TINY_CONTRACT, tmp_path)
+    path = save_contract(COMPACT, tmp_path)
     path.write_text(edit(path.read_text()))
     with pytest.raises(ContractError, match=words):
         load_contract(tmp_path)
 
 
 def test_differences_of_contracts_are_named() -> None:
-    check_contract(TINY_CONTRACT, replace(TINY_CONTRACT))
+    check_contract(COMPACT, replace(COMPACT))
     with pytest.raises(ContractError, match="style: expected 'ddl', found 'compact'") as error:
-        check_contract(DEFAULT_CONTRACT, TINY_CONTRACT)
+        check_contract(DEFAULT_CONTRACT, COMPACT)
     assert "rationale" not in str(error.value)
 
 
@@ -252,10 +254,10 @@ def test_differences_of_contracts_are_named() -> None:
 def test_thousand_prompts_a_second_on_the_widest_schema(shared_data: Path) -> None:
     path = shared_data / "spider" / "database" / "baseball_1" / "baseball_1.sqlite"
     questions = [f"How many players of team {n} were born in 19{n}?" for n in range(10, 90)]
-    prompt_messages(TINY_CONTRACT, path, questions[0])
+    prompt_messages(COMPACT, path, questions[0])
     start = time.process_time()
     for question in questions:
-        prompt_messages(TINY_CONTRACT, path, question)
+        prompt_messages(COMPACT, path, question)
     assert time.process_time() - start < 0.3  # 0.08 s on an idle core
 
 
