@@ -4,12 +4,14 @@
 
 The commit holds the page, its examples, pinned requirements, the kit's wheel built from this
 checkout, and the model where it is a folder. A second run without changes makes no commit.
+Building the wheel takes `hatchling`, which the extra `space` installs.
 """
 
 import argparse
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,9 +31,8 @@ MAX_MODEL_BYTES = 1_000_000_000
 
 
 def write_space(folder: Path, repo_id: str, model: str) -> None:
-    """Writes all that the Space holds into `folder`, which is replaced. model: "" for none."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """Writes all that the Space holds into the new `folder`. model: "" for none."""
+    folder.mkdir()
     for name in FILES:
         copy = shutil.copytree if (HERE / name).is_dir() else shutil.copyfile
         copy(HERE / name, folder / name)
@@ -112,15 +113,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Publish the page as a Space, in one commit.")
     parser.add_argument("repo_id", metavar="OWNER/NAME")
     parser.add_argument("--model", default="", help="Hub id or folder; none: visitors write SQL")
-    parser.add_argument(
-        "--out", type=Path, default=Path("dist/space"), help="(default: %(default)s)"
-    )
     arguments = parser.parse_args(argv)
     check_push(arguments.repo_id)
     if arguments.model:
         check_model(arguments.model)
-    write_space(arguments.out, arguments.repo_id, arguments.model)
-    commit = push_folder(arguments.out, arguments.repo_id, "space")
+    with tempfile.TemporaryDirectory(prefix="sense-space-") as name:
+        folder = Path(name, "space")
+        write_space(folder, arguments.repo_id, arguments.model)
+        commit = push_folder(folder, arguments.repo_id, "space")
     print(f"{constants.ENDPOINT}/spaces/{arguments.repo_id} at {commit}")
 
 

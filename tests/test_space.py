@@ -405,6 +405,8 @@ def test_space_holds_all_it_needs_and_the_same_wheel_twice(tmp_path: Path) -> No
         rf"sense-kit @ https://[^/]+/spaces/ada/demo/resolve/main/{wheel}#sha256=[0-9a-f]{{64}}",
         last,
     )
+    with pytest.raises(FileExistsError):
+        push.write_space(tmp_path / "a", "ada/demo", "")
     app = load_script("app")
     assert app.configured_model(tmp_path / "a") == "sense/tiny"
     assert app.configured_model(tmp_path / "b") == ""
@@ -424,7 +426,7 @@ def test_model_setting_wins_over_what_lies_beside_the_page(
 
 @pytest.mark.slow
 def test_push_makes_one_commit_whose_wheel_installs(hub: Any, tmp_path: Path) -> None:
-    command = [str(SPACE / "push.py"), "ada/demo", "--out", str(tmp_path / "out")]
+    command = [str(SPACE / "push.py"), "ada/demo"]
     printed = hub.run(command)
     assert hub.titles("ada/demo", "space") == ["initial commit", "Publish the Space"]
     assert hub.run(command) == printed
@@ -432,7 +434,8 @@ def test_push_makes_one_commit_whose_wheel_installs(hub: Any, tmp_path: Path) ->
     error = hub.run([*command, "--model", "ada/absent"], fails=True)
     assert error.startswith("error: the Hub has no model ada/absent")
     assert "Traceback" not in error
-    requirement = (tmp_path / "out" / "requirements.txt").read_text().splitlines()[-1]
+    pushed = hub.files("ada/demo", "space")
+    requirement = pushed["requirements.txt"].decode().splitlines()[-1]
     target = tmp_path / "installed"
     subprocess.run(
         [
