@@ -27,7 +27,8 @@ REFUSING_STATUSES = (400, 413, 422)
 """The server does not like this request; others may fare better."""
 CHARS_PER_TOKEN = 3
 """To estimate tokens that a server does not count; texts have more, so this is careful."""
-HF_HOSTS = ("huggingface.co", "hf.co", "hf.space", "huggingface.cloud")
+HF_HOSTS = ("huggingface.co", "router.huggingface.co", "hf.co")
+"""Hosts of Hugging Face itself; under hf.space and huggingface.cloud anyone serves."""
 NO_KEY = "none"
 """Sent where there is no key; without one huggingface_hub would send its own login anywhere."""
 MAX_SHOWN_CHARS = 160
@@ -206,7 +207,7 @@ class Server:
         if status in REFUSING_STATUSES:
             return _Fault(reason, text, max_attempts=1, is_refusal=True)
         advice = {
-            401: "set OPENAI_API_KEY, or HF_TOKEN for a server of Hugging Face",
+            401: "set OPENAI_API_KEY, or HF_TOKEN for router.huggingface.co",
             402: "add credit, then run the same command again",
             403: "use a key that may call this model",
             404: f"check --base-url and that the server has a model '{self.model}'",
@@ -262,10 +263,11 @@ def check_base_url(base_url: str) -> str:
 def api_key(base_url: str) -> str:
     """The key for the address; "" when there is none.
 
-    OPENAI_API_KEY; but a host of Hugging Face gets HF_TOKEN first, and no other host gets it.
+    OPENAI_API_KEY; but Hugging Face's own hosts get HF_TOKEN first, and no other host gets it, over
+    HTTPS only.
     """
-    host = urlsplit(base_url).hostname or ""
-    is_hf = any(host == name or host.endswith(f".{name}") for name in HF_HOSTS)
+    parts = urlsplit(base_url)
+    is_hf = parts.scheme == "https" and parts.hostname in HF_HOSTS
     names = ("HF_TOKEN", "OPENAI_API_KEY") if is_hf else ("OPENAI_API_KEY",)
     return next((os.environ[name] for name in names if os.environ.get(name)), "")
 

@@ -276,10 +276,13 @@ def test_keys_go_to_their_own_servers(server: ChatServer, monkeypatch: pytest.Mo
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     Chat(client(server)).ask_all([ask("a")])
     assert api_key("https://router.huggingface.co/v1") == "hf_secret"
-    assert api_key("https://nothuggingface.co/v1") == ""
+    for host in ("nothuggingface.co", "x.hf.space", "x.endpoints.huggingface.cloud", "a.hf.co"):
+        assert api_key(f"https://{host}/v1") == ""
+    assert api_key("http://router.huggingface.co/v1") == ""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     Chat(client(server)).ask_all([ask("b")])
-    assert api_key("https://x.endpoints.huggingface.cloud/v1") == "hf_secret"
+    assert api_key("https://huggingface.co/v1") == "hf_secret"
+    assert api_key("https://x.endpoints.huggingface.cloud/v1") == "sk-secret"
     assert server.keys == ["none", "sk-secret"]
 
 
