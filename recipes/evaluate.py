@@ -29,7 +29,7 @@ from sense.facts import Input, collect_facts, file_sha256
 from sense.question import Question, load_questions
 from sense.reading import Prediction, read_predictions
 from sense.release import check_output
-from sense.source import model_source
+from sense.source import dataset_source, model_source
 from sense.verdict import Rule
 
 PLACES = ("out", "compare", "num_workers", "databases", "model", "base_url", "data", "predictions")
@@ -65,14 +65,20 @@ def main() -> None:
     facts = collect_facts(
         "recipes/evaluate.py",
         seed=0,
-        settings={name: value for name, value in vars(arguments).items() if name not in PLACES},
-        inputs=[source],
+        settings=evaluation_settings(arguments),
+        inputs=[source, *([dataset_source(arguments.data)] if arguments.data else [])],
         seconds=time.monotonic() - started,
     )
     written = () if arguments.predictions else predictions
     scores = write_evaluation(out, outcomes, arguments.rule, facts, written)
     print(report(scores))
     print(f"written to {out}")
+
+
+def evaluation_settings(arguments: argparse.Namespace) -> dict[str, object]:
+    """What decides the scores beside the inputs; a split only where questions were read from it."""
+    places = PLACES if arguments.data else (*PLACES, "split", "limit")
+    return {name: value for name, value in vars(arguments).items() if name not in places}
 
 
 def asked_questions(arguments: argparse.Namespace) -> list[Question]:

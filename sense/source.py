@@ -1,9 +1,9 @@
-"""What answered the questions, as facts and samples name it: never by a path of this machine."""
+"""What a run read, as facts and samples name it: never by a path of this machine."""
 
 from pathlib import Path
 
 from sense.example import content_id
-from sense.facts import Input, file_sha256
+from sense.facts import FACTS_FILE, Input, file_sha256
 
 
 def model_source(model: str, revision: str = "") -> Input:
@@ -16,3 +16,24 @@ def model_source(model: str, revision: str = "") -> Input:
         return Input(model, kind="model", revision=revision)
     digests = [file_sha256(path) for path in sorted(folder.glob("*.safetensors"))]
     return Input(folder.resolve().name, kind="model", sha256=content_id(*digests))
+
+
+def dataset_source(name: str, revision: str | None = None) -> Input:
+    """A set's folder by its name and the hash of its `facts.json`; else the Hub id with its commit.
+
+    The hash is "" for a folder without facts, the commit for a set that is read from the cache
+    while the Hub is switched off.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        facts = folder / FACTS_FILE
+        digest = file_sha256(facts) if facts.is_file() else ""
+        return Input(folder.resolve().name, kind="dataset", sha256=digest)
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    try:
+        commit = str(HfApi().dataset_info(name, revision=revision).sha)
+    except OfflineModeIsEnabled:
+        commit = revision or ""
+    return Input(name, kind="dataset", revision=commit)

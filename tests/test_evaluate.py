@@ -95,6 +95,7 @@ def test_file_of_predictions_is_scored_by_the_rule(
     assert "| **all** | 3 | 2 | 66.7 % | 20.8 to 93.9 % |" in capsys.readouterr().out
     assert (out / "report.md").read_text().startswith("# Execution accuracy\n")
     assert [source.name for source in read_facts(out).inputs] == ["predictions.jsonl"]
+    assert "split" not in read_facts(out).settings
     assert not (out / "predictions.jsonl").exists()
 
 
@@ -119,7 +120,12 @@ def test_baselines_are_scored(
     out = run(folder, monkeypatch, "--baseline", baseline, *options)
     assert [row["correct"] for row in lines(out)] == correct
     assert [row["question"] for row in lines(out, "predictions.jsonl")] == list(QUESTIONS)
-    assert read_facts(out).inputs[0].name == baseline
+    facts = read_facts(out)
+    assert [(source.name, source.kind) for source in facts.inputs] == [
+        (baseline, "baseline"),
+        ("data", "dataset"),
+    ]
+    assert facts.settings["split"] == "test"
 
 
 def test_server_is_scored(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
