@@ -18,8 +18,9 @@ from pathlib import Path
 
 from sense.card import Evaluation, to_evaluation
 from sense.command import run_script
-from sense.facts import read_facts
+from sense.facts import Facts, read_facts
 from sense.release import check_push, model_text_of, push_folder, write_model
+from sense.source import model_source
 
 
 def main() -> None:
@@ -30,6 +31,7 @@ def main() -> None:
     text = model_text_of(facts)
     if arguments.push:
         text = replace(text, name=arguments.push.rsplit("/", 1)[-1], repo_id=arguments.push)
+    check_model(arguments.model, arguments.evaluations[0][1])
     evaluations = [
         read_evaluation(name, folder, arguments.benchmark, is_ours=not number)
         for number, (name, folder) in enumerate(arguments.evaluations)
@@ -42,12 +44,37 @@ def main() -> None:
 
 def read_evaluation(name: str, folder: Path, benchmark: str, is_ours: bool) -> Evaluation:
     """A line of the card's table from a folder that recipes/evaluate.py wrote."""
+    facts = evaluation_facts(folder)
+    scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    return to_evaluation(scores, name, benchmark, facts.settings["split"], is_ours=is_ours)
+
+
+def evaluation_facts(folder: Path) -> Facts:
+    """The facts of an evaluation whose questions are known by their split."""
     path = folder / "scores.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; expected a folder of recipes/evaluate.py")
-    split = read_facts(folder).settings["split"]
-    scores = json.loads(path.read_text(encoding="utf-8"))
-    return to_evaluation(scores, name, benchmark, split, is_ours=is_ours)
+    facts = read_facts(folder)
+    if "split" not in facts.settings:
+        raise ValueError(
+            f"{folder} does not say which split was asked, so a card cannot either; evaluate again "
+            "with --data, the set that the questions come from"
+        )
+    return facts
+
+
+def check_model(model: Path, folder: Path) -> None:
+    """Raises ValueError unless the model's own weights gave the answers that were scored."""
+    wanted = model_source(str(model)).sha256
+    inputs = evaluation_facts(folder).inputs
+    if any(source.kind == "model" and source.sha256 == wanted for source in inputs):
+        return
+    found = ", ".join(f"{s.name} ({(s.sha256 or s.revision)[:12] or 'no hash'})" for s in inputs)
+    raise ValueError(
+        f"the scores in {folder} are not those of {model}, whose weights have the hash "
+        f"{wanted[:12]}: they were made from {found}. Name this model's evaluation first; "
+        f"`recipes/evaluate.py --model {model}` makes it"
+    )
 
 
 def named_folder(text: str) -> tuple[str, Path]:
