@@ -31,6 +31,8 @@ Row: TypeAlias = tuple[Any, ...]
 
 STEPS_PER_CHECK = 1000
 SPACE = " \t\r\n\f"
+BYTES_PER_VALUE = 8
+"""Of its place in a row: empty texts and blobs take memory too."""
 MAX_VALUE_BYTES = 1_000_000_000  # SQLite's own default
 MIN_VALUE_BYTES = 1_000_000  # SQLITE_LIMIT_LENGTH also bounds the SQL text
 
@@ -47,7 +49,7 @@ class Limits:
     max_seconds: float = 30.0
     max_rows: int = 1_000_000
     max_result_bytes: int = 64_000_000
-    """Of all values together, 8 for a number; also the most that one value may have, but 1 MB."""
+    """Of all values, 8 each and the length of texts; also the most that one may have, but 1 MB."""
     max_heap_bytes: int = 1_000_000_000
     """SQLite's memory in this whole process while the query runs."""
 
@@ -176,8 +178,10 @@ class _Run:
         rows: list[Row] = []
         for row in cursor:
             rows.append(row)
+            num_bytes += BYTES_PER_VALUE * len(row)
             for value in row:
-                num_bytes += len(value) if isinstance(value, str | bytes) else 8
+                if isinstance(value, str | bytes):
+                    num_bytes += len(value)
             if len(rows) > max_rows or num_bytes > max_bytes:
                 self.overrun = (
                     f"more than {max_rows:,} rows"

@@ -10,6 +10,8 @@ from sense.execution import Execution
 from sense.schema import natural_name
 
 MAX_SHOWN_ROWS = 1_000
+MAX_SHOWN_COLUMNS = 100
+"""SQLite gives up to 2,000, more than a browser draws and a person reads."""
 MAX_CELL_CHARS = 40
 """Of a cell in a terminal; a longer text is cut."""
 MIN_POINTS, MAX_POINTS = 2, 50
@@ -42,7 +44,10 @@ def sentence(execution: Execution, max_rows: int = MAX_SHOWN_ROWS) -> str:
     """
     error = execution.error.rstrip(".")
     if execution.status == "ok":
-        return _count(len(execution.rows), execution.seconds, max_rows)
+        said = _count(len(execution.rows), execution.seconds, max_rows)
+        num = len(execution.columns)
+        cut = f" The first {MAX_SHOWN_COLUMNS} of {num:,} columns are shown."
+        return said + cut if num > MAX_SHOWN_COLUMNS else said
     if execution.status == "error":
         return f"SQLite cannot run this query: {error}. Mend the SQL, or ask in other words."
     if execution.status == "refused":
@@ -71,7 +76,8 @@ def cell_text(value: Any) -> str:
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """The rows below their column names for a terminal; numbers stand flush right.
 
-    Characters that steer a terminal are shown as spaces. A result of no columns is "".
+    The first `MAX_SHOWN_COLUMNS` columns are shown; characters that steer a terminal as spaces. A
+    result of no columns is "".
 
     >>> print(text_table(("drink", "price"), [("tea", 2.5), (None, 10)]))
     drink  price
@@ -81,6 +87,8 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """
     if not columns:
         return ""
+    columns = columns[:MAX_SHOWN_COLUMNS]
+    rows = [row[:MAX_SHOWN_COLUMNS] for row in rows]
     header = [_cut(name) for name in columns]
     cells = [[_cut(cell_text(value)) for value in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(header, *cells, strict=True)]
@@ -93,14 +101,20 @@ def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join("  ".join(map(_padded, line, widths, is_number)).rstrip() for line in lines)
 
 
+def display_columns(execution: Execution) -> list[str]:
+    """The names of the first columns, as many as `display_rows` has."""
+    return list(execution.columns[:MAX_SHOWN_COLUMNS])
+
+
 def display_rows(execution: Execution) -> list[list[Any]]:
-    """The first `MAX_SHOWN_ROWS` rows for a web table, whose exact numbers stay numbers."""
+    """The first rows for a web table, below `display_columns`; exact numbers stay numbers."""
 
     def display(value: Any) -> Any:
         is_exact = isinstance(value, int) and abs(value) < EXACT_INTEGERS
         return value if is_exact else cell_text(value)
 
-    return [[display(value) for value in row] for row in execution.rows[:MAX_SHOWN_ROWS]]
+    shown = (row[:MAX_SHOWN_COLUMNS] for row in execution.rows[:MAX_SHOWN_ROWS])
+    return [[display(value) for value in row] for row in shown]
 
 
 def chart_of(execution: Execution) -> Chart | None:

@@ -34,7 +34,7 @@ from sense.page import (
     sql_writer,
     step_html,
 )
-from sense.result import Chart, chart_of, display_rows
+from sense.result import Chart, chart_of, display_columns, display_rows
 from sense.upload import MAX_UPLOAD_BYTES, MEGABYTE, Uploads
 
 HERE = Path(__file__).parent
@@ -109,7 +109,7 @@ def build_page(
         chart = chart_of(execution) if execution else None
         rows = gr.Dataframe(visible=False)
         if execution:
-            value = {"headers": list(execution.columns), "data": display_rows(execution)}
+            value = {"headers": display_columns(execution), "data": display_rows(execution)}
             rows = gr.Dataframe(value, visible=True)
         return {
             sql: gr.skip() if step.sql is None else step.sql,

@@ -165,6 +165,7 @@ def test_invalid_utf8_in_a_column_name_is_an_error(tmp_path: Path) -> None:
         (Limits(max_seconds=0.2, max_steps=0), ENDLESS + "SELECT count(*) FROM n", "0.2 seconds"),
         (Limits(max_rows=7), "SELECT * FROM city", "7 rows"),
         (Limits(max_result_bytes=40), "SELECT name FROM city", "40 bytes"),
+        (Limits(max_result_bytes=800), ENDLESS + "SELECT '', x'' FROM n", "800 bytes"),
         (
             Limits(max_heap_bytes=8_000_000),
             ENDLESS + "SELECT hex(zeroblob(1000)) FROM n ORDER BY random()",

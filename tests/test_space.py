@@ -37,7 +37,15 @@ from sense.page import (
     step_html,
 )
 from sense.prompt import DEFAULT_CONTRACT
-from sense.result import Chart, cell_text, chart_of, display_rows, sentence, text_table
+from sense.result import (
+    Chart,
+    cell_text,
+    chart_of,
+    display_columns,
+    display_rows,
+    sentence,
+    text_table,
+)
 from sense.schema import read_schema
 from sense.upload import Uploads
 
@@ -128,6 +136,13 @@ def test_web_rows_keep_numbers_and_spell_out_what_a_browser_would_change() -> No
     rows = display_rows(ok((1, 2**60), (1.5, None), (b"abc", "tea")))
     assert rows == [[1, "1152921504606846976"], ["1.5", "NULL"], ["<3 bytes>", "tea"]]
     assert len(display_rows(ok(*[("a", 1)] * 1_001))) == 1_000
+
+
+def test_a_result_of_very_many_columns_is_cut() -> None:
+    wide = ok(tuple(range(2_000)), columns=tuple(f"c{number}" for number in range(2_000)))
+    assert (len(display_columns(wide)), len(display_rows(wide)[0])) == (100, 100)
+    assert text_table(wide.columns, wide.rows).splitlines()[0].split()[-1] == "c99"
+    assert sentence(wide) == "1 row in 0.00 s. The first 100 of 2,000 columns are shown."
 
 
 def test_infinite_numbers_are_texts() -> None:
