@@ -21,7 +21,6 @@ from trl import SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from sense.command import run_script
 from sense.facts import collect_facts
-from sense.renaming import rename_rows
 from sense.training import (
     SFTArguments,
     check_base,
@@ -58,12 +57,11 @@ def main() -> None:
     base = check_base(model.model_name_or_path)
     rows = load_split(recipe, recipe.train_split, ["prompt", "completion"])
     contract = contract_of(rows, recipe.dataset_name)
-    if recipe.renamed_share:
-        rows = rename_rows(rows, recipe.renamed_share, training.seed, training.dataset_num_proc)
     evaluation_rows = None
     if training.eval_strategy != "no":
         evaluation_rows = load_split(recipe, recipe.eval_split, ["prompt", "completion"])
-    checkpoint = last_checkpoint(training.output_dir, settings)
+    inputs = [dataset_input(recipe), model_input(base, model.model_revision)]
+    checkpoint = last_checkpoint(training.output_dir, settings, inputs)
     training.model_init_kwargs = model_settings(training, model)
 
     trainer = Trainer(
@@ -84,7 +82,7 @@ def main() -> None:
             "recipes/sft.py",
             seed=training.seed,
             settings=settings,
-            inputs=[dataset_input(recipe), model_input(base, model.model_revision)],
+            inputs=inputs,
             funnels=[prepared_funnel(len(rows), trainer.train_dataset)],
             counts={"tokens_per_row": count_lengths(trainer.train_dataset, training.max_length)},
             results={"train_loss": result.training_loss, **scores},

@@ -25,6 +25,7 @@ from sense.prompt import (
     load_contract,
     save_contract,
 )
+from sense.source import dataset_source, model_source
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -36,6 +37,8 @@ SETTINGS_FILE = "settings.json"
 CONTRACTS = (DEFAULT_CONTRACT, RATIONALE_CONTRACT, TINY_CONTRACT)
 PLACES = frozenset({"output_dir", "push", "dataset_name", "model_name_or_path", "hub_token"})
 """Arguments that say where things lie, not what a run does."""
+REVISIONS = frozenset({"dataset_revision", "model_revision"})
+"""Settings that a resumed run may spell in another way: the commits that they name are compared."""
 
 
 @dataclass
@@ -62,13 +65,6 @@ class RecipeArguments:
 class SFTArguments(RecipeArguments):
     """What an SFT recipe says beside the trainer's and the model's settings."""
 
-    renamed_share: float = field(
-        default=0.0,
-        metadata={
-            "help": "Share of the rows that are trained on under other names: the words of the "
-            "schema are replaced by made-up ones in schema, question and SQL."
-        },
-    )
     matrix_learning_rate: float | None = field(
         default=None,
         metadata={
@@ -229,31 +225,37 @@ def chosen_settings(*arguments: Any) -> dict[str, Any]:
     return chosen
 
 
-def last_checkpoint(output_dir: str | Path, settings: Mapping[str, Any]) -> str | None:
-    """The newest checkpoint in the folder; None for a new run, whose settings are noted there.
+def last_checkpoint(
+    output_dir: str | Path, settings: Mapping[str, Any], inputs: Sequence[Input] = ()
+) -> str | None:
+    """The newest whole checkpoint in the folder; None for a new run, whose settings are noted.
 
-    Raises ValueError when the run there has other settings.
+    inputs: what the run reads, noted and compared like its settings. A checkpoint is whole when
+    `keep_contract` put the contract there, after the rest. Raises ValueError when the run there has
+    other settings or read something else.
     """
-    from transformers.trainer_utils import get_last_checkpoint
-
     folder = Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     noted = folder / SETTINGS_FILE
-    checkpoint = get_last_checkpoint(str(folder))
+    now = {name: value for name, value in settings.items() if name not in REVISIONS}
+    now |= {source.kind: f"{source.name}@{source.revision or source.sha256}" for source in inputs}
+    whole = [path.parent for path in folder.glob(f"checkpoint-*/{CONTRACT_FILE}")]
+    checkpoint = max(whole, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
     if checkpoint and noted.is_file():
         before = json.loads(noted.read_text("utf-8"))
-        changed = sorted(
-            name
-            for name in before.keys() | settings.keys()
-            if before.get(name) != settings.get(name)
-        )
+        changed = [
+            f"{name} ({before.get(name)!r} before, {now.get(name)!r} now)"
+            for name in sorted(before.keys() | now.keys())
+            if before.get(name) != now.get(name)
+        ]
         if changed:
+            more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
             raise ValueError(
-                f"{checkpoint} was trained with other settings: {', '.join(changed[:5])}; go on "
-                f"with those of {noted}, or choose another output_dir or delete this one"
+                f"{checkpoint} was trained with other settings: {', '.join(changed[:5])}{more}; go "
+                f"on with those of {noted}, or choose another output_dir or delete this one"
             )
-    noted.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
-    return checkpoint
+    noted.write_text(json.dumps(now, indent=2) + "\n", "utf-8")
+    return str(checkpoint) if checkpoint else None
 
 
 def keep_contract(contract: PromptContract) -> "TrainerCallback":
@@ -328,30 +330,21 @@ def model_text(
 
 def dataset_input(recipe: RecipeArguments) -> Input:
     """The training set as facts name it: a Hub id with its commit, or a folder with its hash."""
-    from huggingface_hub import HfApi
-
-    from sense.facts import FACTS_FILE, file_sha256
-
-    folder = Path(recipe.dataset_name)
-    if folder.is_dir():
-        facts = folder / FACTS_FILE
-        digest = file_sha256(facts) if facts.is_file() else ""
-        return Input(folder.name, kind="dataset", sha256=digest)
-    info = HfApi().dataset_info(recipe.dataset_name, revision=recipe.dataset_revision)
-    return Input(recipe.dataset_name, kind="dataset", revision=str(info.sha))
+    return dataset_source(recipe.dataset_name, recipe.dataset_revision)
 
 
 def model_input(base: str, revision: str) -> Input:
-    """The model that training started from, as facts name it."""
-    folder = Path(base)
-    if folder.is_dir():
-        from sense.facts import file_sha256
-
-        weights = sorted(folder.glob("*.safetensors"))
-        return Input(folder.name, kind="model", sha256=file_sha256(weights[0]))
+    """The model that training starts from, as facts name it, by all of its weights."""
+    if Path(base).is_dir():
+        return model_source(base)
     from huggingface_hub import HfApi
+    from huggingface_hub.errors import OfflineModeIsEnabled
 
-    return Input(base, kind="model", revision=str(HfApi().model_info(base, revision=revision).sha))
+    try:
+        commit = str(HfApi().model_info(base, revision=revision).sha)
+    except OfflineModeIsEnabled:
+        commit = revision
+    return model_source(base, commit)
 
 
 def finish(
