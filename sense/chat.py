@@ -41,8 +41,18 @@ class Prices(NamedTuple):
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
+class _Run:
+    """What one call of `Chat.ask_all` knows of itself: several may run at a time."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self.error: ServerError | None = None
+        self.doubted: dict[str, Reply] = {}
+        """Failures since the last success, by key."""
+
+
 class Chat:
-    """A server, its replies so far, and what they have cost."""
+    """A server, its replies so far, and what they have cost; threads may share it."""
 
     def __init__(
         self,
@@ -65,14 +75,10 @@ class Chat:
         self._max_cost = max_cost
         self._concurrency = concurrency
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._error: ServerError | None = None
         self._used: set[str] = set()
         self._num = Counter[str]()
         self._num_in_flight = 0
         self._highest_cost = 0.0
-        self._doubted: dict[str, Reply] = {}
-        """Failures since the last success, by key."""
 
     @property
     def cost(self) -> float:
@@ -98,8 +104,7 @@ class Chat:
         from tqdm import tqdm
 
         by_key = {request.key(self.server.model): request for request in requests}
-        self._stopped.clear()
-        self._error = None
+        run = _Run()
         cached = {key for key in by_key if self._cache is not None and key in self._cache}
         replies: dict[str, Reply | None] = {
             key: self._cached(key) for key in by_key if key in cached
@@ -109,7 +114,7 @@ class Chat:
             try:
                 progress.update(len(cached))
                 futures = {
-                    pool.submit(self._reply, key, request): key
+                    pool.submit(self._reply, run, key, request): key
                     for key, request in by_key.items()
                     if key not in cached
                 }
@@ -117,39 +122,39 @@ class Chat:
                     replies[futures[future]] = future.result()
                     progress.update()
             finally:
-                self._stopped.set()
+                run.stopped.set()
                 pool.shutdown(cancel_futures=True)  # waits for what is in flight: it is paid for
-        if self._error:
-            raise self._error
-        if self._doubted and not self._used:
-            raise ServerError([*self._doubted.values()][-1].error)
-        self._believe_failures()
+        if run.error:
+            raise run.error
+        if run.doubted and not self._used:
+            raise ServerError([*run.doubted.values()][-1].error)
+        self._believe_failures(run)
         return [replies[request.key(self.server.model)] for request in requests]
 
-    def _reply(self, key: str, request: Request) -> Reply | None:
+    def _reply(self, run: _Run, key: str, request: Request) -> Reply | None:
         """The server's reply; None when the run is to stop."""
         with self._lock:
             reserved = self._num_in_flight * self._highest_cost
             if self._max_cost and self.cost + reserved >= self._max_cost:
                 self.is_spent = True
-            if self.is_spent or self._stopped.is_set() or self._error:
+            if self.is_spent or run.stopped.is_set() or run.error:
                 return None
             self._num_in_flight += 1
         try:
             reply = self.server.reply(request)
         except ServerError as error:
-            self._error = error
+            run.error = error
             return None
         finally:
             with self._lock:
                 self._num_in_flight -= 1
         if reply.reject_reason:
-            self._doubt(key, reply)
+            self._doubt(run, key, reply)
             return reply
         if self._cache is not None:
             self._cache.put(key, reply)
         self._use(key, reply)
-        self._believe_failures()
+        self._believe_failures(run)
         return reply
 
     def _cached(self, key: str) -> Reply:
@@ -171,17 +176,17 @@ class Chat:
                 cost = self._prices.cost(reply.prompt_tokens, reply.completion_tokens)
                 self._highest_cost = max(self._highest_cost, cost)
 
-    def _doubt(self, key: str, reply: Reply) -> None:
+    def _doubt(self, run: _Run, key: str, reply: Reply) -> None:
         """Notes a failure; it counts, and is cached, once the server has answered another one."""
         with self._lock:
-            self._doubted[key] = reply
-            num = len(self._doubted)
+            run.doubted[key] = reply
+            num = len(run.doubted)
         if num >= MAX_FAILURES:
-            self._error = ServerError(f"{num} requests in a row failed; {reply.error}")
+            run.error = ServerError(f"{num} requests in a row failed; {reply.error}")
 
-    def _believe_failures(self) -> None:
+    def _believe_failures(self, run: _Run) -> None:
         with self._lock:
-            believed, self._doubted = self._doubted, {}
+            believed, run.doubted = run.doubted, {}
         for key, reply in believed.items():
             if self._cache is not None:
                 self._cache.put(key, reply)

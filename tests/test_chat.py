@@ -2,7 +2,9 @@
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from chat_server import (
     html,
     no_choices,
     reply,
+    slow,
     status,
     truncated,
 )
@@ -190,6 +193,20 @@ def test_failures_in_a_row_end_the_run_and_are_not_kept(tmp_path: Path) -> None:
             chat.ask_all([ask(str(number)) for number in range(30)])
         assert len(journal) == 1
         assert len(server.requests) == 1 + MAX_FAILURES
+
+
+def test_threads_that_share_a_chat_do_not_end_each_other() -> None:
+    def answer(request: Body) -> str | Fault:
+        return {"bad": status(401), "slow": slow(0.5, "late")}.get(question(request), "good")
+
+    with ChatServer(answer) as server, ThreadPoolExecutor() as pool:
+        chat = Chat(client(server))
+        waiting = pool.submit(texts, chat, [ask("slow")])
+        time.sleep(0.1)
+        with pytest.raises(ServerError, match="401"):
+            chat.ask_all([ask("bad")])
+        assert texts(chat, [ask("a")]) == [["good"]]
+        assert waiting.result() == [["late"]]
 
 
 def test_what_was_answered_before_an_error_is_kept(tmp_path: Path) -> None:
