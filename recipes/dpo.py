@@ -61,7 +61,8 @@ def main() -> None:
     evaluation_rows = None
     if training.eval_strategy != "no":
         evaluation_rows = load_split(recipe, recipe.eval_split, COLUMNS)
-    checkpoint = last_checkpoint(training.output_dir, settings)
+    inputs = [dataset_input(recipe), model_input(base, model.model_revision)]
+    checkpoint = last_checkpoint(training.output_dir, settings, inputs)
     training.model_init_kwargs = model_settings(training, model)
 
     trainer = Trainer(
@@ -81,7 +82,7 @@ def main() -> None:
             "recipes/dpo.py",
             seed=training.seed,
             settings=settings,
-            inputs=[dataset_input(recipe), model_input(base, model.model_revision)],
+            inputs=inputs,
             funnels=[prepared_funnel(len(rows), trainer.train_dataset)],
             results={"train_loss": result.training_loss, **scores},
             seconds=time.monotonic() - started,

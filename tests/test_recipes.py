@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from sense.facts import Input
 from sense.prompt import (
     DEFAULT_CONTRACT,
     TINY_CONTRACT,
@@ -18,6 +20,7 @@ from sense.prompt import (
     load_contract,
     save_contract,
 )
+from sense.source import model_source
 from sense.tiny import make_model, training_texts
 from sense.training import (
     RecipeArguments,
@@ -26,6 +29,7 @@ from sense.training import (
     contract_of,
     count_lengths,
     last_checkpoint,
+    model_input,
     parse_recipe,
     prepared_funnel,
 )
@@ -182,8 +186,6 @@ def test_contract_comes_from_the_rows_and_must_be_one() -> None:
 
 
 def test_a_contract_of_its_own_travels_with_a_set(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     from datasets import Dataset
 
     own = replace(TINY_CONTRACT, max_schema_chars=123)
@@ -199,12 +201,44 @@ def test_no_base_model_says_how_to_make_one(tmp_path: Path) -> None:
         check_base(None)
 
 
+def write_checkpoint(folder: Path, number: int) -> None:
+    (folder / f"checkpoint-{number}").mkdir()
+    save_contract(TINY_CONTRACT, folder / f"checkpoint-{number}")
+
+
 def test_a_run_goes_on_only_with_its_own_settings(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path, {"learning_rate": 1}) is None
-    (tmp_path / "checkpoint-3").mkdir()
+    write_checkpoint(tmp_path, 3)
     assert last_checkpoint(tmp_path, {"learning_rate": 1}) == str(tmp_path / "checkpoint-3")
-    with pytest.raises(ValueError, match="other settings: learning_rate"):
+    with pytest.raises(ValueError, match=r"other settings: learning_rate \(1 before, 2 now\)"):
         last_checkpoint(tmp_path, {"learning_rate": 2})
+
+
+@pytest.mark.parametrize("kind", ["dataset", "model"])
+def test_a_run_goes_on_only_with_its_own_data_and_base(tmp_path: Path, kind: str) -> None:
+    inputs = {"dataset": Input("strong", "dataset", sha256="a"), "model": Input("base", "model")}
+    assert last_checkpoint(tmp_path, {}, list(inputs.values())) is None
+    write_checkpoint(tmp_path, 3)
+    assert last_checkpoint(tmp_path, {"dataset_revision": "main"}, list(inputs.values()))
+    other = inputs | {kind: replace(inputs[kind], sha256="b")}
+    with pytest.raises(ValueError, match=rf"other settings: {kind} \('.*@a?' before, '.*@b' now\)"):
+        last_checkpoint(tmp_path, {}, list(other.values()))
+
+
+def test_a_checkpoint_that_was_cut_while_it_was_saved_is_passed_over(tmp_path: Path) -> None:
+    for number in (9, 10):
+        write_checkpoint(tmp_path, number)
+    (tmp_path / "checkpoint-11").mkdir()
+    assert last_checkpoint(tmp_path, {}) == str(tmp_path / "checkpoint-10")
+
+
+def test_every_file_of_the_base_counts(tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / f"model-{number}.safetensors").write_bytes(b"a")
+    before = model_input(str(tmp_path), "main")
+    assert before == model_source(str(tmp_path))
+    (tmp_path / "model-2.safetensors").write_bytes(b"b")
+    assert model_input(str(tmp_path), "main") != before
 
 
 def test_rows_that_the_trainer_left_out_are_counted() -> None:
