@@ -122,7 +122,9 @@ def decode_sql(text: str, prompt: str) -> str:
     """The SQL that a completion in the handles of the prompt means."""
     names, literals = _read_legend(prompt)
     known = names | literals
-    return _replaced(text, lambda token: known.get(token.text))
+    return _replaced(
+        text, lambda token: known.get(token.text) if token.token_type == TokenType.VAR else None
+    )
 
 
 def _spans(
