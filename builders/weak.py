@@ -32,7 +32,7 @@ from sense.example import (
     to_row,
     unpaired_features,
 )
-from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome
+from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome, versions
 from sense.journal import Journal
 from sense.license import check_license
 from sense.preference import (
@@ -71,8 +71,8 @@ PLACES = ("out", "push", "num_workers", "databases", "model", "base_url", "data"
 FEATURES = {"default": pair_features, "unpaired": unpaired_features, "samples": sample_features}
 LEAST = {"num_questions": 1, "num_samples": 1, "temperature": 0, "max_pairs": 0, "num_workers": 0}
 """The least value of each numeric argument."""
-SEED_DISTANCE = 1_000_003
-"""Between the seeds of two runs, so that no two of them share the seed of a batch."""
+VERSIONS = ("sense-kit", "sqlite", "sqlglot")
+"""Verdicts of other versions of these are not continued."""
 
 
 class Asked(NamedTuple):
@@ -103,7 +103,9 @@ def build(arguments: argparse.Namespace, asked: Asked, started: float) -> Facts:
     """Judges the answers, pairs them and writes the folder; the facts as written."""
     judging = Judging(arguments.round, arguments.rule, arguments.num_workers)
     work = work_folder(arguments.out)
-    with Journal(work / "journal.jsonl", judging_settings(arguments, asked)) as journal:
+    used = {name: versions()[name] for name in VERSIONS}
+    settings = judging_settings(arguments, asked) | {"versions": used}
+    with Journal(work / "journal.jsonl", settings) as journal:
         samples = list(judged_samples(asked.questions, asked.ask, judging, journal))
     pairing = Pairing(
         policy=arguments.policy,
@@ -207,7 +209,7 @@ def open_model(arguments: argparse.Namespace) -> Asked:
             [question.example.prompt for question in batch],
             arguments.num_samples,
             arguments.temperature,
-            arguments.seed * SEED_DISTANCE + number,
+            batch_seed(arguments.seed, arguments.round, number),
         )
         return [
             [
@@ -225,6 +227,14 @@ def open_model(arguments: argparse.Namespace) -> Asked:
         ]
 
     return Asked(questions, ask, source, writer.contract)
+
+
+def batch_seed(seed: int, round: int, number: int) -> int:
+    """The seed of a batch of questions, which no other run, round or batch shares.
+
+    Below 2**28, so that any server takes it.
+    """
+    return int(content_id(str(seed), str(round), str(number))[:7], 16)
 
 
 def check_prompts(
@@ -340,6 +350,11 @@ def parse_arguments() -> argparse.Namespace:
         value = getattr(arguments, name)
         if value is not None and value < least:
             parser.error(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
+    if arguments.model and not arguments.temperature and arguments.num_samples > 1:
+        parser.error(
+            f"--temperature 0 gives the same answer {arguments.num_samples} times; use "
+            "--num-samples 1 or a temperature above 0"
+        )
     return arguments
 
 

@@ -157,6 +157,15 @@ def test_other_answers_do_not_continue_an_old_journal(
         build(folder, monkeypatch)
 
 
+def test_verdicts_of_another_version_are_not_continued(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(folder, monkeypatch).rename(folder / "first")
+    monkeypatch.setattr("sense.facts._own_version", lambda: "99.0")
+    with pytest.raises(SystemExit, match=r"error: .*other settings: versions was .*99\.0"):
+        build(folder, monkeypatch)
+
+
 def test_rerun_with_other_workers_gives_the_same_bytes(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +188,7 @@ LINE = '{"db_id": "world", "question": "?", "gold": "SELECT 1", "pred": "SELECT 
         (f"[{LINE}]", "holds a JSON array; expected JSON lines"),
         (LINE.replace('"SELECT 1"}', "null}"), "line 1 has null as 'pred'; expected a string"),
         (LINE + LINE.replace("world", "wrld"), "'wrld' has no database .*closest match: 'world'"),
-        (LINE.replace("world", "damaged"), "damaged.sqlite.*not a database"),
+        (LINE.replace("world", "damaged"), "damaged.sqlite.*not a (SQLite )?database"),
         (LINE.replace("world", "empty"), "empty.sqlite.*is empty"),
         (LINE[:20], "line 1 is not JSON"),
     ],
@@ -211,6 +220,10 @@ def test_bad_arguments_end_with_a_sentence(folder: Path, monkeypatch: pytest.Mon
         with pytest.raises(SystemExit) as caught:
             build(folder, monkeypatch, *options)
         assert caught.value.code == 2
+    model = ("--model", "m", "--data", "d", "--temperature", "0")
+    with pytest.raises(SystemExit) as caught:
+        build(folder, monkeypatch, *model, "--num-samples", "2")
+    assert caught.value.code == 2
     (folder / "out").mkdir()
     (folder / "out" / "mine.txt").write_text("precious")
     with pytest.raises(SystemExit, match="already exists; choose another folder"):
@@ -277,6 +290,13 @@ def test_server_is_sampled_and_judged(folder: Path, monkeypatch: pytest.MonkeyPa
     assert [(s["predicted_sql"], s["verdict"]) for s in samples] == [(FRENCH, "correct")] * 3
     assert {s["weak_model"] for s in samples} == {"weak-7b"}
     assert {s["logprob"] for s in samples} == {-0.5}
+    seeds = {}
+    for number in ("1", "2"):
+        with ChatServer(lambda request: FRENCH) as server:
+            build(folder, monkeypatch, *options, "--base-url", server.base_url, "--round", number,
+                  "--out", folder / f"round-{number}")  # fmt: skip
+            seeds[number] = {request["seed"] for request in server.requests}
+    assert not seeds["1"] & seeds["2"]
     nobody = "http://127.0.0.1:9/v1"
     monkeypatch.setattr("sense.server.time.sleep", lambda seconds: None)
     with pytest.raises(SystemExit, match=r"error: .*127\.0\.0\.1:9"):
