@@ -18,6 +18,7 @@ from sense.server import Choice, Reply, Request, Server, ServerError
 
 if TYPE_CHECKING:
     from sense.ask import Writer
+    from sense.prompt import PromptContract
     from sense.sampler import Completion
 
 logger = logging.getLogger(__name__)
@@ -196,16 +197,19 @@ class Chat:
 def server_writer(model: str, base_url: str, cache: str | Path | None = None) -> "Writer":
     """The model that a server calls `model`, as something that completes prompts.
 
-    It gets the default prompt contract, since a server says nothing of another. cache: a journal to
-    keep replies in, for one run: the server's weights may change under the same name. A prompt that
+    Its prompt contract is that of the folder `model`, where there is one; else the default one,
+    with a notice, since a server says nothing of it. cache: a journal to keep replies in, for one
+    run: the server's weights may change under the same name. A prompt that
     gets no reply has the completion "", or no samples, and is counted in the log.
     """
     from sense.ask import Writer
-    from sense.prompt import DEFAULT_CONTRACT
     from sense.sampler import MAX_NEW_TOKENS, Completion
+    from sense.source import model_source
 
-    journal = Journal(cache, {"model": model}) if cache else None
-    chat = Chat(Server(model, base_url), journal)
+    server = Server(model, base_url)
+    contract = _contract(model)
+    settings = {"model": model, "base_url": server.base_url, "sha256": model_source(model).sha256}
+    chat = Chat(server, Journal(cache, settings) if cache else None)
 
     def ask(requests: Sequence[Request], desc: str) -> list[tuple[Choice, ...]]:
         replies = [reply for reply in chat.ask_all(requests, desc) if reply]
@@ -232,4 +236,17 @@ def server_writer(model: str, base_url: str, cache: str | Path | None = None) ->
             for choices in ask(requests, "sampling")
         ]
 
-    return Writer(model, "", DEFAULT_CONTRACT, complete, sample)
+    return Writer(model, "", contract, complete, sample)
+
+
+def _contract(model: str) -> "PromptContract":
+    from sense.prompt import CONTRACT_FILE, DEFAULT_CONTRACT, load_contract
+
+    if Path(model, CONTRACT_FILE).is_file():
+        return load_contract(model)
+    logger.info(
+        "the prompt contract of %s is unknown, since a server does not tell it: the default one is "
+        "used; to use another, serve the model under the path of its folder",
+        model,
+    )
+    return DEFAULT_CONTRACT

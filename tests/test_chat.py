@@ -24,9 +24,11 @@ from chat_server import (
 )
 
 from sense.chat import MAX_FAILURES, Chat, Prices, server_writer
-from sense.journal import Journal
+from sense.journal import Journal, JournalError
+from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT, save_contract
 from sense.sampler import Completion
 from sense.server import Request, Server, ServerError, api_key, check_base_url, derived_seed
+from sense.source import model_source
 
 
 @pytest.fixture
@@ -332,6 +334,33 @@ def test_writer_completes_greedily_and_samples(
     sampled = writer.sample(prompts, 2, 0.5, 3)
     assert sampled == [[Completion("a 0.5", -0.5)] * 2, [], [Completion("b 0.5", -0.5)] * 2]
     assert (writer.name, writer.contract.style) == ("m", "ddl")
+
+
+def test_writer_takes_the_contract_of_a_folder_and_says_where_there_is_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_contract(TINY_CONTRACT, tmp_path)
+    with caplog.at_level("INFO", logger="sense.chat"):
+        assert server_writer(str(tmp_path), "http://localhost:1/v1").contract == TINY_CONTRACT
+        assert caplog.text == ""
+        assert server_writer("m", "http://localhost:1/v1").contract == DEFAULT_CONTRACT
+    assert "the prompt contract of m is unknown" in caplog.text
+
+
+def test_replies_are_kept_for_one_server_and_its_weights(tmp_path: Path) -> None:
+    model, cache = tmp_path / "model", tmp_path / "replies.jsonl"
+    model.mkdir()
+    (model / "model.safetensors").write_bytes(b"one")
+    url, digest = "http://localhost:1/v1", model_source(str(model)).sha256
+    with Journal(cache, {"model": str(model), "base_url": url, "sha256": digest}) as journal:
+        journal.put("key", "reply")
+    with pytest.raises(JournalError, match="base_url"):
+        server_writer(str(model), "http://localhost:2/v1", cache)
+    (model / "model.safetensors").write_bytes(b"two")
+    with pytest.raises(JournalError, match="sha256"):
+        server_writer(str(model), url, cache)
+    (model / "model.safetensors").write_bytes(b"one")
+    assert server_writer(str(model), url, cache).name == str(model)
 
 
 def test_writer_with_a_journal_pays_once(server: ChatServer, tmp_path: Path) -> None:
