@@ -93,7 +93,8 @@ class Facts:
     script: str
     """Path of the builder or recipe in the repository."""
     command: str
-    """What to type to do it again, but for `--out`, `--output_dir` and `--push`."""
+    """What to type to do it again, but for `--out`, `--output_dir`, `--push` and `--num-workers`;
+    folders by their names and servers without their addresses."""
     seed: int
     inputs: tuple[Input, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
@@ -123,12 +124,13 @@ def collect_facts(
     counts: Mapping[str, Mapping[str, int]] | None = None,
     usage: Mapping[str, float] | None = None,
     results: Mapping[str, Any] | None = None,
-    seconds: float = 0.0,
+    seconds: float | None = 0.0,
     argv: Sequence[str] | None = None,
 ) -> Facts:
     """The facts of the run under way: versions, code, machine and command are looked up here.
 
-    script: path in the repository, as in "builders/strong.py"; argv: `sys.argv` unless given.
+    script: path in the repository, as in "builders/strong.py"; seconds: None where only a part of
+    the run was timed; argv: `sys.argv` unless given.
     Raises ValueError for a funnel that does not add up, TypeError for settings that are not JSON.
     """
     try:
@@ -139,7 +141,7 @@ def collect_facts(
     commit, dirty = code_version()
     return Facts(
         script=script,
-        command=shlex.join(["python", script, *_without_places(arguments[1:])]),
+        command=shlex.join(["python", script, *_public(_without_places(arguments[1:]))]),
         seed=seed,
         inputs=tuple(inputs),
         settings=plain_settings,
@@ -151,9 +153,9 @@ def collect_facts(
         usage=dict(usage or {}),
         results=dict(results or {}),
         run={
-            "command": shlex.join(arguments),
+            "command": shlex.join(["python", script, *_public(arguments[1:])]),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 1),
+            **({} if seconds is None else {"seconds": round(seconds, 1)}),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         },
     )
@@ -269,7 +271,7 @@ def text_table(lines: Sequence[tuple[str, int | str]]) -> str:
 
 
 def _without_places(arguments: Sequence[str]) -> list[str]:
-    """Arguments without those that say where a result goes, which is not what it is.
+    """Arguments without those that say where a result goes or how fast, which is not what it is.
 
     >>> _without_places(["--seed", "1", "--out", "runs/a", "--push=ada/b"])
     ['--seed', '1']
@@ -278,11 +280,43 @@ def _without_places(arguments: Sequence[str]) -> list[str]:
     rest = iter(arguments)
     for argument in rest:
         name, equals, _ = argument.partition("=")
-        if name not in ("--out", "--output_dir", "--push"):
+        if name.replace("-", "_") not in ("__out", "__output_dir", "__push", "__num_workers"):
             kept.append(argument)
         elif not equals:
             next(rest, None)
     return kept
+
+
+def _public(arguments: Iterable[str]) -> list[str]:
+    """Arguments that tell nothing of this machine: paths by their last part, addresses as `URL`.
+
+    >>> _public(["--model", "ada/tiny", "--databases=/home/ada/db/", "--base-url", "http://gpu7/v1"])
+    ['--model', 'ada/tiny', '--databases=db', '--base-url', 'URL']
+    >>> _public(["--data", "runs/demo/strong", "--config", "recipes/tiny/sft.yaml"])
+    ['--data', 'strong', '--config', 'recipes/tiny/sft.yaml']
+    """
+    shown = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not (equals and name.startswith("--")):
+            name, equals, value = "", "", argument
+        shown.append(name + equals + _public_value(value))
+    return shown
+
+
+def _public_value(value: str) -> str:
+    """A path by its last part, unless it is one of this repository; `OWNER/NAME` is left alone."""
+    if "://" in value:
+        return "URL"
+    separators = sum(character in (os.sep, os.altsep) for character in value)
+    if not separators or value[0] in "{[":  # a plain word, or settings as JSON
+        return value
+    path = Path(value).expanduser()
+    root = Path(__file__).resolve().parents[1]
+    if (full := path.resolve()).is_relative_to(root / "recipes"):
+        return full.relative_to(root).as_posix()
+    is_path = separators > 1 or value[0] in "./~" or path.exists()
+    return full.name if is_path else value
 
 
 def _own_version() -> str:

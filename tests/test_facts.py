@@ -79,8 +79,24 @@ def test_facts_come_back_from_their_file(tmp_path: Path) -> None:
 def test_command_leaves_out_places_and_run_keeps_them() -> None:
     facts = some_facts()
     assert facts.command == "python builders/weak.py --seed 7 --limit 9"
-    assert facts.run["command"] == " ".join(ARGV)
+    assert facts.run["command"] == "python " + " ".join(ARGV)
     assert facts.run["seconds"] == 1.2
+
+
+def test_commands_tell_nothing_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    argv = [
+        *("/home/ada/kit/builders/weak.py", "--databases", "/home/ada/db", "--num-workers", "9"),
+        *("--data", str(tmp_path / "set"), "--base-url=http://10.0.0.7:8000/v1", "--model", "a/b"),
+        *("--samples", "~/x/samples.jsonl", "--out", "/home/ada/out"),
+    ]
+    facts = collect_facts("builders/weak.py", seed=0, settings={}, argv=argv)
+    shared = "--databases db --data set --base-url=URL --model a/b --samples samples.jsonl"
+    assert facts.command == f"python builders/weak.py {shared}"
+    before, after = shared.split(" --data")
+    assert facts.run["command"] == (
+        f"python builders/weak.py {before} --num-workers 9 --data{after} --out out"
+    )
 
 
 def test_identity_is_the_same_in_another_run(tmp_path: Path) -> None:
