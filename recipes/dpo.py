@@ -33,6 +33,7 @@ from sense.training import (
     keep_contract,
     last_checkpoint,
     load_split,
+    mean_loss,
     model_input,
     model_settings,
     model_text,
@@ -74,7 +75,7 @@ def main() -> None:
         peft_config=get_peft_config(model),
         callbacks=[keep_contract(contract)],
     )
-    result = trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.train(resume_from_checkpoint=checkpoint)
     scores = trainer.evaluate() if evaluation_rows else {}
     trainer.save_model()
     if trainer.is_world_process_zero():
@@ -84,8 +85,8 @@ def main() -> None:
             settings=settings,
             inputs=inputs,
             funnels=[prepared_funnel(len(rows), trainer.train_dataset)],
-            results={"train_loss": result.training_loss, **scores},
-            seconds=time.monotonic() - started,
+            results={**mean_loss(trainer.state.log_history), **scores},
+            seconds=None if checkpoint else time.monotonic() - started,
         )
         folder = Path(training.output_dir)
         finish(folder, facts, model_text(recipe, "DPO", base, folder), contract, recipe.push)

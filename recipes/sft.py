@@ -32,6 +32,7 @@ from sense.training import (
     keep_contract,
     last_checkpoint,
     load_split,
+    mean_loss,
     model_input,
     model_settings,
     model_text,
@@ -74,7 +75,7 @@ def main() -> None:
         optimizer_cls_and_kwargs=optimizer_settings(recipe, training),
         callbacks=[keep_contract(contract)],
     )
-    result = trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.train(resume_from_checkpoint=checkpoint)
     scores = trainer.evaluate() if evaluation_rows else {}
     trainer.save_model()
     if trainer.is_world_process_zero():
@@ -85,8 +86,8 @@ def main() -> None:
             inputs=inputs,
             funnels=[prepared_funnel(len(rows), trainer.train_dataset)],
             counts={"tokens_per_row": count_lengths(trainer.train_dataset, training.max_length)},
-            results={"train_loss": result.training_loss, **scores},
-            seconds=time.monotonic() - started,
+            results={**mean_loss(trainer.state.log_history), **scores},
+            seconds=None if checkpoint else time.monotonic() - started,
         )
         folder = Path(training.output_dir)
         finish(folder, facts, model_text(recipe, "SFT", base, folder), contract, recipe.push)

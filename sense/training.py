@@ -270,6 +270,16 @@ def keep_contract(contract: PromptContract) -> "TrainerCallback":
     return ContractKeeper()
 
 
+def mean_loss(log_history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """`train_loss`: the mean of the losses that the trainer logged, each with the same weight.
+
+    Checkpoints keep the log, so that it is that of the whole run also where the run was resumed.
+    Empty where nothing was logged.
+    """
+    losses = [float(entry["loss"]) for entry in log_history if "loss" in entry]
+    return {"train_loss": sum(losses) / len(losses)} if losses else {}
+
+
 def prepared_funnel(num_read: int, prepared: "Dataset") -> Funnel:
     """Rows that the trainer was given and those that it left out: no token to learn from was left.
 

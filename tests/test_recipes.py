@@ -29,6 +29,7 @@ from sense.training import (
     contract_of,
     count_lengths,
     last_checkpoint,
+    mean_loss,
     model_input,
     parse_recipe,
     prepared_funnel,
@@ -250,6 +251,12 @@ def test_rows_that_the_trainer_left_out_are_counted() -> None:
     packed = Dataset.from_dict({"input_ids": [[1] * 5], "seq_lengths": [[2, 3]]})
     assert prepared_funnel(2, packed).kept == 2
     assert count_lengths(packed, 3) == {"median": 3, "longest": 3, "at_max_length": 1}
+
+
+def test_loss_is_the_mean_of_the_log_and_missing_without_one() -> None:
+    log = [{"loss": 3.0, "step": 1}, {"eval_loss": 9.0, "step": 1}, {"loss": 1.0, "step": 2}]
+    assert mean_loss(log) == {"train_loss": 2.0}
+    assert mean_loss(log[1:2]) == {}
 
 
 @pytest.mark.slow
