@@ -1,8 +1,9 @@
 """A decoder of about a million parameters and its tokenizer, made from scratch for a training set.
 
-It stands in for a 7B base model where there is no GPU. Nearly all it has to learn is to copy names
-that it has never seen, so the tokenizer gives a word the same tokens wherever it stands: `tin
-price` in a question, `tin_price` in a schema and `tea.tin_price` in SQL share theirs.
+It stands in for a 7B base model where there is no GPU. Much of what it has to learn is to copy what
+it has never seen, so the tokenizer gives a word the same tokens wherever it stands: `tin price` in
+a question, `tin_price` in a schema and `tea.tin_price` in SQL share theirs, and a handle of
+`sense.handles` is a single token.
 
     python -m sense.tiny --data runs/demo/sense/strong --out runs/demo/base
 """
@@ -73,7 +74,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE
 
     A word keeps its tokens after a space, `_`, `(`, `.`, a quote or a new line; a final `s` and
     every digit stand alone, so that plurals share the tokens of the singular and numbers are copied
-    digit by digit.
+    digit by digit; a handle such as `n12` stays whole.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -84,7 +85,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE
     ]
     # A joiner in the text itself is written twice, so that every joiner of ours is a single one.
     tokenizer.normalizer = normalizers.Sequence([normalizers.Replace(JOINER, JOINER * 2), *joined])
-    words = r" ?[\p{L}\p{M}]+| ?\p{N}| ?[^ \p{L}\p{M}\p{N}]+| +"
+    handles = r" ?[nv]\p{N}+(?![\p{L}\p{M}\p{N}])"
+    words = rf"{handles}| ?[\p{{L}}\p{{M}}]+| ?\p{{N}}| ?[^ \p{{L}}\p{{M}}\p{{N}}]+| +"
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(words), "isolated"),

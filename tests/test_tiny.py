@@ -79,6 +79,16 @@ def test_digits_stand_alone() -> None:
     assert tokens(" 1145") == [" 1", "1", "4", "5"]
 
 
+def test_a_handle_is_one_token_wherever_it_stands() -> None:
+    texts = [" n1 tea ( n12 tin_price ) ; v1 = 'Oolong'", " SELECT n1.n12 FROM n1 WHERE v1"] * 50
+    tokenizer = make_tokenizer(texts)
+    ids = tokenizer(" SELECT MAX(n12), n1.n12 FROM n1")["input_ids"]
+    words = [tokenizer.decode([i]) for i in ids]
+    assert words.count(" n12") == 2
+    assert words.count(" n1") == 2
+    assert tokenizer.decode(ids) == " SELECT MAX(n12), n1.n12 FROM n1"
+
+
 def test_prompt_tokens_are_a_prefix_of_prompt_and_completion() -> None:
     prompt = [{"role": "user", "content": "tea ( tea_id )\nHow many?"}]
     answer = [{"role": "assistant", "content": "SELECT COUNT(*) FROM tea"}]
