@@ -45,7 +45,8 @@ class Prices(NamedTuple):
 class _Run:
     """What one call of `Chat.ask_all` knows of itself: several may run at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, must_answer: bool) -> None:
+        self.must_answer = must_answer
         self.stopped = threading.Event()
         self.error: ServerError | None = None
         self.doubted: dict[str, Reply] = {}
@@ -96,16 +97,18 @@ class Chat:
             found["cost_usd"] = round(self.cost, 6)
         return found
 
-    def ask_all(self, requests: Sequence[Request], desc: str = "") -> list[Reply | None]:
+    def ask_all(
+        self, requests: Sequence[Request], desc: str = "", *, must_answer: bool = False
+    ) -> list[Reply | None]:
         """The replies in the order of the requests; None where the money ran out before.
 
-        desc: title of the progress bar, "" for none. Raises ServerError; what was answered until
-        then is in the cache.
+        desc: title of the progress bar, "" for none; must_answer: a request that fails for good is
+        an error, not a reply. Raises ServerError; what was answered until then is in the cache.
         """
         from tqdm import tqdm
 
         by_key = {request.key(self.server.model): request for request in requests}
-        run = _Run()
+        run = _Run(must_answer)
         cached = {key for key in by_key if self._cache is not None and key in self._cache}
         replies: dict[str, Reply | None] = {
             key: self._cached(key) for key in by_key if key in cached
@@ -179,6 +182,9 @@ class Chat:
 
     def _doubt(self, run: _Run, key: str, reply: Reply) -> None:
         """Notes a failure; it counts, and is cached, once the server has answered another one."""
+        if run.must_answer:
+            run.error = ServerError(f"{reply.error}; no reply is no wrong answer, so run again")
+            return
         with self._lock:
             run.doubted[key] = reply
             num = len(run.doubted)
@@ -199,8 +205,9 @@ def server_writer(model: str, base_url: str, cache: str | Path | None = None) ->
 
     Its prompt contract is that of the folder `model`, where there is one; else the default one,
     with a notice, since a server says nothing of it. cache: a journal to keep replies in, for one
-    run: the server's weights may change under the same name. A prompt that
-    gets no reply has the completion "", or no samples, and is counted in the log.
+    run: the server's weights may change under the same name. A prompt without a reply is a
+    ServerError where it is completed, because it would count as a wrong answer; where it is sampled
+    it has no samples and is counted in the log.
     """
     from sense.ask import Writer
     from sense.sampler import MAX_NEW_TOKENS, Completion
@@ -211,18 +218,11 @@ def server_writer(model: str, base_url: str, cache: str | Path | None = None) ->
     settings = {"model": model, "base_url": server.base_url, "sha256": model_source(model).sha256}
     chat = Chat(server, Journal(cache, settings) if cache else None)
 
-    def ask(requests: Sequence[Request], desc: str) -> list[tuple[Choice, ...]]:
-        replies = [reply for reply in chat.ask_all(requests, desc) if reply]
-        failed = Counter(reply.reject_reason for reply in replies if reply.reject_reason)
-        if failed:
-            reasons = ", ".join(f"{reason} {num}" for reason, num in failed.most_common())
-            logger.info("%d of %d prompts got no answer: %s", failed.total(), len(replies), reasons)
-        return [reply.choices for reply in replies]
-
     def complete(prompts: Sequence[Messages]) -> list[str]:
         requests = [Request(prompt, max_tokens=MAX_NEW_TOKENS) for prompt in prompts]
         desc = "completing" if len(prompts) > 1 else ""
-        return [choices[0].text if choices else "" for choices in ask(requests, desc)]
+        replies = chat.ask_all(requests, desc, must_answer=True)
+        return [reply.choices[0].text for reply in replies if reply]
 
     def sample(
         prompts: Sequence[Messages], num: int, temperature: float, seed: int
@@ -231,9 +231,14 @@ def server_writer(model: str, base_url: str, cache: str | Path | None = None) ->
             Request(prompt, temperature, seed, MAX_NEW_TOKENS, num, logprobs=True)
             for prompt in prompts
         ]
+        replies = [reply for reply in chat.ask_all(requests, "sampling") if reply]
+        failed = Counter(reply.reject_reason for reply in replies if reply.reject_reason)
+        if failed:
+            reasons = ", ".join(f"{reason} {num}" for reason, num in failed.most_common())
+            logger.info("%d of %d prompts got no answer: %s", failed.total(), len(replies), reasons)
         return [
-            [Completion(choice.text, choice.logprob) for choice in choices]
-            for choices in ask(requests, "sampling")
+            [Completion(choice.text, choice.logprob) for choice in reply.choices]
+            for reply in replies
         ]
 
     return Writer(model, "", contract, complete, sample)

@@ -329,11 +329,24 @@ def test_writer_completes_greedily_and_samples(
     writer = server_writer("m", server.base_url)
     prompts = [[{"role": "user", "content": text}] for text in ("a", "too long", "b")]
     with caplog.at_level("INFO", logger="sense.chat"):
-        assert writer.complete(prompts) == ["a 0", "", "b 0"]
+        sampled = writer.sample(prompts, 2, 0.5, 3)
     assert "1 of 3 prompts got no answer: server_http_400 1" in caplog.text
-    sampled = writer.sample(prompts, 2, 0.5, 3)
+    assert writer.complete([prompts[0], prompts[2]]) == ["a 0", "b 0"]
     assert sampled == [[Completion("a 0.5", -0.5)] * 2, [], [Completion("b 0.5", -0.5)] * 2]
     assert (writer.name, writer.contract.style) == ("m", "ddl")
+
+
+def test_a_completion_that_fails_after_others_is_an_error_and_not_kept(tmp_path: Path) -> None:
+    prompts = [[{"role": "user", "content": text}] for text in ("a", "bad", "c")]
+    with ChatServer(lambda r: html if question(r) == "bad" else "good") as server:
+        writer = server_writer("m", server.base_url, tmp_path / "replies.jsonl")
+        assert writer.complete(prompts[:1]) == ["good"]
+        for _ in range(2):
+            with pytest.raises(ServerError, match="no reply is no wrong answer"):
+                writer.complete(prompts)
+        assert writer.complete(prompts[2:]) == ["good"]
+        server.answer = lambda request: "well again"
+        assert writer.complete(prompts) == ["good", "well again", "good"]
 
 
 def test_writer_takes_the_contract_of_a_folder_and_says_where_there_is_none(

@@ -23,6 +23,7 @@ from chat_server import Body, ChatServer, status
 from conftest import write_database
 
 from sense.ask import INTERACTIVE_LIMITS, Writer
+from sense.chat import server_writer
 from sense.execution import DatabaseError, Execution
 from sense.guard import guarded_execution, guarded_schema
 from sense.page import (
@@ -338,6 +339,16 @@ def test_questions_without_an_answer_give_a_sentence(database: Database) -> None
     assert texts(answer(None, "Why?", database)) == [
         "This page has no model: write the SQL yourself and run it."
     ]
+
+
+def test_a_server_that_fails_between_answers_is_said(database: Database) -> None:
+    with ChatServer(lambda request: "SELECT 1") as server:
+        write = sql_writer(server_writer("m", server.base_url), num_at_once=1)
+        assert list(answer(write, "One?", database))[-1].kind == "good"
+        server.answer = lambda request: status(400)
+        assert texts(answer(write, "Two?", database))[1:] == [
+            "The model does not answer just now. Try again in a minute."
+        ]
 
 
 def fail(*arguments: Any) -> Any:
