@@ -30,7 +30,16 @@ from sense.chat import CONCURRENCY, Chat, Prices
 from sense.command import run_script
 from sense.database import database_paths
 from sense.example import HARDNESS_LEVELS, content_id, database_features, example_features
-from sense.facts import Facts, Funnel, Input, collect_facts, print_outcome, text_table
+from sense.facts import (
+    Facts,
+    Funnel,
+    Input,
+    collect_facts,
+    file_sha256,
+    print_outcome,
+    text_table,
+    versions,
+)
 from sense.journal import Journal
 from sense.license import check_license
 from sense.prompt import CONTRACTS
@@ -93,10 +102,10 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
     faults = unusable_databases(paths) if paths else {}
     for db_id, fault in faults.items():
         print(f"left out: {paths.pop(db_id)} ({fault})", flush=True)
-    sizes = [f"{db_id} {path.stat().st_size}" for db_id, path in paths.items()]
-    settings = run_settings(arguments) | {"databases_digest": content_id(*sizes)}
+    digests = [text for db_id, path in paths.items() for text in (db_id, file_sha256(path))]
+    settings = run_settings(arguments) | {"databases_digest": content_id(*digests)}
     work = work_folder(arguments.out)
-    with Journal(work / "journal.jsonl", settings) as journal:
+    with Journal(work / "journal.jsonl", settings | used_versions()) as journal:
         databases = find_or_invent(arguments, paths, work / "databases")
         strong = StrongSet(example_totals(arguments), level_shares(arguments), journal)
         contract = CONTRACTS[arguments.contract]
@@ -153,7 +162,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
     work = work_folder(arguments.out)
     with (
         Journal(work / "replies.jsonl", {"model": arguments.model}) as replies,
-        Journal(work / "journal.jsonl", settings) as journal,
+        Journal(work / "journal.jsonl", settings | used_versions()) as journal,
     ):
         chat = Chat(
             server,
@@ -287,6 +296,12 @@ def run_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         if name not in (*PLACES, *MONEY) and value is not None
     }
     return {**settings, "prompt_hash": CONTRACTS[arguments.contract].hash}
+
+
+def used_versions() -> dict[str, Any]:
+    """The versions that decide the rows beside the arguments: those of others are not continued."""
+    found = versions()
+    return {"versions": {name: found[name] for name in ("sense-kit", "sqlite", "sqlglot")}}
 
 
 def grammar_text(arguments: argparse.Namespace, databases: list[Database]) -> DatasetText:

@@ -28,7 +28,7 @@ from sense.execution import (
     map_in_workers,
     open_read_only,
 )
-from sense.facts import Funnel
+from sense.facts import Funnel, versions
 from sense.grammar import sample_examples
 from sense.journal import Journal
 from sense.profile import profile_database
@@ -122,10 +122,15 @@ def given_databases(
 def invented_databases(
     num: int, test_share: float, seed: int, invented_names: float, folder: Path, num_workers: int
 ) -> list[Database]:
-    """`num` databases invented from the catalogue, built and filled in `folder`.
+    """`num` databases invented from the catalogue, built and filled below `folder`.
 
-    The test databases come from domains of their own, under the catalogue's real names.
+    They lie in a folder named after all that decides their content, so that none is taken for one
+    of other settings. The test databases come from domains of their own, under the catalogue's
+    real names.
     """
+    settings = (num, test_share, seed, invented_names, ROWS_PER_TABLE, versions()["sense-kit"])
+    folder = folder / content_id(*map(str, settings))[:12]
+    folder.mkdir(parents=True, exist_ok=True)
     domains = read_domains()
     num_test = round(test_share * num)
     train: Sequence[str] = sorted(domains)

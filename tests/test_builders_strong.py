@@ -3,6 +3,7 @@
 import json
 import runpy
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -176,6 +177,26 @@ def test_grammar_set_over_given_databases(
     printed = capsys.readouterr().out
     assert f"left out: {databases / 'broken.sqlite'} (database_corrupt)" in printed
     assert "dropped database_corrupt" in printed
+
+
+def test_rows_of_an_edited_database_or_another_version_are_not_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: Path
+) -> None:
+    arguments = ["--databases", world.parent.parent, "--num-examples", "4", "--num-test", "0"]
+    out = tmp_path / "out"
+    build(monkeypatch, *arguments, "--out", out)
+    out.rename(tmp_path / "first")
+    with monkeypatch.context() as patch:
+        patch.setattr("sense.facts._own_version", lambda: "99.0")
+        with pytest.raises(SystemExit, match=r"other settings: versions was .*99\.0"):
+            build(patch, *arguments, "--out", out)
+    size = world.stat().st_size
+    with sqlite3.connect(world) as connection:
+        connection.execute("UPDATE city SET name = 'Lyon' WHERE name = 'Paris'")
+    connection.close()
+    assert world.stat().st_size == size
+    with pytest.raises(SystemExit, match="other settings: databases_digest was"):
+        build(monkeypatch, *arguments, "--out", out)
 
 
 def test_single_database_is_called_in_domain(

@@ -154,3 +154,12 @@ def test_invented_databases_test_on_domains_of_their_own(tmp_path: Path) -> None
     assert len(found) == 6
     assert by_split["test"] and not by_split["train"] & by_split["test"]
     assert all(Path(d.path).is_file() for d in found)
+
+
+def test_invented_databases_of_other_settings_are_built_anew(tmp_path: Path) -> None:
+    plain, again, renamed = (
+        invented_databases(1, 0.0, 0, share, tmp_path, num_workers=0) for share in (0.0, 0.0, 1.0)
+    )
+    assert plain == again
+    assert plain[0].db_id == renamed[0].db_id
+    assert database_sha256(plain[0].path) != database_sha256(renamed[0].path)
