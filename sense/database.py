@@ -376,22 +376,33 @@ def _published(
     if db_id not in rows:
         raise unknown_database(db_id, source, rows)
     row = rows[db_id]
-    if row.script:
-        path = _cache_folder(cache_dir) / row.db_sha256 / f"{db_id}.sqlite"
-        if path.is_file():
-            return path
-        build_database(row.script, path)
-    else:
+    # The digest comes from the dataset and becomes the name of a folder.
+    if not re.fullmatch("[0-9a-f]{64}", row.db_sha256):
+        raise ValueError(
+            f"database '{db_id}' of {source} has db_sha256 {row.db_sha256!r}; expected 64 hex "
+            "digits; publish the dataset again with its builder"
+        )
+    if not row.script:
         path = _download(source, f"databases/{db_id}/{db_id}.sqlite", revision)
+        _check_content(path, row, f"database '{db_id}' of {source}")
+        return path
+    path = _cache_folder(cache_dir) / row.db_sha256 / f"{db_id}.sqlite"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            draft = build_database(row.script, Path(folder) / path.name)
+            _check_content(draft, row, f"database '{db_id}' of {source}")
+            draft.replace(path)
+    return path
+
+
+def _check_content(path: Path, row: PublishedDatabase, name: str) -> None:
     found = database_sha256(path)
     if found != row.db_sha256:
-        if row.script:
-            path.unlink()
         raise ValueError(
-            f"database '{db_id}' of {source} has content {found}, its row says {row.db_sha256}; "
+            f"{name} has content {found}, its row says {row.db_sha256}; "
             "publish the dataset again with its builder"
         )
-    return path
 
 
 @lru_cache(maxsize=16)

@@ -9,6 +9,7 @@ from conftest import WORLD_SCRIPT, write_database
 from hub import Hub
 
 from sense.database import (
+    PublishedDatabase,
     ScriptError,
     UnknownDatabase,
     build_database,
@@ -228,6 +229,19 @@ def test_a_published_folder_gives_scripts_and_files(published: Path, tmp_path: P
     assert rows_of(large, "t") == [(1,)]
     with pytest.raises(UnknownDatabase, match="closest match: 'world'"):
         find_database(published, "worlds", cache_dir=tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("digest", "said"), [("../elsewhere", "expected 64 hex digits"), ("0" * 64, "has content")]
+)
+def test_a_published_script_that_is_not_what_its_row_says_leaves_no_file(
+    digest: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = PublishedDatabase(digest, "CREATE TABLE t (a);")
+    monkeypatch.setattr("sense.database._published_databases", lambda *_: {"world": row})
+    with pytest.raises(ValueError, match=said):
+        find_database("sense/strong", "world", cache_dir=tmp_path / "cache")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.slow
