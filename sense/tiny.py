@@ -45,24 +45,14 @@ is half of what copying needs; without it the same loss takes twice the tokens (
 
 PAD, END = "<|pad|>", "<|end|>"
 ROLES = ("system", "user", "assistant")
-CHAT_TEMPLATE = """\
-{%- for message in messages -%}
-    {{- '<|' + message.role + '|> ' -}}
-    {%- if message.role == 'assistant' -%}
-        {%- generation -%}{{- message.content + '<|end|>' -}}{%- endgeneration -%}
-    {%- elif message.role == 'user' -%}
-        {%- set question = message.content.rsplit('\n', 1)[-1] -%}
-        {{- message.content[:message.content | length - question | length] -}}
-        {%- generation -%}{{- question -}}{%- endgeneration -%}
-    {%- else -%}
-        {{- message.content -}}
-    {%- endif -%}
-{%- endfor -%}
-{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"""
-"""One token opens a message. The space after it belongs to the first word, as within a text.
-
-With `assistant_only_loss` the last line of a prompt, the question, is learnt as well: it repeats
-names of the schema, which is copying too. The names of the schema cannot be foretold."""
+CHAT_TEMPLATE = (
+    "{%- for message in messages -%}"
+    "{{- '<|' + message.role + '|> ' + message.content -}}"
+    "{%- if message.role == 'assistant' -%}{{- '<|end|>' -}}{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
+)
+"""One token opens a message. The space after it belongs to the first word, as within a text."""
 
 JOINER = "\u2060"
 """WORD JOINER: `a_b` is read as `a_`, joiner, ` b`, so that `b` follows a space as in a text."""
