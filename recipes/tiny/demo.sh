@@ -9,7 +9,7 @@ set -euo pipefail
 
 OUT=${OUT:-runs/demo}
 case ${DEMO_SIZE:-full} in
-    full) DATABASES=1500 EXAMPLES=30600 TEST=600 QUESTIONS=1500 SAMPLES=6 SFT=() WEAKER=() DPO=() ;;
+    full) DATABASES=600 EXAMPLES=16600 TEST=600 QUESTIONS=1500 SAMPLES=6 SFT=() WEAKER=() DPO=() ;;
     smoke) # eight steps teach nothing, so gold is the right answer of every pair
         DATABASES=24 EXAMPLES=520 TEST=40 QUESTIONS=24 SAMPLES=4 OUT=$OUT-smoke
         SFT=(--max_steps 8) WEAKER=(--gold-as-chosen when_none_correct) DPO=(--max_steps 2) ;;
@@ -30,7 +30,7 @@ score() { # name, then what answers
 }
 
 if stage "1. Strong set: a grammar stands in for the strong LLM" "$STRONG"; then
-    python builders/strong.py --teacher grammar --invent $DATABASES --invented-names 0.7 \
+    python builders/strong.py --teacher grammar --invent $DATABASES --invented-names 0.5 \
         --num-examples $EXAMPLES --num-test $TEST --contract tiny --seed 0 --out "$STRONG"
 fi
 if stage "2. SFT: a million parameters, from scratch" "$SFT_MODEL/facts.json"; then
