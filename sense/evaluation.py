@@ -65,7 +65,7 @@ def check_predictions(
 
     databases: file of each `db_id`; questions: all that should have been answered, where known.
     Raises UnknownDatabase for the first `db_id` without a database, ValueError for an `idx` that
-    occurs twice and for the first question without an answer.
+    occurs twice, for the first question without an answer and for the first answer to none of them.
     """
     seen: dict[int, Prediction] = {}
     for p in predictions:
@@ -78,14 +78,28 @@ def check_predictions(
                 "time and give each line its own idx"
             )
         seen[p.idx] = p
-    answered = {(p.db_id, p.question, p.gold) for p in predictions}
-    examples = [question.example for question in questions or ()]
-    missing = [e for e in examples if (e.db_id, e.question, e.sql) not in answered]
-    if missing:
+    if questions:
+        _check_answered(predictions, questions)
+
+
+def _check_answered(predictions: Sequence[Prediction], questions: Sequence[Question]) -> None:
+    """Raises ValueError unless each question has one answer and each answer its question."""
+    asked = Counter((q.example.db_id, q.example.question, q.example.sql) for q in questions)
+    answered = Counter((p.db_id, p.question, p.gold) for p in predictions)
+    if missing := asked - answered:
+        db_id, question, _ = next(iter(missing))
         raise ValueError(
-            f"{len(missing):,} of {len(examples):,} questions have no prediction, the first is "
-            f"{_cut(missing[0].question)} (db_id '{missing[0].db_id}'); answer every question, "
-            'with an empty "pred" where the system gave none'
+            f"{missing.total():,} of {len(questions):,} questions have no prediction, the first is "
+            f"{_cut(question)} (db_id '{db_id}'); answer every question, with an empty "
+            '"pred" where the system gave none'
+        )
+    if surplus := answered - asked:
+        db_id, question, gold = next(iter(surplus))
+        again = "is answered twice" if (db_id, question, gold) in asked else "was not asked"
+        raise ValueError(
+            f"{surplus.total():,} of {len(predictions):,} predictions answer no question of the "
+            f"data or one that has its answer; the first, {_cut(question)} (db_id '{db_id}'), "
+            f"{again}: leave them out, or name the --split and --limit that were answered"
         )
 
 

@@ -125,6 +125,24 @@ def test_first_question_without_an_answer_is_named(world: Path) -> None:
     check_predictions([prediction(i, CITIES, "") for i in range(3)], {"world": world}, questions)
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (prediction(9, CITIES, CITIES), r"1 of 2 predictions .*'question 9' .* was not asked"),
+        (prediction(0, CITIES, CITIES)._replace(idx=9), "'question 0' .* is answered twice"),
+    ],
+    ids=["surplus", "repeated"],
+)
+def test_answers_beside_the_questions_are_refused(
+    world: Path, more: Prediction, words: str
+) -> None:
+    example = Example("world", "question 0", CITIES, "easy", "ok", "", "", "")
+    rows = [prediction(0, CITIES, ""), more]
+    with pytest.raises(ValueError, match=words):
+        check_predictions(rows, {"world": world}, [Question(example, str(world))])
+    check_predictions(rows, {"world": world})
+
+
 def test_written_folder_holds_scores_lines_report_and_facts(tmp_path: Path, world: Path) -> None:
     rows = [prediction(7, CITIES, "SELECT 'Zürich'")]
     outcomes = list(evaluate(rows, {"world": world}, "spider", num_workers=0))
