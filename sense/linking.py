@@ -47,17 +47,6 @@ class ValueLink(NamedTuple):
     value: str
 
 
-def matching_values(
-    db_path: str | Path, schema: Schema, question: str, limit: int
-) -> list[ValueLink]:
-    """Literals of the question that are text values of the schema's columns, longest first.
-
-    Case is ignored, as is a plural "s". Where one literal occurs in several columns, the column
-    likest to the question comes first, and the next ones after the first of every other literal.
-    """
-    return value_index(db_path).links(question, limit, within=schema)
-
-
 def value_index(db_path: str | Path) -> "ValueIndex":
     """The index of the file's text values, kept until the file changes or many others are read."""
     stat = Path(db_path).stat()
@@ -142,7 +131,12 @@ class ValueIndex:
             self._entries.setdefault(" ".join(words), []).append(entry)
 
     def links(self, question: str, limit: int, within: Schema | None = None) -> list[ValueLink]:
-        """Up to `limit` links of the question's literals, `within` the columns of a schema."""
+        """Up to `limit` links of the question's literals, `within` the columns of a schema.
+
+        Longest first; case is ignored, as is a plural "s". Where one literal occurs in several
+        columns, the column likest to the question comes first, and the next ones after the first
+        of every other literal.
+        """
         allowed = None
         if within is not None:
             allowed = {(table.name, c.name) for table in within.tables for c in table.columns}

@@ -26,21 +26,6 @@ _USUAL_WORDS = frozenset({"name", "title"})
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
 
 
-def prune_schema(
-    schema: Schema,
-    question: str,
-    max_chars: int,
-    style: SchemaStyle,
-    value_links: Sequence[ValueLink] = (),
-) -> Schema:
-    """The part of the schema that is likest to the question and whose text fits `max_chars`.
-
-    Keys that connect two kept tables are always kept. A single table with a single column may be
-    longer than the budget; nothing smaller exists.
-    """
-    return SchemaWords(schema).prune(question, max_chars, style, value_links)
-
-
 class SchemaWords:
     """The words of a schema, indexed to prune it for many questions."""
 
@@ -66,7 +51,11 @@ class SchemaWords:
         style: SchemaStyle,
         value_links: Sequence[ValueLink] = (),
     ) -> Schema:
-        """As `prune_schema`."""
+        """The part of the schema likest to the question and whose text fits `max_chars`.
+
+        Keys that connect two kept tables are always kept. A single table with a single column may
+        be longer than the budget; nothing smaller exists.
+        """
         ranked = self._ranked(question, value_links)
         least = self._least_chars(ranked, max_chars, style)
         low, high = 1, len(least)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sense.execution import DatabaseError
-from sense.linking import ValueLink, matching_values, stem_word
-from sense.pruning import SchemaWords, prune_schema
+from sense.linking import ValueLink, stem_word, value_index
+from sense.pruning import SchemaWords
 from sense.schema import (
     RESERVED_WORDS,
     Column,
@@ -131,7 +131,7 @@ def test_empty_database_has_no_tables(tmp_path: Path) -> None:
     schema = read_schema(path)
     assert schema == Schema(())
     assert schema_text(schema, "ddl") == schema_text(schema, "compact") == ""
-    assert prune_schema(schema, "any", 10, "compact") == schema
+    assert SchemaWords(schema).prune("any", 10, "compact") == schema
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_reading_leaves_no_file_behind(world: Path) -> None:
     schema = read_schema(world)
     sample_rows(world, schema, 3, 40)
-    matching_values(world, schema, "Paris", 3)
+    value_index(world).links("Paris", 3, within=schema)
     assert [p.name for p in world.parent.iterdir()] == ["world.sqlite"]
 
 
@@ -266,28 +266,30 @@ WIDE = Schema(
 
 
 def test_pruning_keeps_what_the_question_names() -> None:
-    pruned = prune_schema(WIDE, "Which countries do the singers come from?", 60, "compact")
+    pruned = SchemaWords(WIDE).prune("Which countries do the singers come from?", 60, "compact")
     assert schema_text(pruned, "compact") == "singer ( singer_id * , country )"
 
 
 def test_pruning_keeps_the_keys_between_kept_tables() -> None:
-    pruned = prune_schema(WIDE, "capacity of the stadium of each concert theme", 110, "compact")
+    pruned = SchemaWords(WIDE).prune(
+        "capacity of the stadium of each concert theme", 110, "compact"
+    )
     assert "stadium_id > stadium " in schema_text(pruned, "compact")
 
 
 def test_pruning_follows_a_value() -> None:
     links = [ValueLink("singer", "label", "Motown")]
-    pruned = prune_schema(WIDE, "Who is at Motown?", 40, "compact", links)
+    pruned = SchemaWords(WIDE).prune("Who is at Motown?", 40, "compact", links)
     assert "label" in schema_text(pruned, "compact")
 
 
 def test_pruning_to_nothing_leaves_one_column() -> None:
-    pruned = prune_schema(WIDE, "theme", 1, "compact")
+    pruned = SchemaWords(WIDE).prune("theme", 1, "compact")
     assert schema_text(pruned, "compact") == "concert ( theme )"
 
 
 def test_part_of_a_composite_key_is_no_key() -> None:
-    pruned = prune_schema(WIDE, "fee in singer_in_concert", 45, "compact")
+    pruned = SchemaWords(WIDE).prune("fee in singer_in_concert", 45, "compact")
     assert "*" not in schema_text(pruned, "compact")
 
 
@@ -316,7 +318,7 @@ def schemas(draw: st.DrawFn) -> Schema:
 @settings(max_examples=150, deadline=None)
 def test_pruning_keeps_the_budget(schema: Schema, question: str, max_chars: int, ddl: bool) -> None:
     style = "ddl" if ddl else "compact"
-    pruned = prune_schema(schema, question, max_chars, style)
+    pruned = SchemaWords(schema).prune(question, max_chars, style)
     text = schema_text(pruned, style)
     assert len(text) <= max_chars or [len(t.columns) for t in pruned.tables] == [1]
     assert pruned == SchemaWords(schema).prune(question, max_chars, style)
@@ -359,7 +361,7 @@ def test_values_of_the_question(
     tmp_path: Path, question: str, expected: list[tuple[str, str]]
 ) -> None:
     path = write_database(tmp_path / "people.sqlite", VALUES_SCRIPT)
-    links = matching_values(path, read_schema(path), question, 5)
+    links = value_index(path).links(question, 5, within=read_schema(path))
     assert [(link.column, link.value) for link in links] == expected
 
 
@@ -368,13 +370,13 @@ def test_second_columns_of_a_value_come_after_other_values(tmp_path: Path) -> No
         tmp_path / "a.sqlite",
         "CREATE TABLE a (x TEXT, y TEXT, z TEXT); INSERT INTO a VALUES ('Rome','Rome','Oslo');",
     )
-    links = matching_values(path, read_schema(path), "between Rome and Oslo", 2)
+    links = value_index(path).links("between Rome and Oslo", 2, within=read_schema(path))
     assert links == [ValueLink("a", "x", "Rome"), ValueLink("a", "z", "Oslo")]
 
 
 def test_values_stay_within_the_given_schema(world: Path) -> None:
     countries = Schema(read_schema(world).tables[:1])
-    assert matching_values(world, countries, "Paris in France", 3) == [
+    assert value_index(world).links("Paris in France", 3, within=countries) == [
         ValueLink("country", "name", "France")
     ]
 
@@ -382,9 +384,11 @@ def test_values_stay_within_the_given_schema(world: Path) -> None:
 def test_values_are_read_again_when_the_file_changes(tmp_path: Path) -> None:
     path = write_database(tmp_path / "a.sqlite", "CREATE TABLE a (b TEXT);")
     schema = read_schema(path)
-    assert matching_values(path, schema, "see Vienna", 3) == []
+    assert value_index(path).links("see Vienna", 3, within=schema) == []
     write_database(path, f"INSERT INTO a VALUES ('Vienna'), ('{'x' * 5000}');")
-    assert matching_values(path, schema, "see Vienna", 3) == [ValueLink("a", "b", "Vienna")]
+    assert value_index(path).links("see Vienna", 3, within=schema) == [
+        ValueLink("a", "b", "Vienna")
+    ]
 
 
 def test_stems_join_singular_and_plural() -> None:
@@ -395,7 +399,7 @@ def test_every_spider_schema_is_read_and_pruned(shared_data: Path) -> None:
     paths = sorted((shared_data / "spider" / "database").glob("*/*.sqlite"))
     for path in paths:
         schema = read_schema(path)
-        text = schema_text(prune_schema(schema, "name of each id", 500, "compact"), "compact")
+        text = schema_text(SchemaWords(schema).prune("name of each id", 500, "compact"), "compact")
         assert 0 < len(text) <= 500, path
     assert len(paths) == 166
 
@@ -405,9 +409,9 @@ def test_widest_spider_schema(shared_data: Path) -> None:
     schema = read_schema(path)
     assert sum(len(t.columns) for t in schema.tables) == 352
     question = "What is average salary of the players in the team named 'Boston Red Stockings' ?"
-    links = matching_values(path, schema, question, 2)
+    links = value_index(path).links(question, 2, within=schema)
     assert links[0] == ValueLink("team", "name", "Boston Red Stockings")
-    text = schema_text(prune_schema(schema, question, 500, "compact", links), "compact")
+    text = schema_text(SchemaWords(schema).prune(question, 500, "compact", links), "compact")
     assert len(text) <= 500
     for part in ("salary (", "team (", "team_id_br", " salary ,", " name ,"):
         assert part in text.replace(" )", " ,"), part
