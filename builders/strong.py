@@ -427,6 +427,11 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     foreign = [f"--{name.replace('_', '-')}" for name in given if getattr(arguments, name)]
     if foreign:
         return f"{', '.join(foreign)} cannot go with --teacher {arguments.teacher}"
+    if CONTRACTS[arguments.contract].rationale:
+        return (
+            f"--contract {arguments.contract} asks for a rationale before the SQL, which no "
+            "teacher writes; choose another contract"
+        )
     if is_grammar and bool(arguments.databases) == bool(arguments.invent):
         return "--teacher grammar needs either --databases DIR or --invent N"
     if not is_grammar and not (arguments.base_url and arguments.model and arguments.few_shot):

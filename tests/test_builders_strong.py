@@ -542,6 +542,7 @@ def test_arguments_that_do_not_fit_together(
         (["--databases", "a", "--levels", "1,2"], "--levels has 2 shares"),
         (["--databases", "a", "--levels", "a,b"], "expected shares such as 1,1,1,1"),
         (["--databases", "a", "--num-test", "9"], "--num-test 9 must be below --num-examples 9"),
+        (["--databases", "a", "--contract", "rationale"], "a rationale before the SQL, which no"),
         (["--teacher", "openai"], "needs --base-url, --model and --few-shot"),
         ([*openai, "--invent", "3"], "--invent cannot go with --teacher openai"),
         ([*openai, "--max-cost", "3"], "--max-cost needs --price-in and --price-out"),
