@@ -5,6 +5,7 @@ of its own, made of the caller's seed and the texts of its members. The same pro
 give the same samples on the same machine and library versions.
 """
 
+import copy
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -130,7 +131,7 @@ def _sample_batch(
     max_new_tokens: int,
 ) -> list[list[Completion]]:
     import torch
-    from transformers import LogitsProcessorList
+    from transformers import GenerationConfig, LogitsProcessorList
 
     inputs = tokenizer(
         list(texts),
@@ -142,19 +143,24 @@ def _sample_batch(
     options: dict[str, Any] = {"do_sample": False}
     if temperature:
         torch.manual_seed(_batch_seed(seed, texts))
-        # The tail of the distribution is not cut, whatever the model's own settings say.
         options = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-    recorder = _recorder(model, tokenizer)
-    generate: Any = model.generate
+    ends = model.generation_config.eos_token_id or tokenizer.eos_token_id
+    recorder = _recorder(torch.tensor([ends] if isinstance(ends, int) else ends).to(model.device))
+    # What a call leaves open, `generate` takes from the model's own settings: repetition_penalty,
+    # min_p and the like. A shallow copy without them shares the weights, also between threads.
+    plain: Any = copy.copy(model)
+    plain.generation_config = GenerationConfig(
+        num_return_sequences=k,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=ends,
+        pad_token_id=_pad_id(tokenizer),
+        **options,
+    )
     with torch.inference_mode():
-        output = generate(
+        output = plain.generate(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
-            num_return_sequences=k,
-            max_new_tokens=max_new_tokens,
-            pad_token_id=_pad_id(tokenizer),
             logits_processor=LogitsProcessorList([recorder]),
-            **options,
         )
         logprobs = recorder.logprobs(output)
     contents = tokenizer.batch_decode(
@@ -167,17 +173,15 @@ def _sample_batch(
     return [completions[i * k : i * k + k] for i in range(len(texts))]
 
 
-def _recorder(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Any:
+def _recorder(end_ids: Any) -> Any:
     """A logits processor that changes nothing and sums up log-probabilities as tokens are chosen.
 
+    end_ids: a tensor of the tokens that end a completion, on the model's device.
     It stands before temperature. Logits of one step are kept, not of all, since a vocabulary of
     150,000 times 512 steps would not fit beside a large model.
     """
     import torch
     from transformers import LogitsProcessor
-
-    ends = model.generation_config.eos_token_id or tokenizer.eos_token_id
-    end_ids = torch.tensor([ends] if isinstance(ends, int) else ends, device=model.device)
 
     class Recorder(LogitsProcessor):
         def __call__(self, input_ids: Any, scores: Any) -> Any:  # (sequences, length), (.., vocab)

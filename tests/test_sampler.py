@@ -94,6 +94,20 @@ def test_logprob_counts_the_end_token_and_nothing_after_it(loaded: Model) -> Non
     assert {tuple(pair) for pair in completions} == {(("", 0.0), ("", 0.0))}
 
 
+@pytest.mark.parametrize("options", [{"k": 1, "temperature": 0}, {}], ids=["greedy", "sampled"])
+def test_settings_of_the_model_itself_change_nothing(
+    loaded: Model, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    from transformers import GenerationConfig
+
+    expected = sample(loaded, PROMPTS, **options)
+    own = GenerationConfig(repetition_penalty=5.0, min_p=0.9, top_k=1, suppress_tokens=[3, 4, 5])
+    own.eos_token_id = loaded.model.generation_config.eos_token_id
+    monkeypatch.setattr(loaded.model, "generation_config", own)
+    assert sample(loaded, PROMPTS, **options) == expected
+    assert loaded.model.generation_config is own
+
+
 def test_greedy_is_deterministic_and_equal_prompts_get_equal_answers(loaded: Model) -> None:
     texts = greedy_completions(
         loaded.model, loaded.tokenizer, [*PROMPTS, PROMPTS[0]], max_new_tokens=12
