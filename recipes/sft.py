@@ -62,6 +62,7 @@ def main() -> None:
     if training.eval_strategy != "no":
         evaluation_rows = load_split(recipe, recipe.eval_split, ["prompt", "completion"])
     inputs = [dataset_input(recipe), model_input(base, model.model_revision)]
+    text = model_text(recipe, "SFT", base, Path(training.output_dir))
     checkpoint = last_checkpoint(training.output_dir, settings, inputs)
     training.model_init_kwargs = model_settings(training, model)
 
@@ -89,8 +90,7 @@ def main() -> None:
             results={**mean_loss(trainer.state.log_history), **scores},
             seconds=None if checkpoint else time.monotonic() - started,
         )
-        folder = Path(training.output_dir)
-        finish(folder, facts, model_text(recipe, "SFT", base, folder), contract, recipe.push)
+        finish(Path(training.output_dir), facts, text, contract, recipe.push)
     trainer.end()
 
 

@@ -30,6 +30,10 @@ GRAMMAR_SENTENCE = (
     "No language model wrote these questions: a grammar sampled the SQL and worded the questions, "
     "standing in for the strong LLM of the method."
 )
+LEARNED_GRAMMAR_SENTENCE = (
+    "No language model wrote the questions that this model learned from: a grammar sampled the SQL "
+    "and worded the questions, standing in for the strong LLM of the method."
+)
 MAX_CELL_CHARS = 300
 MAX_TALLY_ROWS = 15
 

@@ -306,6 +306,23 @@ def count_lengths(prepared: "Dataset", max_length: int | None) -> dict[str, int]
     }
 
 
+def stand_in(dataset: str, base: str) -> str:
+    """What stood in for a strong LLM in the training set's folder or in that of the base model.
+
+    "" where nothing did, or where nothing is known of them.
+    """
+    from sense.card import LEARNED_GRAMMAR_SENTENCE
+    from sense.facts import FACTS_FILE, read_facts
+
+    of_data, of_base = (
+        read_facts(folder) if Path(folder, FACTS_FILE).is_file() else None
+        for folder in (dataset, base)
+    )
+    if of_data and of_data.settings.get("teacher") == "grammar":
+        return LEARNED_GRAMMAR_SENTENCE
+    return str(of_base.results.get("text", {}).get("stand_in", "")) if of_base else ""
+
+
 def model_text(
     recipe: RecipeArguments, method: Literal["SFT", "DPO"], base: str, folder: Path
 ) -> "ModelText":
@@ -333,6 +350,7 @@ def model_text(
         ),
         base_model=base if is_hub_base else "",
         datasets=() if Path(data).is_dir() else (data,),
+        stand_in=stand_in(data, base),
         repo_id=recipe.push or "",
         tags=(method.lower(), "trl"),
     )

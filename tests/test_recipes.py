@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sense.facts import Input
+from sense.facts import Input, collect_facts, write_facts
 from sense.prompt import (
     DEFAULT_CONTRACT,
     TINY_CONTRACT,
@@ -33,6 +33,7 @@ from sense.training import (
     model_input,
     parse_recipe,
     prepared_funnel,
+    stand_in,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -251,6 +252,21 @@ def test_rows_that_the_trainer_left_out_are_counted() -> None:
     packed = Dataset.from_dict({"input_ids": [[1] * 5], "seq_lengths": [[2, 3]]})
     assert prepared_funnel(2, packed).kept == 2
     assert count_lengths(packed, 3) == {"median": 3, "longest": 3, "at_max_length": 1}
+
+
+def test_a_grammar_that_taught_is_named_by_every_model_that_follows(tmp_path: Path) -> None:
+    for name, settings, results in (
+        ("strong", {"teacher": "grammar"}, {}),
+        ("weak", {}, {}),
+        ("sft", {}, {"text": {"stand_in": "A grammar taught it."}}),
+    ):
+        (tmp_path / name).mkdir()
+        facts = collect_facts("x.py", seed=0, settings=settings, results=results)
+        write_facts(facts, tmp_path / name)
+    strong, weak, sft = (str(tmp_path / name) for name in ("strong", "weak", "sft"))
+    assert "a grammar sampled the SQL" in stand_in(strong, str(tmp_path / "base"))
+    assert stand_in(weak, sft) == "A grammar taught it."
+    assert stand_in(weak, "ada/base") == stand_in("ada/strong", "ada/base") == ""
 
 
 def test_loss_is_the_mean_of_the_log_and_missing_without_one() -> None:
