@@ -50,8 +50,8 @@ class Answer(NamedTuple):
 def open_writer(model: str = "", base_url: str = "", cache: str | Path | None = None) -> Writer:
     """The model of a folder or Hub id, or the one that an OpenAI-compatible server calls `model`.
 
-    A server says nothing of its prompt contract: it gets the default one. model: "" for the one
-    that `make demo` made. cache: a journal for the replies of a server during one run, so that a
+    A server says nothing of its prompt contract: it gets that of the folder `model`, or the default
+    one where there is no such folder. model: "" for the one that `make demo` made. cache: a journal for the replies of a server during one run, so that a
     rerun pays for nothing twice. Raises ValueError where no model is named or made, or
     FileNotFoundError for a folder that is none.
     """
