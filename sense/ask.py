@@ -51,9 +51,10 @@ def open_writer(model: str = "", base_url: str = "", cache: str | Path | None = 
     """The model of a folder or Hub id, or the one that an OpenAI-compatible server calls `model`.
 
     A server says nothing of its prompt contract: it gets that of the folder `model`, or the default
-    one where there is no such folder. model: "" for the one that `make demo` made. cache: a journal for the replies of a server during one run, so that a
-    rerun pays for nothing twice. Raises ValueError where no model is named or made, or
-    FileNotFoundError for a folder that is none.
+    one where there is no such folder. model: "" for the one that `make demo` made. cache: a journal
+    for the replies of a server during one run, so that a rerun pays for nothing twice.
+    Raises ValueError where no model is named or made, or FileNotFoundError for a folder that is
+    none.
     """
     if base_url and not model:
         raise ValueError(
