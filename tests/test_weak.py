@@ -9,7 +9,7 @@ from sense import verdict, weak
 from sense.database import UnknownDatabase
 from sense.journal import Journal
 from sense.preference import Sample
-from sense.prompt import TINY_CONTRACT
+from sense.prompt import TINY_CONTRACT, completion_sql
 from sense.question import Question
 from sense.reading import Prediction
 from sense.weak import (
@@ -59,7 +59,8 @@ def test_answers_to_one_question_are_grouped_in_the_order_of_the_file(world: Pat
     example = jobs[0].question.example
     assert (example.sql, example.hardness, example.license) == (CITIES, "easy", "mit")
     assert example.prompt[-1]["content"].endswith("\na")
-    assert example.completion == [{"role": "assistant", "content": CITIES}]
+    [written] = example.completion
+    assert completion_sql(TINY_CONTRACT, example.prompt, written["content"]) == CITIES
 
 
 def test_gold_that_is_no_query_has_no_hardness_and_no_verdict(world: Path, tmp_path: Path) -> None:
