@@ -89,7 +89,8 @@ def local_writer(name: str) -> "Writer":
 
     loaded = load_model(name)
 
-    limit = MAX_NEW_TOKENS if loaded.contract.rationale else min(MAX_NEW_TOKENS, MAX_SQL_TOKENS)
+    limit = MAX_NEW_TOKENS if loaded.contract.rationale else MAX_SQL_TOKENS
+    limit = min(limit, loaded.model.generation_config.max_new_tokens or limit)
     parts = loaded.model, loaded.tokenizer
 
     def complete(prompts: Sequence[Messages]) -> list[str]:

@@ -43,6 +43,9 @@ SHAPE: dict[str, Any] = {
 A short convolution before each attention layer shows every position the two tokens before it, which
 is half of what copying needs; without it the same loss takes twice the tokens (see LOG.md)."""
 
+MAX_SQL_TOKENS = 128
+"""Twice the longest query in handles; an untrained model would not stop before."""
+
 PAD, END = "<|pad|>", "<|end|>"
 ROLES = ("system", "user", "assistant")
 CHAT_TEMPLATE = (
@@ -140,7 +143,9 @@ def make_model(folder: str | Path, texts: Iterable[str], seed: int = 0) -> int:
             **SHAPE,
         )
     )
-    model.generation_config = GenerationConfig(do_sample=False, **ends)
+    model.generation_config = GenerationConfig(
+        do_sample=False, max_new_tokens=MAX_SQL_TOKENS, **ends
+    )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model.num_parameters()
