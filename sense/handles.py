@@ -76,7 +76,7 @@ def mentioned_schema(
 ) -> Schema:
     """The tables that are named or lie between them, with their keys and the columns named.
 
-    Without any mention the schema has no tables.
+    A table of which neither is shown gives its first column. Without any mention the schema has no tables.
     """
     columns = {mention.column.lower() for mention in mentions if mention.column}
     columns |= {link.column.lower() for link in links}
@@ -100,7 +100,8 @@ def mentioned_schema(
             for column in table.columns
             if column.primary_key or column.name in keys or column.name.lower() in columns
         )
-        tables.append(replace(table, columns=shown, foreign_keys=foreign_keys))
+        columns_shown = shown or table.columns[:1]
+        tables.append(replace(table, columns=columns_shown, foreign_keys=foreign_keys))
     return Schema(tuple(tables))
 
 

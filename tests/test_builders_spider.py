@@ -130,7 +130,7 @@ def test_one_split_limited_with_the_tiny_contract(
     loaded = load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
     assert list(loaded) == ["test"]
     assert loaded["test"][0]["prompt"] == [
-        {"role": "user", "content": "street ( name )\nAll streets [street]"}
+        {"role": "user", "content": "n1 street ( n2 name )\nAll n1"}
     ]
     assert read_facts(out).settings["prompt_hash"] == TINY_CONTRACT.hash
 
