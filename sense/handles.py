@@ -76,7 +76,8 @@ def mentioned_schema(
 ) -> Schema:
     """The tables that are named or lie between them, with their keys and the columns named.
 
-    A table of which neither is shown gives its first column. Without any mention the schema has no tables.
+    A table of which neither is shown gives its first column. Without any mention the schema has no
+    tables.
     """
     columns = {mention.column.lower() for mention in mentions if mention.column}
     columns |= {link.column.lower() for link in links}
