@@ -110,8 +110,10 @@ def fails(*arguments: str | Path, cwd: Path | None = None) -> str:
         [sys.executable, "-m", "sense", "ask", *arguments], capture_output=True, text=True, cwd=cwd
     )
     assert done.returncode == 1, done.stdout + done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    return done.stderr
+    *notices, error = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert all(line.startswith("the prompt contract of") for line in notices)
+    return f"{error}\n"
 
 
 @pytest.mark.slow
