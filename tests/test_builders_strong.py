@@ -2,19 +2,17 @@
 
 import json
 import runpy
-import signal
 import sqlite3
-import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chat_server import Body, ChatServer, Fault, html, slow, status
 from conftest import WORLD_SCRIPT, write_database
+from killing import kill_when, num_lines
 from test_strong import damaged
 
 from sense.database import database_sha256, find_database
@@ -112,27 +110,6 @@ def parquet_bytes(folder: Path) -> dict[str, bytes]:
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*.parquet"))
     }
-
-
-def kill_when(arguments: list[str], is_time: Callable[[], bool]) -> None:
-    """Starts the builder and ends it with `kill -9` as soon as it is time."""
-    process = subprocess.Popen(
-        [sys.executable, BUILDER, *arguments],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while not is_time():
-        assert process.poll() is None, "the builder ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-
-def num_lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def test_grammar_set_over_given_databases(
@@ -256,7 +233,8 @@ def test_killed_grammar_run_ends_with_the_same_bytes(
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     journal = tmp_path / "killed.work" / "journal.jsonl"
     kill_when(
-        [*arguments, "--out", str(killed), "--num-workers", "1"], lambda: num_lines(journal) >= 2
+        [sys.executable, BUILDER, *arguments, "--out", str(killed), "--num-workers", "1"],
+        lambda: num_lines(journal) >= 2,
     )
     assert not killed.exists()
     build(monkeypatch, *arguments, "--out", killed, "--num-workers", "2")
@@ -324,7 +302,8 @@ def test_killed_run_with_a_model_pays_for_nothing_twice(
         whole, killed = tmp_path / "whole", tmp_path / "killed"
         replies = tmp_path / "killed.work" / "replies.jsonl"
         kill_when(
-            [*arguments, "--out", str(killed), "--num-workers", "0"], lambda: num_lines(replies) > 8
+            [sys.executable, BUILDER, *arguments, "--out", str(killed), "--num-workers", "0"],
+            lambda: num_lines(replies) > 8,
         )
         assert not killed.exists()
         build(monkeypatch, *arguments, "--out", killed)

@@ -1,13 +1,9 @@
 """builders/weak.py: answers become pairs, samples and unpaired rows, or a clear error."""
 
 import json
-import os
-import random
 import runpy
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,10 +12,12 @@ import pytest
 from chat_server import ChatServer
 from conftest import WORLD_SCRIPT, write_database
 from datasets import Dataset, load_dataset
+from killing import kill_when, num_lines
 
 from sense.facts import read_facts
 
-BUILDER = Path(__file__).parents[1] / "builders" / "weak.py"
+ROOT = Path(__file__).parents[1]
+BUILDER = ROOT / "builders" / "weak.py"
 FRENCH = "SELECT name FROM city WHERE country_code = 'FRA'"
 ANSWERS = [
     ("Cities in France?", FRENCH, FRENCH, "a"),
@@ -319,21 +317,14 @@ def test_killed_runs_end_with_the_bytes_of_one_that_was_not(
             *("--databases", databases, "--num-workers", "1", "--out", str(tmp_path / name)),
         ]
 
-    environment = os.environ | {"PYTHONPATH": str(BUILDER.parents[1])}
-    subprocess.run(command("whole"), check=True, capture_output=True, env=environment)
-    chance = random.Random(0)
-    kills = 0
-    while not (tmp_path / "cut").exists():
-        process = subprocess.Popen(
-            command("cut"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-        )
-        time.sleep(chance.uniform(4, 12) * (1 + kills / 4))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait()
-        assert not (tmp_path / "cut").exists() or (tmp_path / "cut" / "facts.json").is_file()
-    assert kills
+    subprocess.run(command("whole"), check=True, capture_output=True, cwd=ROOT)
+    whole = num_lines(tmp_path / "whole.work" / "journal.jsonl")
+    journal = tmp_path / "cut.work" / "journal.jsonl"
+    for share in (0.1, 0.5, 0.9):
+        goal = int(share * whole)
+        kill_when(command("cut"), lambda goal=goal: num_lines(journal) >= goal, cwd=ROOT)
+        assert not (tmp_path / "cut").exists()
+    subprocess.run(command("cut"), check=True, capture_output=True, cwd=ROOT)
     assert parquet(tmp_path / "cut") == parquet(tmp_path / "whole")
     assert parquet(tmp_path / "whole")
 
