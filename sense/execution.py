@@ -75,13 +75,16 @@ class Execution:
 DEFAULT_LIMITS = Limits()
 
 
-def execute(db_path: str | Path, sql: str, limits: Limits = DEFAULT_LIMITS) -> Execution:
+def execute(
+    db_path: str | Path, sql: str, limits: Limits = DEFAULT_LIMITS, *, backwards: bool = False
+) -> Execution:
     r"""How `sql` ends on the file at `db_path`, which is never written.
 
     Runs in this process. Exactly one statement that only reads; trailing semicolons and comments
     are fine. Text in double quotes that names no column is a string, as SQLite has it. Text that is
     not valid UTF-8 comes back with its bad bytes written as `\xNN`. Connections stay open and are
-    reused as long as the file does not change. Raises DatabaseError.
+    reused as long as the file does not change. backwards: SQLite reads from the end what no ORDER
+    BY orders, which shows whether the result depends on it. Raises DatabaseError.
 
     >>> import sqlite3, tempfile
     >>> path = Path(tempfile.mkdtemp()) / "pets.sqlite"
@@ -94,18 +97,31 @@ def execute(db_path: str | Path, sql: str, limits: Limits = DEFAULT_LIMITS) -> E
     'refused'
     """
     connection = cached_connection(Path(db_path))
-    start = time.perf_counter()
     try:
-        with _heap_limit(limits.max_heap_bytes):
-            run = _Run(connection, limits)
-            execution = run.result(sql)
-            if execution.invalid_text:
-                execution = _read_as_bytes(run, _Run(connection, limits))
+        if not backwards:
+            return execute_on(connection, sql, limits)
+        connection.config(apsw.SQLITE_DBCONFIG_REVERSE_SCANORDER, 1)
+        try:
+            return execute_on(connection, sql, limits)
+        finally:
+            connection.config(apsw.SQLITE_DBCONFIG_REVERSE_SCANORDER, 0)
     except DAMAGE as error:
         raise DatabaseError(
             f"{db_path} is damaged: {error}, while running {_shortened(sql)}. "
             "Restore the file from its source."
         ) from error
+
+
+def execute_on(
+    connection: ReadOnlyConnection, sql: str, limits: Limits = DEFAULT_LIMITS
+) -> Execution:
+    """`execute` on an open connection; errors that blame the file are raised as apsw has them."""
+    start = time.perf_counter()
+    with _heap_limit(limits.max_heap_bytes):
+        run = _Run(connection, limits)
+        execution = run.result(sql)
+        if execution.invalid_text:
+            execution = _read_as_bytes(run, _Run(connection, limits))
     return replace(execution, seconds=time.perf_counter() - start)
 
 
