@@ -30,7 +30,7 @@ OfficialScore: TypeAlias = Callable[[Callable[[str], Execution], str, str], int]
 """(how to run a query, gold, prediction) -> 1 or 0."""
 
 
-class Question(NamedTuple):
+class HumanQuestion(NamedTuple):
     """A row of a human set with all that its example needs."""
 
     db_id: str
@@ -76,7 +76,7 @@ def human_examples(
 
 
 def to_example(
-    question: Question,
+    question: HumanQuestion,
     source: str,
     license: str,
     contract: PromptContract,
@@ -114,7 +114,7 @@ def to_example(
 
 def _distinct(
     rows: Iterable[Mapping[str, str]], databases: Mapping[str, Path], funnel: Funnel
-) -> Iterator[Question]:
+) -> Iterator[HumanQuestion]:
     """The questions without repetitions: equal text over the same database with equal SQL."""
     seen: set[str] = set()
     for row in rows:
@@ -126,4 +126,4 @@ def _distinct(
         seen.add(key)
         path = databases.get(row["db_id"])
         sha256 = database_sha256(path) if path else ""
-        yield Question(row["db_id"], text, sql, row["evidence"], str(path or ""), sha256)
+        yield HumanQuestion(row["db_id"], text, sql, row["evidence"], str(path or ""), sha256)

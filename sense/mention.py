@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from sense.linking import STOP_WORDS, stem_word
-from sense.schema import Schema, natural_name, quote_identifier
+from sense.schema import Schema, natural_name
 
 WORD = re.compile(r"(?<!\w)'[^']*'|[^\W_]+")
 """A word, or a quoted literal, in which nothing is looked for."""
@@ -36,8 +36,9 @@ class SchemaNames:
 
     >>> from sense.schema import Column, Schema, Table
     >>> puppet = Table("puppet", (Column("puppet_id", ""), Column("puppet_build", "")))
-    >>> SchemaNames(Schema((puppet,))).annotated("Which build have most puppets?")
-    'Which build [puppet_build] have most puppets [puppet]?'
+    >>> found = SchemaNames(Schema((puppet,))).mentions("Which build have most puppets?")
+    >>> [mention.identifier for mention in found]
+    ['puppet_build', 'puppet']
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -77,14 +78,6 @@ class SchemaNames:
             Mention(start, end, *min(names, key=lambda name: _distance(name, start, tables)))
             for start, end, names in found
         ]
-
-    def annotated(self, question: str) -> str:
-        """The question with the identifier in brackets behind each mention."""
-        parts, done = [], 0
-        for mention in self.mentions(question):
-            parts.append(f"{question[done : mention.end]} [{quote_identifier(mention.identifier)}]")
-            done = mention.end
-        return "".join(parts) + question[done:]
 
     def _size_at(self, position: int, stems: list[str]) -> int:
         """Words of the longest name that starts there, 0 for none."""

@@ -1,7 +1,7 @@
 """Muon: weight matrices are stepped along their orthogonalised momentum, all else by AdamW.
 
-On the tiny model it needs two thirds of AdamW's tokens for the same loss. Unlike `torch.optim.Muon`
-it also takes what is no matrix, and computes in float32: laptop CPUs have no fast bfloat16.
+Unlike `torch.optim.Muon` it also takes what is no matrix, and computes in float32: laptop CPUs have
+no fast bfloat16.
 Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon; constants of KellerJordan/Muon.
 """
 

@@ -127,8 +127,10 @@ def test_other_settings_are_an_error_that_names_them(tmp_path: Path) -> None:
 
 def test_settings_that_json_holds_equal_are_equal(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    Journal(path, {"levels": (1, 2), "seed": 1}).close()
-    Journal(path, {"seed": 1, "levels": [1, 2]}).close()
+    with Journal(path, {"levels": (1, 2), "seed": 1}) as journal:
+        journal.put("a", 1)
+    with Journal(path, {"seed": 1, "levels": [1, 2]}) as journal:
+        assert list(journal) == ["a"]
 
 
 def test_second_writer_in_another_process_is_refused(tmp_path: Path) -> None:

@@ -55,19 +55,13 @@ def test_mention_says_where_it_stands() -> None:
     assert question[9:19] == "home towns"
 
 
-def test_identifier_follows_its_mention_in_quotes_where_it_needs_them() -> None:
-    assert (
-        SCHOOL.annotated("The name of every sports club?")
-        == 'The name [student_name] of every sports club ["Sports Club"]?'
-    )
-    assert SCHOOL.annotated("Nothing here") == "Nothing here"
-
-
 def test_possessive_is_not_taken_for_a_quote() -> None:
-    assert (
-        SCHOOL.annotated("the teacher's class and the student 'Ada'")
-        == "the teacher [teacher]'s class [class] and the student [student] 'Ada'"
-    )
+    mentions = SCHOOL.mentions("the teacher's class and the student 'Ada'")
+    assert [(m.table, m.identifier) for m in mentions] == [
+        ("teacher", "teacher"),
+        ("teacher", "class"),
+        ("student", "student"),
+    ]
 
 
 def test_schema_without_tables_mentions_nothing() -> None:
