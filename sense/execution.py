@@ -70,6 +70,8 @@ class Execution:
     """Why the status is not `ok`."""
     invalid_text: bool = False
     """A text value was not UTF-8; its bad bytes stand in `rows` as `\\xNN`."""
+    rows_without_bad_bytes: tuple[Row, ...] = ()
+    """`rows` as a program has them that drops such bytes; empty unless there are any."""
 
 
 DEFAULT_LIMITS = Limits()
@@ -240,14 +242,23 @@ def _read_as_bytes(failed: _Run, run: _Run) -> Execution:
         f"SELECT {', '.join(values + flags)} FROM r"
     )
     width = len(names)
-    rows = tuple(
-        tuple(
-            value.decode("utf-8", "backslashreplace") if is_text else value
-            for value, is_text in zip(row[:width], row[width:], strict=True)
+
+    def decoded(errors: str) -> tuple[Row, ...]:
+        return tuple(
+            tuple(
+                value.decode("utf-8", errors) if is_text else value
+                for value, is_text in zip(row[:width], row[width:], strict=True)
+            )
+            for row in execution.rows
         )
-        for row in execution.rows
+
+    return replace(
+        execution,
+        rows=decoded("backslashreplace"),
+        columns=failed.columns,
+        invalid_text=True,
+        rows_without_bad_bytes=decoded("ignore"),
     )
-    return replace(execution, rows=rows, columns=failed.columns, invalid_text=True)
 
 
 _heap_lock = threading.Lock()
