@@ -1,7 +1,7 @@
 -- A small chain of bakeries: shops, products and what each sold.
--- ask: How many units did each shop sell?
 -- ask: What is the average price of products in each category?
--- ask: Which products cost more than 4?
+-- ask: List the names of the products whose price is more than 4.
+-- ask: How many units did each shop sell?
 CREATE TABLE shop (
     shop_id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,

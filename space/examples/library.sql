@@ -1,6 +1,6 @@
 -- A town library: books and authors, members, and loans; a loan without a return date is open.
 -- ask: How many books of each genre are there?
--- ask: Who wrote the longest book?
+-- ask: Show the title of the book with the most pages.
 -- ask: Which members live in Ashford?
 CREATE TABLE author (
     author_id INTEGER PRIMARY KEY,

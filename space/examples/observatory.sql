@@ -1,7 +1,7 @@
 -- Telescopes, the stations where they stand, and the nights on which they observed.
--- ask: How many telescopes are there in each country?
+-- ask: Show the total hours of observations for each target.
+-- ask: How many stations are there in each country?
 -- ask: Which telescope has the largest mirror?
--- ask: How many hours was each target observed?
 CREATE TABLE station (
     station_id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
