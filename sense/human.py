@@ -13,10 +13,11 @@ from typing import NamedTuple, TypeAlias
 from sense.completion import first_statement
 from sense.database import database_sha256
 from sense.example import Example, content_id
-from sense.execution import Execution, execute
+from sense.execution import DEFAULT_LIMITS, execute
 from sense.facts import Funnel
 from sense.gold import check_gold
 from sense.hardness import UnparsedSqlError, hardness, parse_sql, sql_features
+from sense.official import Run, Score, official_limits
 from sense.prompt import PromptContract, completion_messages, prompt_messages
 from sense.workers import WorkerFailure, map_in_workers
 
@@ -26,8 +27,8 @@ MAX_SECONDS_PER_ROW = 90
 GOLD_REASONS = {"error": "gold_error", "limit": "gold_timeout", "refused": "gold_refused"}
 
 
-OfficialScore: TypeAlias = Callable[[Callable[[str], Execution], str, str], int]
-"""(how to run a query, gold, prediction) -> 1 or 0."""
+OfficialScore: TypeAlias = Callable[[Run, str, str], Score]
+"""(how to run a query, gold, prediction) -> the score by an official rule."""
 
 
 class HumanQuestion(NamedTuple):
@@ -88,7 +89,8 @@ def to_example(
     gold_status = check_gold(question.db_path, question.sql).status
     if gold_status in GOLD_REASONS:
         return GOLD_REASONS[gold_status]
-    if not official_score(partial(execute, question.db_path), question.sql, question.sql):
+    run = partial(execute, question.db_path, limits=official_limits(DEFAULT_LIMITS))
+    if not official_score(run, question.sql, question.sql):
         return "gold_loses"
     try:
         tree = parse_sql(question.sql)

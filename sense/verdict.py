@@ -17,7 +17,14 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from sense.denotation import Row, strict_comparison, unmatched_row
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
 from sense.gold import GoldCheck, check_gold, volatility
-from sense.official import bird_score, spider_score
+from sense.official import (
+    BACKSTOP_SECONDS,
+    bird_score,
+    official_limits,
+    score_on_all,
+    spider_distinct_score,
+    spider_score,
+)
 from sense.workers import WorkerFailure, map_in_workers
 
 __all__ = [
@@ -33,13 +40,17 @@ __all__ = [
 ]
 
 Verdict: TypeAlias = Literal["correct", "incorrect", "unknown"]
-Rule: TypeAlias = Literal["spider", "bird", "strict"]
+Rule: TypeAlias = Literal["spider", "spider_distinct", "bird", "strict"]
 
 UNIT_SECONDS_PER_QUERY_SECOND = 3  # a unit runs several queries; a stuck one ends it there
 MAX_WITNESS_CHARS = 200  # of one text value
 OWN_FAULTS = ("error", "refused")
 REWARDS: dict[Verdict, float | None] = {"correct": 1.0, "incorrect": 0.0, "unknown": None}
-OFFICIAL_SCORES = {"spider": spider_score, "bird": bird_score}
+OFFICIAL_SCORES = {
+    "spider": spider_score,
+    "spider_distinct": spider_distinct_score,
+    "bird": bird_score,
+}
 
 
 class Judgement(NamedTuple):
@@ -51,8 +62,10 @@ class Judgement(NamedTuple):
     `time`, `random`; or `gold_` and the status of a gold that cannot judge."""
     witness: str
     """JSON object: the first row that only one side returns, or the error; "" if there is none."""
-    scores: dict[str, int]
+    scores: dict[Rule, int]
     """1 or 0 per rule that was asked for."""
+    unfinished: tuple[Rule, ...] = ()
+    """Official rules whose 0 says only that a query did not end; they have no limit themselves."""
 
 
 class Unit(NamedTuple):
@@ -95,6 +108,8 @@ def judge_all(
     """
     judge_unit = partial(judge, rules=tuple(rules), limits=limits)
     max_seconds = limits.max_seconds * UNIT_SECONDS_PER_QUERY_SECOND
+    if limits.max_seconds and _official(rules):
+        max_seconds += BACKSTOP_SECONDS
     units, again = itertools.tee(units)
     for unit, result in zip(
         again, map_in_workers(judge_unit, units, num_workers, max_seconds), strict=True
@@ -107,7 +122,7 @@ def judge_all(
             judge_unit, [unit._replace(predicted_sqls=())], num_workers, max_seconds
         )
         if isinstance(gold, WorkerFailure):
-            lost = Judgement("unknown", f"gold_{gold.status}", "", dict.fromkeys(rules, 0))
+            lost = _lost(f"gold_{gold.status}", "", rules)
             yield gold.status, [lost] * len(alone)
         else:
             parts = map_in_workers(judge_unit, alone, num_workers, max_seconds)
@@ -159,16 +174,29 @@ def execution_reward(
 
 
 class _Runs:
-    """Queries run on behalf of one prediction, each once."""
+    """Queries run on behalf of one prediction, each once.
+
+    limits: those of our own verdict; `official` runs without a limit in steps.
+    """
 
     def __init__(self, limits: Limits, known: Mapping[tuple[str, str], Execution]) -> None:
         self.limits = limits
         self.known = dict(known)
+        self.unlimited: dict[tuple[str, str], Execution] = {}
 
     def __call__(self, db_path: str, sql: str) -> Execution:
         if (db_path, sql) not in self.known:
             self.known[db_path, sql] = execute(db_path, sql, self.limits)
         return self.known[db_path, sql]
+
+    def official(self, db_path: str, sql: str) -> Execution:
+        key = (db_path, sql)
+        if key not in self.unlimited:
+            execution = self.known.get(key)
+            if execution is None or execution.status == "limit":
+                execution = execute(db_path, sql, official_limits(self.limits))
+            self.unlimited[key] = execution
+        return self.unlimited[key]
 
 
 class _Finding(NamedTuple):
@@ -185,16 +213,17 @@ def _judgement(
     run: _Runs,
 ) -> Judgement:
     finding = _finding(golds, predicted_sql, run)
-    scores: dict[str, int] = {}
+    scores: dict[Rule, int | None] = {}
     for rule in rules:
         if rule == "strict":
             scores[rule] = int(finding.verdict == "correct")
         else:
-            accepts = OFFICIAL_SCORES[rule]
-            passed = [accepts(partial(run, path), gold_sql, predicted_sql) for path in golds]
-            scores[rule] = min(passed)
+            accepts = partial(OFFICIAL_SCORES[rule], gold_sql=gold_sql, predicted_sql=predicted_sql)
+            scores[rule] = score_on_all(accepts(partial(run.official, path)) for path in golds)
     witness = json.dumps(finding.witness, ensure_ascii=False) if finding.witness else ""
-    return Judgement(finding.verdict, finding.reason, witness, scores)
+    unfinished = tuple(rule for rule, value in scores.items() if value is None)
+    zero_or_one = {rule: value or 0 for rule, value in scores.items()}
+    return Judgement(finding.verdict, finding.reason, witness, zero_or_one, unfinished)
 
 
 def _finding(golds: Mapping[str, GoldCheck], predicted_sql: str, run: _Runs) -> _Finding:
@@ -261,8 +290,16 @@ def _shown_value(value: Any) -> Any:
 def _alone(result: tuple[str, list[Judgement]] | WorkerFailure, rules: Sequence[Rule]) -> Judgement:
     if isinstance(result, WorkerFailure):
         witness = json.dumps({"error": result.error})
-        return Judgement("unknown", result.status, witness, dict.fromkeys(rules, 0))
+        return _lost(result.status, witness, rules)
     return result[1][0]
+
+
+def _lost(reason: str, witness: str, rules: Sequence[Rule]) -> Judgement:
+    return Judgement("unknown", reason, witness, dict.fromkeys(rules, 0), _official(rules))
+
+
+def _official(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if rule != "strict")
 
 
 def _text(completion: str | Sequence[Mapping[str, str]]) -> str:
