@@ -56,7 +56,7 @@ def read_columns(db_path: str | Path, sqls: Iterable[str]) -> dict[str, tuple[st
     """The tables that SQLite reads to answer the queries, with the columns that it reads, in order.
 
     Tables behind a view count, the view does not. A table of which no column matters, as for
-    COUNT(*), has its first. Queries that SQLite does not compile read nothing. Raises DatabaseError.
+    COUNT(*), has its first. Queries that do not compile read nothing. Raises DatabaseError.
     """
     with closing(open_read_only(db_path)) as connection:
         found = {read for sql in sqls for read in _reads(connection, sql)}
@@ -116,7 +116,8 @@ class Source:
             for name in map(quoted, found.columns)
         )
         rows = self._run(
-            f"WITH wanted AS MATERIALIZED (SELECT value FROM json_each(?)), counted AS MATERIALIZED "
+            "WITH wanted AS MATERIALIZED (SELECT value FROM json_each(?)), "
+            f"counted AS MATERIALIZED "
             f"(SELECT {found.rowid} AS id, {hits} AS num FROM {found.rows}) "
             f"SELECT id FROM counted WHERE num ORDER BY num DESC, id LIMIT {limit}",
             (wanted,),
