@@ -18,10 +18,10 @@ Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = Sequence[Row]
 Comparison: TypeAlias = Literal["equal", "column_order", "row_order", "differs"]
 
-FLOAT_TOLERANCE = (
-    1e-11  # relative; sums in another order differ by less, Julian days 2 s apart more
-)
+FLOAT_TOLERANCE = 1e-6  # relative; forgives a query that rounds to seven digits where gold does not
 ZERO_TOLERANCE = 1e-12  # absolute; for sums that should cancel out
+LAST_BITS = 1e-11  # relative; sums of the same numbers in another order differ by less
+KEY_DIGITS = 7  # floats that are rounded to one number are within FLOAT_TOLERANCE of each other
 MAX_COLUMN_TRIALS = 10_000  # a column placed and compared counts as one
 
 
@@ -55,9 +55,9 @@ def spider_equal(gold_rows: Rows, predicted_rows: Rows, order_matters: bool) -> 
 
     Order of rows: counts if `order_matters`. Duplicates count. Columns may stand in any order.
     NULL equals NULL only. 1 equals 1.0; floats must agree to the last bit; text never equals a
-    number. Invalid UTF-8: the official code drops the bad bytes, here they stand as `\\xNN`, so
-    results that differ in nothing else differ here. Two empty results are equal, whatever their
-    columns. Source: Zhong et al. 2020; taoyds/test-suite-sql-eval@e97acc5, exec_eval.py.
+    number. Invalid UTF-8: the official code drops the bad bytes, a caller that imitates it passes
+    `Execution.rows_without_bad_bytes`. Two empty results are equal, whatever their columns.
+    Source: Zhong et al. 2020; taoyds/test-suite-sql-eval@e97acc5, exec_eval.py.
 
     >>> spider_equal([(1, "a"), (2, "b")], [("b", 2), ("a", 1)], order_matters=False)
     True
@@ -114,9 +114,9 @@ def strict_comparison(
     sort keys, in order; such rows may come in any order. Without it the order must be gold's, and
     `row_order` says that only the order differs. Duplicates count. Column order counts:
     `column_order` says that some other order of the predicted columns makes the results equal.
-    NULL equals NULL only. Integers equal equal floats; two numbers of which one is a float are
-    equal within 1e-11 relative or 1e-12 absolute, also through other values of the same column that
-    lie between. Text equals equal text, never a number or a blob. Invalid UTF-8 is compared by its
+    NULL equals NULL only. Two integers are equal or not; two numbers of which one is a float are
+    equal within 1e-6 relative or 1e-12 absolute, also through other numbers of the results that lie
+    between. Text equals equal text, never a number or a blob. Invalid UTF-8 is compared by its
     bytes. Two empty results are equal, whatever their columns.
 
     >>> strict_comparison([(1, "a")], [("a", 1)], order_matters=False)
@@ -165,8 +165,9 @@ def unmatched_row(
 def denotation_key(rows: Rows, order_matters: bool) -> str:
     """SHA-256 of the result, equal for results that agree: for votes and for removing duplicates.
 
-    Like `strict_comparison`, except that floats are rounded to eleven digits, so two floats that
-    are almost equal may, rarely, fall on different sides.
+    Results with equal keys are equal by `strict_comparison`. The converse holds but for floats,
+    which are rounded to seven digits, so that two almost equal ones may, rarely, fall on different
+    sides, and for a float of more digits that is close to an integer without being one.
 
     >>> denotation_key([(1,), (2,)], False) == denotation_key([(2.0,), (1,)], False)
     True
@@ -180,11 +181,13 @@ def denotation_key(rows: Rows, order_matters: bool) -> str:
 def _canonical(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"blob": value.hex()}
-    if isinstance(value, float):
-        if value.is_integer() and abs(value) < 2**53:
-            return int(value)
-        return {"float": f"{value:.11g}"}
-    return value
+    if not isinstance(value, float):
+        return value
+    if abs(value) < 10**KEY_DIGITS:
+        value = float(f"{value:.{KEY_DIGITS}g}")
+    if math.isfinite(value) and are_close(value, round(value), LAST_BITS):
+        return round(value)
+    return {"float": f"{value:.{KEY_DIGITS}g}"}
 
 
 def _spider_sort_key(value: Any) -> str:
@@ -193,12 +196,13 @@ def _spider_sort_key(value: Any) -> str:
 
 def _merge_close_numbers(gold: Rows, predicted: Rows) -> tuple[list[Row], list[Row]]:
     """Both results with every number replaced by the least of those that count as equal to it."""
-    numbers = {v for rows in (gold, predicted) for row in rows for v in row if _is_number(v)}
-    if not any(isinstance(v, float) for v in numbers):
+    numbers = [v for rows in (gold, predicted) for row in rows for v in row if _is_number(v)]
+    floats = {number for number in numbers if isinstance(number, float)}
+    if not floats:
         return list(gold), list(predicted)
     least: dict[float, float] = {}
     last: float | None = None
-    for number in sorted(numbers):
+    for number in sorted(floats.union(numbers)):  # of 1 and 1.0 the float stays
         is_close = last is not None and are_close(last, number)
         least[number] = least[last] if last is not None and is_close else number
         last = number
@@ -213,9 +217,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
-def are_close(a: float, b: float) -> bool:
+def are_close(a: float, b: float, tolerance: float = FLOAT_TOLERANCE) -> bool:
+    """Whether two numbers, of which one must be a float, differ by no more than the tolerance."""
     has_float = isinstance(a, float) or isinstance(b, float)
-    return has_float and math.isclose(a, b, rel_tol=FLOAT_TOLERANCE, abs_tol=ZERO_TOLERANCE)
+    return has_float and math.isclose(a, b, rel_tol=tolerance, abs_tol=ZERO_TOLERANCE)
 
 
 def _equal_up_to_ties(gold: Rows, predicted: Rows, tie_sizes: Sequence[int] | None) -> bool:

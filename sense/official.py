@@ -1,7 +1,8 @@
 """How the official evaluators of Spider and BIRD decide, quirks included, beside our own verdict.
 
 Known differences: their SQLite is that of the Python that runs them; they run statements that
-write; they fail where a gold query of Spider fails, which gives 0 here. A line of Spider's text
+write; Spider's has a limit in time that never fires, and it stops altogether where a gold query
+fails, which gives 0 here. A line of Spider's text
 files ends at its first tab; that is for whoever reads such files, in the texts here a tab is space.
 Sources: taoyds/test-suite-sql-eval@e97acc5 (evaluation.py, exec_eval.py, parse.py) with
 `--etype exec`; AlibabaResearch/DAMO-ConvAI@483554e, bird/llm/src/evaluation.py.
@@ -37,7 +38,6 @@ LEXEMES = re.compile(
 SQLite it gets past a quote that is never closed, such as a code fence after the query."""
 
 BIRD_SECONDS = 30.0  # for prediction and gold together; `meta_time_out` of the official script
-BACKSTOP_SECONDS = 60.0  # the official limit for Spider, which never fires there
 
 Run = Callable[[str], Execution]
 """Runs a query on one database, within `official_limits`."""
@@ -46,12 +46,12 @@ Score = int | None
 
 
 def official_limits(limits: Limits) -> Limits:
-    """`limits` without a limit in steps, which the official evaluators do not have.
+    """`limits` without that in steps, which no official evaluator has; the backstops remain.
 
-    >>> official_limits(Limits(max_steps=1000, max_seconds=5)).max_seconds
-    60.0
+    >>> official_limits(Limits(max_steps=1000, max_seconds=5.0)).max_steps
+    0
     """
-    return replace(limits, max_steps=0, max_seconds=max(limits.max_seconds, BACKSTOP_SECONDS))
+    return replace(limits, max_steps=0)
 
 
 def spider_score(run: Run, gold_sql: str, predicted_sql: str) -> Score:

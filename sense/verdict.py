@@ -8,23 +8,22 @@ order of rows that cannot be told from a tie, differs. Official scores stand bes
 
 import itertools
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from sense.denotation import Row, strict_comparison, unmatched_row
+from sense.difference import difference
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
-from sense.gold import GoldCheck, check_gold, volatility
+from sense.gold import GoldCheck, check_gold
 from sense.official import (
-    BACKSTOP_SECONDS,
     bird_score,
     official_limits,
     score_on_all,
     spider_distinct_score,
     spider_score,
 )
+from sense.volatility import volatility
 from sense.workers import WorkerFailure, map_in_workers
 
 __all__ = [
@@ -43,7 +42,6 @@ Verdict: TypeAlias = Literal["correct", "incorrect", "unknown"]
 Rule: TypeAlias = Literal["spider", "spider_distinct", "bird", "strict"]
 
 UNIT_SECONDS_PER_QUERY_SECOND = 3  # a unit runs several queries; a stuck one ends it there
-MAX_WITNESS_CHARS = 200  # of one text value
 OWN_FAULTS = ("error", "refused")
 REWARDS: dict[Verdict, float | None] = {"correct": 1.0, "incorrect": 0.0, "unknown": None}
 OFFICIAL_SCORES = {
@@ -108,8 +106,6 @@ def judge_all(
     """
     judge_unit = partial(judge, rules=tuple(rules), limits=limits)
     max_seconds = limits.max_seconds * UNIT_SECONDS_PER_QUERY_SECOND
-    if limits.max_seconds and _official(rules):
-        max_seconds += BACKSTOP_SECONDS
     units, again = itertools.tee(units)
     for unit, result in zip(
         again, map_in_workers(judge_unit, units, num_workers, max_seconds), strict=True
@@ -251,40 +247,12 @@ def _compared(gold: GoldCheck, predicted: Execution) -> _Finding:
     if predicted.status != "ok":
         verdict: Verdict = "incorrect" if predicted.status in OWN_FAULTS else "unknown"
         return _Finding(verdict, predicted.status, {"error": predicted.error})
-    rows = gold.execution.rows
-    comparison = strict_comparison(rows, predicted.rows, gold.order_matters, gold.tie_sizes)
+    comparison = gold.comparison(predicted)
     if comparison == "equal":
         return _Finding("correct", "equal", {})
     is_open = comparison == "column_order" or (comparison == "row_order" and gold.tie_sizes is None)
-    witness = _witness(gold.execution, predicted, comparison)
+    witness = difference(gold.execution, predicted, comparison, ("gold", "predicted"))
     return _Finding("unknown" if is_open else "incorrect", comparison, witness)
-
-
-def _witness(gold: Execution, predicted: Execution, comparison: str) -> dict[str, Any]:
-    counts = {"gold_rows": len(gold.rows), "predicted_rows": len(predicted.rows)}
-    widths = {"gold_columns": len(gold.columns), "predicted_columns": len(predicted.columns)}
-    if comparison == "differs":
-        side, row = unmatched_row(gold.rows, predicted.rows)
-        if len(gold.columns) != len(predicted.columns):
-            counts |= widths
-        return {"only_in": side, "row": _shown(row), **counts}
-    pairs = zip(gold.rows, predicted.rows, strict=True)
-    number, first = next((i, pair) for i, pair in enumerate(pairs, start=1) if pair[0] != pair[1])
-    return {"row_number": number, "gold": _shown(first[0]), "predicted": _shown(first[1])}
-
-
-def _shown(row: Row) -> list[Any]:
-    return [_shown_value(value) for value in row]
-
-
-def _shown_value(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return f"x'{value[:MAX_WITNESS_CHARS].hex()}'"
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, str) and len(value) > MAX_WITNESS_CHARS:
-        return value[:MAX_WITNESS_CHARS] + "..."
-    return value
 
 
 def _alone(result: tuple[str, list[Judgement]] | WorkerFailure, rules: Sequence[Rule]) -> Judgement:
