@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 import apsw
 
-from sense.connection import DAMAGE, ReadOnlyConnection, cached_connection
+from sense.connection import DAMAGE, ReadOnlyConnection, cached_connection, file_state
 from sense.connection import DatabaseError as DatabaseError
 from sense.connection import open_read_only as open_read_only
 from sense.workers import WorkerFailure as WorkerFailure
@@ -30,11 +30,14 @@ the limits; `crash`: the worker that ran it died (given by callers of `map_in_wo
 Row: TypeAlias = tuple[Any, ...]
 
 STEPS_PER_CHECK = 1000
+MAX_READS = 3  # of one query on a file that changes meanwhile
 SPACE = " \t\r\n\f"
 BYTES_PER_VALUE = 8
 """Of its place in a row: empty texts and blobs take memory too."""
 MAX_VALUE_BYTES = 1_000_000_000  # SQLite's own default
 MIN_VALUE_BYTES = 1_000_000  # SQLITE_LIMIT_LENGTH also bounds the SQL text
+LONG_PATTERN = "LIKE or GLOB pattern too complex"
+"""What SQLite says beyond the only limit of ours that has no error of its own."""
 
 
 @dataclass(frozen=True)
@@ -98,27 +101,32 @@ def execute(
     >>> execute(path, "DROP TABLE pet").status
     'refused'
     """
-    connection = cached_connection(Path(db_path))
-    try:
-        if not backwards:
-            return execute_on(connection, sql, limits)
-        connection.config(apsw.SQLITE_DBCONFIG_REVERSE_SCANORDER, 1)
+    path = Path(db_path)
+    for _ in range(MAX_READS):
+        connection, state = cached_connection(path)
         try:
-            return execute_on(connection, sql, limits)
-        finally:
-            connection.config(apsw.SQLITE_DBCONFIG_REVERSE_SCANORDER, 0)
-    except DAMAGE as error:
-        raise DatabaseError(
-            f"{db_path} is damaged: {error}, while running {_shortened(sql)}. "
-            "Restore the file from its source."
-        ) from error
+            execution = execute_on(connection, sql, limits, backwards=backwards)
+        except DAMAGE as error:
+            if file_state(path) == state:
+                raise DatabaseError(
+                    f"{db_path} is damaged: {error}, while running {_shortened(sql)}. "
+                    "Restore the file from its source."
+                ) from error
+        else:
+            if file_state(path) == state:
+                return execution
+    raise DatabaseError(
+        f"{db_path} changed while it was read, {MAX_READS} times. Close the program that writes "
+        "it, or copy the file and read the copy."
+    )
 
 
 def execute_on(
-    connection: ReadOnlyConnection, sql: str, limits: Limits = DEFAULT_LIMITS
+    connection: ReadOnlyConnection, sql: str, limits: Limits, *, backwards: bool = False
 ) -> Execution:
     """`execute` on an open connection; errors that blame the file are raised as apsw has them."""
     start = time.perf_counter()
+    connection.config(apsw.SQLITE_DBCONFIG_REVERSE_SCANORDER, int(backwards))
     with _heap_limit(limits.max_heap_bytes):
         run = _Run(connection, limits)
         execution = run.result(sql)
@@ -164,6 +172,8 @@ class _Run:
         except (apsw.Error, UnicodeEncodeError) as error:
             if connection.refusal:
                 return self._ended("refused", f"only reading is allowed, not {connection.refusal}")
+            if LONG_PATTERN in str(error):
+                return self._ended("limit", str(error))
             return self._ended("error", str(error))
         finally:
             cursor.close(True)

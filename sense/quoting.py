@@ -92,9 +92,10 @@ def _unknown_column(connection: ReadOnlyConnection, sql: str) -> int | None:
     except apsw.ExecTraceAbort:
         return None
     except apsw.SQLError as error:
-        if not str(error).startswith("no such column"):
+        offset: int = error.error_offset  # type: ignore[attr-defined]  # apsw's stub lacks it
+        if offset < 0 or not str(error).startswith("no such column"):
             raise
-        return len(sql.encode()[: error.error_offset].decode())
+        return len(sql.encode()[:offset].decode())
     return None
 
 

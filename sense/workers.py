@@ -1,13 +1,15 @@
 """Map a function over items in worker processes that can be killed.
 
 Workers are fresh interpreters that import the function's module and nothing else: not the main
-script, whose imports may take seconds and gigabytes. POSIX only.
+script, whose imports may take seconds and gigabytes. POSIX only; the limit on their memory holds
+on Linux, other systems do not enforce it.
 """
 
 import contextlib
 import itertools
 import os
 import pickle
+import resource
 import subprocess
 import sys
 import threading
@@ -27,6 +29,9 @@ SECONDS_PER_BATCH = 0.03
 SECONDS_PER_PARENT_CHECK = 1.0
 MAX_BATCH = 256
 MAX_AHEAD = 4096  # items taken before the oldest one is finished: bounds memory
+MAX_WORKER_BYTES = 4_000_000_000
+"""Of memory that a worker writes to: SQLite's heap, two results of the greatest size and copies."""
+OUT_OF_MEMORY = 77  # exit status, not one of Python's
 
 BOOT = """
 import sys
@@ -43,7 +48,7 @@ class WorkerFailure:
     """The place of a result that an item did not give."""
 
     status: Literal["limit", "crash"]
-    """`limit`: no answer in time, twice; `crash`: its worker died, twice."""
+    """`limit`: no answer in time or in memory, twice; `crash`: its worker died, twice."""
     error: str
 
 
@@ -56,11 +61,11 @@ def map_in_workers(
     """`function(item)` for each item, in the order of the items.
 
     function: picklable, from a module that a fresh interpreter can import. num_workers: 0 runs it
-    here, without the limit. max_seconds: for one item; 0 = off. An item whose worker overruns or
-    dies is run once more, alone in a new worker, as are the unfinished ones that were sent with it;
-    if it fails again, its place holds a `WorkerFailure`. An exception that the function raises is
-    raised here, at its place. Items are taken as they are needed, at most 4,096 ahead. No worker
-    outlives the iterator.
+    here, without limits. max_seconds: for one item; 0 = off. An item whose worker overruns, dies or
+    takes more than `MAX_WORKER_BYTES` is run once more, alone in a new worker, as are the others
+    that were sent with it and did not finish; if it fails again, its place holds a `WorkerFailure`. Any other
+    exception that the function raises is raised here, at its place. Items are taken as they are
+    needed, at most 4,096 ahead. No worker outlives the iterator.
 
     >>> list(map_in_workers(len, ["a", "bcd"], num_workers=1, max_seconds=60))
     [1, 3]
@@ -177,7 +182,10 @@ class _Pool:
             report = worker.connection.recv()
         except (EOFError, ConnectionResetError):
             code = worker.process.wait()
-            self._lose(worker, "crash", f"the worker died with exit status {code}")
+            if code == OUT_OF_MEMORY:
+                self._lose(worker, "limit", f"more than {MAX_WORKER_BYTES:,} bytes of memory")
+            else:
+                self._lose(worker, "crash", f"the worker died with exit status {code}")
             return
         if isinstance(report, str):
             raise RuntimeError(report)
@@ -225,6 +233,7 @@ class _Pool:
 def serve(connection: Connection) -> None:
     """The life of a worker: take batches of items, report results, end with the parent."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    _limit_resources()
     try:
         function = pickle.loads(connection.recv_bytes())
         connection.send([])
@@ -258,6 +267,8 @@ def _outcome(function: Callable[[Any], Any], item: Any) -> tuple[bool, Any]:
     """Whether there is a result, and it or the exception."""
     try:
         return True, function(item)
+    except MemoryError:  # what else this process holds is in doubt too
+        os._exit(OUT_OF_MEMORY)
     except Exception as error:  # it is raised again in the parent
         error.add_note("In a worker:\n" + traceback.format_exc())
         try:
@@ -265,6 +276,14 @@ def _outcome(function: Callable[[Any], Any], item: Any) -> tuple[bool, Any]:
         except Exception:  # any class may forbid pickling in its own way
             return False, RuntimeError(traceback.format_exc())
         return False, error
+
+
+def _limit_resources() -> None:
+    """An end to memory where SQLite's own limits fail, and no file left behind by a crash."""
+    for kind, most in ((resource.RLIMIT_DATA, MAX_WORKER_BYTES), (resource.RLIMIT_CORE, 0)):
+        _, hard = resource.getrlimit(kind)
+        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (allowed, hard))
 
 
 def _end_with(parent: int) -> None:
