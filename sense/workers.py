@@ -62,10 +62,10 @@ def map_in_workers(
 
     function: picklable, from a module that a fresh interpreter can import. num_workers: 0 runs it
     here, without limits. max_seconds: for one item; 0 = off. An item whose worker overruns, dies or
-    takes more than `MAX_WORKER_BYTES` is run once more, alone in a new worker, as are the others
-    that were sent with it and did not finish; if it fails again, its place holds a `WorkerFailure`. Any other
-    exception that the function raises is raised here, at its place. Items are taken as they are
-    needed, at most 4,096 ahead. No worker outlives the iterator.
+    takes more than `MAX_WORKER_BYTES` is run once more, alone in a new worker, as are the others of
+    its batch that were not finished; if it fails again, its place holds a `WorkerFailure`. Any
+    other exception that the function raises is raised here, at its place. Items are taken as they
+    are needed, at most 4,096 ahead. No worker outlives the iterator.
 
     >>> list(map_in_workers(len, ["a", "bcd"], num_workers=1, max_seconds=60))
     [1, 3]
