@@ -2,15 +2,20 @@
 # requires-python = ">=3.11"
 # dependencies = ["sense-kit[train]"]
 # ///
-"""Score a file of predictions, a model, a server or a baseline by execution accuracy.
+"""Score files of predictions, a model, a server or a baseline by execution accuracy.
 
     python recipes/evaluate.py --predictions FILE.jsonl --databases DIR --rule spider --out DIR
+    python recipes/evaluate.py --predictions a.txt b.txt --gold gold.sql --databases DIR --out DIR
     python recipes/evaluate.py --model PATH_OR_HUB_ID --data sense/strong --out DIR
     python recipes/evaluate.py --baseline nearest --data sense/strong --out DIR
     python recipes/evaluate.py --compare before=DIR sft=DIR dpo=DIR
 
-Writes `scores.json`, `report.md` for people, `per_example.jsonl`, `facts.json` and, unless they
-were given, `predictions.jsonl`. With `--data`, a file of predictions must answer all its questions.
+Files of predictions: JSON lines with db_id, question, gold and pred; Spider's, with one query per
+line, or BIRD's JSON of numbered queries, both with --gold. Writes `scores.json`, `report.html` and
+`report.md` for people, `per_example.jsonl`, `facts.json` and, unless they were given,
+`predictions.jsonl`. Several systems get a folder each, and a board of them above. With `--data`, a
+file of predictions must answer all its questions. An evaluation of a server that was interrupted
+goes on when it is run again.
 """
 
 import argparse
@@ -22,17 +27,23 @@ from typing import NamedTuple, get_args
 
 from sense.ask import open_writer, write_sql
 from sense.baseline import constant_answer, nearest_answers
+from sense.board import SystemResult, compare, read_evaluations, write_board, write_results
 from sense.command import run_script
 from sense.database import database_paths
-from sense.evaluation import check_predictions, compare, evaluate, report, write_evaluation
-from sense.facts import Input, collect_facts, file_sha256
+from sense.evaluation import check_predictions, evaluate_systems
+from sense.facts import Facts, Input, collect_facts, file_sha256
+from sense.predictions import System, extracted, read_systems
 from sense.question import Question, load_questions
-from sense.reading import Prediction, read_predictions
-from sense.release import check_output
+from sense.reading import Prediction
+from sense.release import check_output, work_folder
 from sense.source import dataset_source, model_source
+from sense.suite import read_suite
 from sense.verdict import Rule
 
-PLACES = ("out", "compare", "num_workers", "databases", "model", "base_url", "data", "predictions")
+PLACES = (
+    *("out", "compare", "num_workers", "databases", "model", "base_url", "data", "predictions"),
+    *("gold", "suite"),
+)
 
 
 class Answers(NamedTuple):
@@ -45,34 +56,63 @@ class Answers(NamedTuple):
 
 def main() -> None:
     arguments = parse_arguments()
-    if arguments.compare:
-        print(compare(dict(arguments.compare)))
-        return
     started = time.monotonic()
+    if arguments.compare:
+        compare_folders(arguments, started)
+        return
     out = check_output(arguments.out)
     questions = asked_questions(arguments)
     databases = {question.example.db_id: Path(question.db_path) for question in questions}
-    if arguments.predictions:
-        predictions = read_predictions(arguments.predictions)
-        databases |= database_paths(arguments.databases) if arguments.databases else {}
-        check_predictions(predictions, databases, questions)
-        path = Path(arguments.predictions)
-        source = Input(path.name, kind="file", sha256=file_sha256(path))
-    else:
-        sqls, source = answer(arguments, questions)
-        predictions = to_predictions(questions, sqls)
-    outcomes = list(evaluate(predictions, databases, arguments.rule, arguments.num_workers))
-    facts = collect_facts(
+    databases |= database_paths(arguments.databases) if arguments.databases else {}
+    suite = read_suite(arguments.suite) if arguments.suite else None
+    systems, inputs = answering_systems(arguments, questions)
+    for system in systems:
+        check_predictions(system.predictions, databases, questions)
+    if arguments.extract_sql:
+        systems = [extracted(system) for system in systems]
+    outcomes = evaluate_systems(
+        [system.predictions for system in systems],
+        databases,
+        arguments.rule,
+        arguments.num_workers,
+        suite,
+    )
+    if arguments.data:
+        inputs.append(dataset_source(arguments.data))
+    if suite:
+        inputs.append(Input(suite.folder.resolve().name, kind="databases", sha256=suite.hash))
+    facts = run_facts(arguments, inputs, started)
+    results = [
+        SystemResult(system, found, not arguments.predictions)
+        for system, found in zip(systems, outcomes, strict=True)
+    ]
+    print(write_results(out, results, facts))
+    print(f"written to {out}")
+
+
+def compare_folders(arguments: argparse.Namespace, started: float) -> None:
+    """Prints the table of finished evaluations; with --out writes their board."""
+    folders: dict[str, Path] = dict(arguments.compare)
+    if arguments.out:
+        out = check_output(arguments.out)
+        inputs = [
+            Input(name, kind="evaluation", sha256=file_sha256(folder / "per_example.jsonl"))
+            for name, folder in folders.items()
+        ]
+        write_board(out, read_evaluations(folders), run_facts(arguments, inputs, started))
+        print(f"written to {out}\n")
+    print(compare(folders))
+
+
+def run_facts(arguments: argparse.Namespace, inputs: Sequence[Input], started: float) -> Facts:
+    """The facts of this run."""
+    return collect_facts(
         "recipes/evaluate.py",
         seed=0,
         settings=evaluation_settings(arguments),
-        inputs=[source, *([dataset_source(arguments.data)] if arguments.data else [])],
+        inputs=inputs,
         seconds=time.monotonic() - started,
     )
-    written = () if arguments.predictions else predictions
-    scores = write_evaluation(out, outcomes, arguments.rule, facts, written)
-    print(report(scores))
-    print(f"written to {out}")
 
 
 def evaluation_settings(arguments: argparse.Namespace) -> dict[str, object]:
@@ -88,6 +128,23 @@ def asked_questions(arguments: argparse.Namespace) -> list[Question]:
     return load_questions(arguments.data, arguments.split, arguments.databases, arguments.limit)
 
 
+def answering_systems(
+    arguments: argparse.Namespace, questions: Sequence[Question]
+) -> tuple[list[System], list[Input]]:
+    """The systems that were asked for, with their answers, and what these were read from."""
+    if arguments.predictions:
+        systems = read_systems(arguments.predictions, arguments.gold)
+        files = [*arguments.predictions, *([arguments.gold] if arguments.gold else [])]
+        inputs = [Input(Path(f).name, kind="file", sha256=file_sha256(f)) for f in files]
+        return systems, inputs
+    sqls, source = answer(arguments, questions)
+    predictions = tuple(
+        Prediction(idx, q.example.db_id, q.example.question, q.example.sql, sql, q.example.evidence)
+        for idx, (q, sql) in enumerate(zip(questions, sqls, strict=True))
+    )
+    return [System(source.name, predictions)], [source]
+
+
 def answer(arguments: argparse.Namespace, questions: Sequence[Question]) -> Answers:
     """One SQL query per question, from the model, server or baseline that was asked for."""
     if arguments.baseline == "constant":
@@ -96,17 +153,11 @@ def answer(arguments: argparse.Namespace, questions: Sequence[Question]) -> Answ
         train = load_questions(arguments.data, "train", arguments.databases)
         sqls = nearest_answers(train, questions)
     else:
-        writer = open_writer(arguments.model, arguments.base_url)
+        cache = work_folder(arguments.out) / "replies.jsonl" if arguments.base_url else None
+        writer = open_writer(arguments.model, arguments.base_url, cache)
         source = model_source(arguments.model, writer.revision)
         return Answers(write_sql(writer, questions), source)
     return Answers(sqls, Input(arguments.baseline, kind="baseline"))
-
-
-def to_predictions(questions: Sequence[Question], sqls: Sequence[str]) -> list[Prediction]:
-    return [
-        Prediction(idx, q.example.db_id, q.example.question, q.example.sql, sql, q.example.evidence)
-        for idx, (q, sql) in enumerate(zip(questions, sqls, strict=True))
-    ]
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -115,7 +166,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
-        "--predictions", metavar="FILE", help="JSON lines: db_id, question, gold, pred"
+        "--predictions", nargs="+", metavar="FILE", help="one per system, or several systems in one"
     )
     source.add_argument(
         "--model", help="folder or Hub id; with --base-url the server's name for it"
@@ -123,29 +174,41 @@ def parse_arguments() -> argparse.Namespace:
     source.add_argument("--baseline", choices=["constant", "nearest"])
     source.add_argument("--compare", nargs="+", metavar="NAME=DIR", type=named_folder)
     add = parser.add_argument
+    add("--gold", metavar="FILE", help="SQL<tab>db_id lines, or Spider's or BIRD's dev.json")
     add("--base-url", metavar="URL", default="", help="an OpenAI-compatible server")
     add("--data", metavar="SOURCE", help="folder or Hub id of the questions that are asked")
     add("--split", default="test", help="split of --data (default test)")
     add("--databases", metavar="DIR", help="SQLite files; default: those that --data publishes")
-    add("--rule", choices=get_args(Rule), default="strict")
+    add("--suite", metavar="DIR", help="a test suite: also score on its database variants")
+    add("--rule", nargs="+", choices=get_args(Rule), default=["strict"], help="the first one ranks")
+    add("--extract-sql", action="store_true", help="take SQL out of prose and code fences first")
     add("--limit", type=int, metavar="N", help="a seeded choice of N questions")
     add("--num-workers", type=int, default=os.cpu_count() or 1, help="0 = this process")
     add("--out", metavar="DIR", help="folder to write; must not exist")
     arguments = parser.parse_args()
+    check_arguments(parser, arguments)
+    return arguments
+
+
+def check_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     if not arguments.compare and not arguments.out:
         parser.error("--out is required: the folder that the scores are written to")
     if arguments.predictions and not (arguments.databases or arguments.data):
         parser.error("--predictions needs --databases DIR, the SQLite files of their db_ids")
     if (arguments.model or arguments.baseline) and not arguments.data:
         parser.error("--model and --baseline need --data, the questions to answer")
+    if arguments.gold and not arguments.predictions:
+        parser.error("--gold belongs to --predictions; the golds of --data stand in it")
     for name, least in (("limit", 1), ("num_workers", 0)):
         value = getattr(arguments, name)
         if value is not None and value < least:
             parser.error(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
-    names = [name for name, _ in arguments.compare or ()]
-    if len(set(names)) < len(names):
-        parser.error(f"--compare names {', '.join(names)}; expected each name once")
-    return arguments
+    for name, values in (
+        ("--compare", [name for name, _ in arguments.compare or ()]),
+        ("--rule", arguments.rule),
+    ):
+        if len(set(values)) < len(values):
+            parser.error(f"{name} names {', '.join(values)}; expected each name once")
 
 
 def named_folder(text: str) -> tuple[str, Path]:

@@ -1,5 +1,26 @@
 """SENSE kit: databases in, a released text-to-SQL model out.
 
-Modules are imported by name (`from sense.schema import read_schema`); importing this package
-loads nothing heavy.
+The engine for other projects, documented in `sense.api`; each name is loaded when it is first used:
+
+    from sense import equal, execute, execution_reward, judge, score
+
+All other modules are imported by name (`from sense.schema import read_schema`). Importing this
+package loads nothing heavy.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sense.api import equal, execute, judge, score
+    from sense.verdict import execution_reward
+
+__all__ = ["equal", "execute", "execution_reward", "judge", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'sense' has no attribute '{name}'")
+    import sense.api
+    import sense.verdict
+
+    return getattr(sense.verdict if name == "execution_reward" else sense.api, name)

@@ -7,10 +7,15 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Literal, TypeAlias
 
 import apsw
 
 END_OF_THINKING = "</think>"
+
+Form: TypeAlias = Literal["query", "empty", "fenced", "several_statements", "no_query"]
+"""`query`: one statement that reads, as far as its start says; `fenced`: there is a code fence in
+it; `no_query`: prose, a broken start, or a statement that writes."""
 
 
 def extract_sql(completion: str) -> str:
@@ -27,6 +32,26 @@ def extract_sql(completion: str) -> str:
     if answer and any(map(_is_sql, _blocks_with(END_OF_THINKING, text))):
         answer = ""  # a literal of the query holds the mark
     return _bare_sql(text) or _find_sql(answer) or _find_sql(text) or text
+
+
+def form_of(text: str) -> Form:
+    r"""What a text is that should be one query and nothing else.
+
+    >>> [form_of(text) for text in ("SELECT 1; -- done", "```sql\nSELECT 1\n```", "I think so")]
+    ['query', 'fenced', 'no_query']
+    >>> form_of("SELECT 1; DROP TABLE t")
+    'several_statements'
+    """
+    if not text.strip("; \t\r\n"):
+        return "empty"
+    if "```" in text:
+        return "fenced"
+    if not _SQL_START.match(text):
+        return "no_query"
+    if ";" not in text:
+        return "query"
+    _, _, rest = text.lstrip("; \t\r\n").partition(first_statement(text))
+    return "several_statements" if _COMMENTS.sub("", rest).strip("; \t\r\n") else "query"
 
 
 def first_statement(text: str) -> str:
@@ -135,6 +160,7 @@ _SQL_IN_TEXT = re.compile(
     r"(?:^[ \t]*(?=(?i:SELECT\b|WITH\s+\S+\s+AS\s*\())|(?=\bSELECT\b|\bWITH\s+\S+\s+AS\s*\())",
     re.MULTILINE,
 )
+_COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _PROSE = re.compile(r"\n[ \t\r]*\n(?=[ \t]*(?:[A-Z][a-z]|[*#>-]|\d+\.))")
 _FENCE = re.compile(r"(?P<fence>`{3,}|~{3,})\s*(?P<info>\w*)")
 _SYNTAX_ERROR = re.compile("syntax error|incomplete input|unrecognized token")

@@ -6,6 +6,7 @@ the one that `ERROR_KINDS` lists first names the error. No schema is needed: an 
 equals the qualified one of its name.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -94,6 +95,20 @@ def error_kind(gold_sql: str, predicted_sql: str, error: str = "") -> str:
     except UnparsedSqlError:
         return "other"
     return kinds[0] if kinds else "other"
+
+
+def judged_kind(gold_sql: str, predicted_sql: str, verdict: str, witness: str) -> str:
+    """The error kind of an answer that was judged `incorrect`, "" for any other.
+
+    witness: as `sense.verdict` gives it; the message of SQLite stands in it.
+
+    >>> judged_kind("SELECT a FROM t", "SELECT b FROM t", "incorrect", '{"row": [1]}')
+    'column'
+    """
+    if verdict != "incorrect":
+        return ""
+    error = json.loads(witness).get("error", "") if witness else ""
+    return error_kind(gold_sql, predicted_sql, error)
 
 
 def differences(gold: exp.Expr, predicted: exp.Expr) -> list[str]:

@@ -1,34 +1,42 @@
-"""Predictions scored by a named rule: one outcome per question, then accuracy with intervals.
+"""Predictions scored by named rules: one outcome per question and system, then what they sum to.
 
-`correct` is what the named rule says, 0 or 1; `verdict` and `reason` are our own three-state
-judgement of the same answer and stand beside it. A question whose gold does not run counts as 0,
-as in the official scripts; the report says how many there are.
+A score column is a rule on the databases, or `suite_` and a rule on a test suite of each; the first
+one is the primary, which `correct` follows. `verdict` and `reason` are our own three-state
+judgement of the same answer. A question whose gold does not run is 0 by the official rules, as in
+the official scripts; where gold cannot judge, `strict` has no score and does not count it.
 """
 
-import json
-import tempfile
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sense.completion import Form, form_of
 from sense.database import unknown_database
+from sense.diagnosis import judged_kind
 from sense.example import HARDNESS_LEVELS
-from sense.facts import Facts, write_facts
-from sense.metrics import Score, mcnemar, score, score_by
+from sense.execution import open_read_only
+from sense.metrics import Score, score, score_by
 from sense.question import Question, gold_hardness
 from sense.reading import Prediction
-from sense.verdict import Rule, Unit, judge_all
+from sense.verdict import Judgement, Rule, Unit, judge_all
 
-RULE_TEXT: dict[Rule, str] = {
+if TYPE_CHECKING:
+    from sense.suite import Suite
+
+RULE_TEXT: dict[str, str] = {
     "spider": "Spider's execution match (test-suite script, DISTINCT dropped)",
+    "spider_distinct": "Spider's execution match (test-suite script, DISTINCT kept)",
     "bird": "BIRD's execution accuracy (equal sets of rows)",
     "strict": "strict (bags of rows, row order where gold orders, column order kept)",
 }
-
-
+SUITE = "suite_"
+"""Before a rule: the column of its scores on a test suite."""
 CUT_CHARS = 80  # of a question in an error
+MAX_PREDICTIONS_PER_UNIT = 64
+"""Of one question, to be judged together; more, as of many systems, are parted."""
+SECONDS_BEFORE_PROGRESS = 2.0
 
 
 class Outcome(NamedTuple):
@@ -42,18 +50,20 @@ class Outcome(NamedTuple):
     gold_sql: str
     predicted_sql: str
     correct: int
-    """1 where the named rule accepts the prediction, else 0."""
+    """1 where the primary column accepts the prediction, else 0."""
     verdict: str
     reason: str
     gold_status: str
-
-
-class Evaluation(NamedTuple):
-    """What a folder of recipes/evaluate.py holds."""
-
-    rule: Rule
-    outcomes: list[dict[str, Any]]
-    """The lines of `per_example.jsonl`."""
+    scores: dict[str, int | None]
+    """1 or 0 per score column, the primary one first; None: not counted, gold cannot judge."""
+    form: Form = "query"
+    """What the prediction is: a `query`, `empty`, prose ..."""
+    error_kind: str = ""
+    """What is wrong with an answer whose verdict is `incorrect`; "" for others."""
+    witness: str = ""
+    """JSON object: a row that only one side returns, or the error; "" if there is none."""
+    double_quoted_literal: bool = False
+    """Whether the prediction has text in double quotes, which SQLite reads as a string."""
 
 
 def check_predictions(
@@ -61,11 +71,12 @@ def check_predictions(
     databases: Mapping[str, Path],
     questions: Sequence[Question] | None = None,
 ) -> None:
-    """Checks, before any query runs, that each question has a database and one answer.
+    """Checks, before any query runs, that each question has a readable database and one answer.
 
     databases: file of each `db_id`; questions: all that should have been answered, where known.
-    Raises UnknownDatabase for the first `db_id` without a database, ValueError for an `idx` that
-    occurs twice, for the first question without an answer and for the first answer to none of them.
+    Raises UnknownDatabase for the first `db_id` without a database, DatabaseError for one that
+    cannot be read, ValueError for an `idx` that occurs twice, for the first question without an
+    answer and for the first answer to none of them.
     """
     seen: dict[int, Prediction] = {}
     for p in predictions:
@@ -74,10 +85,12 @@ def check_predictions(
         if p.idx in seen:
             raise ValueError(
                 f"idx {p.idx} occurs twice, for {_cut(seen[p.idx].question)} and "
-                f"{_cut(p.question)}; expected one answer per question: evaluate one system at a "
-                "time and give each line its own idx"
+                f"{_cut(p.question)}; expected one answer per question: give each line its own "
+                "idx, and each system its own file or `system`"
             )
         seen[p.idx] = p
+    for db_id in dict.fromkeys(p.db_id for p in predictions):
+        open_read_only(databases[db_id]).close()
     if questions:
         _check_answered(predictions, questions)
 
@@ -106,177 +119,178 @@ def _check_answered(predictions: Sequence[Prediction], questions: Sequence[Quest
 def evaluate(
     predictions: Sequence[Prediction],
     databases: Mapping[str, Path],
-    rule: Rule,
+    rules: Sequence[Rule] = ("strict",),
     num_workers: int = 1,
-) -> Iterator[Outcome]:
-    """One outcome per prediction, in their order.
+    suite: "Suite | None" = None,
+) -> list[Outcome]:
+    """`evaluate_systems` of one system."""
+    return evaluate_systems([predictions], databases, rules, num_workers, suite)[0]
 
-    databases: file of each `db_id`. Raises DatabaseError for a file that cannot be read.
+
+def evaluate_systems(
+    systems: Sequence[Sequence[Prediction]],
+    databases: Mapping[str, Path],
+    rules: Sequence[Rule] = ("strict",),
+    num_workers: int = 1,
+    suite: "Suite | None" = None,
+) -> list[list[Outcome]]:
+    """One outcome per prediction of each system, in their order.
+
+    databases: file of each `db_id`; suite: a test suite, whose columns and verdicts then come
+    first. A gold and the answers of all systems to it are judged together, each distinct query run
+    once. Raises DatabaseError for a file that cannot be read.
     """
-    units = (
-        Unit((str(databases[p.db_id]),), gold_sql=p.gold, predicted_sqls=(p.pred,))
-        for p in predictions
+    wanted: dict[tuple[str, str], dict[str, None]] = {}
+    for prediction in (p for system in systems for p in system):
+        wanted.setdefault((prediction.db_id, prediction.gold), {})[prediction.pred] = None
+    found: list[_Judged] = []
+    if suite:
+        paths = {key: tuple(map(str, suite.paths(*key))) for key in wanted}
+        found.append(_judged(wanted, paths, rules, SUITE, num_workers))
+    paths = {key: (str(databases[key[0]]),) for key in wanted}
+    found.append(_judged(wanted, paths, rules, "", num_workers))
+    levels = {gold: gold_hardness(gold) for gold in {gold for _, gold in wanted}}
+    return [[_outcome(p, found, levels[p.gold]) for p in system] for system in systems]
+
+
+class _Answer(NamedTuple):
+    gold_status: str
+    judgement: Judgement
+    scores: dict[str, int | None]
+
+
+_Judged = dict[tuple[str, str, str], _Answer]
+"""By (db_id, gold, prediction)."""
+
+
+def _judged(
+    wanted: Mapping[tuple[str, str], Mapping[str, None]],
+    paths: Mapping[tuple[str, str], tuple[str, ...]],
+    rules: Sequence[Rule],
+    prefix: str,
+    num_workers: int,
+) -> _Judged:
+    """Every answer judged on the given databases of its gold."""
+    from tqdm import tqdm
+
+    units = [
+        (key, Unit(paths[key], gold_sql=key[1], predicted_sqls=part))
+        for key, sqls in wanted.items()
+        for part in _parts(tuple(sqls))
+    ]
+    judged = judge_all((unit for _, unit in units), rules=rules, num_workers=num_workers)
+    progress = tqdm(
+        judged,
+        desc="judging on the suite" if prefix else "judging",
+        total=len(units),
+        unit="question",
+        delay=SECONDS_BEFORE_PROGRESS,
     )
-    judged = judge_all(units, rules=(rule,), num_workers=num_workers)
-    for prediction, (gold_status, [judgement]) in zip(predictions, judged, strict=True):
-        yield Outcome(
-            idx=prediction.idx,
-            db_id=prediction.db_id,
-            question=prediction.question,
-            hardness=gold_hardness(prediction.gold),
-            gold_sql=prediction.gold,
-            predicted_sql=prediction.pred,
-            correct=judgement.scores[rule],
-            verdict=judgement.verdict,
-            reason=judgement.reason,
-            gold_status=gold_status,
-        )
-
-
-def summarize(outcomes: Sequence[Outcome], rule: Rule) -> dict[str, Any]:
-    """The content of `scores.json`: execution accuracy overall and by hardness, verdicts, golds."""
-    by_hardness = score_by((o.hardness, o.correct) for o in outcomes)
     return {
-        "metric": "execution_accuracy",
-        "rule": rule,
-        **score([o.correct for o in outcomes])._asdict(),
-        "by_hardness": {
-            level: by_hardness[level]._asdict() for level in HARDNESS_LEVELS if level in by_hardness
-        },
+        (*key, sql): _Answer(status, judgement, _scores(judgement, rules, prefix))
+        for (key, unit), (status, judgements) in zip(units, progress, strict=True)
+        for sql, judgement in zip(unit.predicted_sqls, judgements, strict=True)
+    }
+
+
+def _parts(sqls: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for start in range(0, len(sqls), MAX_PREDICTIONS_PER_UNIT):
+        yield sqls[start : start + MAX_PREDICTIONS_PER_UNIT]
+
+
+def _scores(judgement: Judgement, rules: Sequence[Rule], prefix: str) -> dict[str, int | None]:
+    """Per column; the strict rule says nothing where gold cannot judge."""
+    is_open = judgement.reason.startswith("gold_")
+    return {
+        prefix + rule: None if rule == "strict" and is_open else judgement.scores[rule]
+        for rule in rules
+    }
+
+
+def _outcome(prediction: Prediction, found: Sequence[_Judged], hardness: str) -> Outcome:
+    answers = [judged[prediction.db_id, prediction.gold, prediction.pred] for judged in found]
+    status, judgement, _ = answers[0]
+    scores = {column: value for answer in answers for column, value in answer.scores.items()}
+    return Outcome(
+        idx=prediction.idx,
+        db_id=prediction.db_id,
+        question=prediction.question,
+        hardness=hardness,
+        gold_sql=prediction.gold,
+        predicted_sql=prediction.pred,
+        correct=next(iter(scores.values())) or 0,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        gold_status=status,
+        scores=scores,
+        form=form_of(prediction.pred),
+        error_kind=judged_kind(
+            prediction.gold, prediction.pred, judgement.verdict, judgement.witness
+        ),
+        witness=judgement.witness,
+    )
+
+
+def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The content of `scores.json`: accuracy overall and by group, then verdicts, golds, errors.
+
+    At its top stands the primary column; `columns` has all of them. Raises ValueError without any
+    outcome.
+    """
+    if not outcomes:
+        raise ValueError("there is no prediction to score; expected one per question")
+    columns = {name: column_scores(outcomes, name) for name in outcomes[0].scores}
+    primary = next(iter(columns))
+    return {
+        "metric": "test_suite_accuracy" if primary.startswith(SUITE) else "execution_accuracy",
+        "rule": primary.removeprefix(SUITE),
+        **columns[primary],
+        "num_questions": len(outcomes),
+        "columns": columns,
         "verdicts": _counts(o.verdict for o in outcomes),
         "reasons": _counts(o.reason for o in outcomes),
         "gold_statuses": _counts(o.gold_status for o in outcomes),
+        "forms": _counts(o.form for o in outcomes),
+        "error_kinds": _counts(o.error_kind for o in outcomes if o.error_kind),
+        "num_double_quoted_literals": sum(o.double_quoted_literal for o in outcomes),
         "num_without_hardness": sum(not o.hardness for o in outcomes),
         "num_databases": len({o.db_id for o in outcomes}),
     }
 
 
-def report(scores: Mapping[str, Any]) -> str:
-    """`scores.json` as Markdown for people."""
-    rule: Rule = scores["rule"]
-    lines = [
-        "# Execution accuracy",
-        "",
-        f"Rule: {RULE_TEXT[rule]}. {scores['num']:,} questions over {scores['num_databases']:,} "
-        "databases; intervals are Wilson's, 95 %.",
-        "",
-        "| hardness | questions | correct | accuracy | 95 % interval |",
-        "|---|---:|---:|---:|---|",
-    ]
-    rows = {**scores["by_hardness"], "**all**": scores}
-    lines += [_score_line(name, Score(**_fields(row))) for name, row in rows.items()]
-    if scores["num_without_hardness"]:
-        lines += [
-            "",
-            f"Golds that are no query and have no hardness: {scores['num_without_hardness']}.",
-        ]
-    for title in ("verdicts", "reasons", "gold_statuses"):
-        lines += ["", f"| {title.replace('_', ' ')} | questions |", "|---|---:|"]
-        lines += [f"| {name} | {num:,} |" for name, num in scores[title].items()]
-    return "\n".join(lines) + "\n"
+def column_scores(outcomes: Sequence[Outcome], column: str) -> dict[str, Any]:
+    """Accuracy by one column with its Wilson interval; by hardness and by database."""
+    values = [(o, o.scores[column]) for o in outcomes]
+    counted = [(o, value) for o, value in values if value is not None]
+    levels = score_by((o.hardness, value) for o, value in counted)
+    databases = score_by((o.db_id, value) for o, value in counted)
+    return {
+        **as_numbers(score([value for _, value in counted])),
+        "num_not_counted": len(values) - len(counted),
+        "by_hardness": {
+            level: as_numbers(levels[level]) for level in HARDNESS_LEVELS if level in levels
+        },
+        "by_database": {db_id: as_numbers(databases[db_id]) for db_id in sorted(databases)},
+    }
 
 
-def compare(folders: Mapping[str, Path]) -> str:
-    """A Markdown table of several evaluations of the same questions, by the names given to them.
+def as_numbers(found: Score) -> dict[str, Any]:
+    """The fields of a score as JSON has them: the accuracy of nothing is None, not NaN."""
+    values = found._asdict()
+    return values | {"accuracy": None if math.isnan(found.accuracy) else found.accuracy}
 
-    The last column tests each against the one above it: exact McNemar on the questions where the
-    two differ. Raises ValueError when two folders do not hold the same questions scored by the
-    same rule.
+
+def column_text(column: str) -> str:
+    """What a score column says, for people.
+
+    >>> column_text("suite_bird")
+    "BIRD's execution accuracy (equal sets of rows), on every database of the test suite"
     """
-    evaluations = [(name, read_evaluation(folder)) for name, folder in folders.items()]
-    rule: Rule = evaluations[0][1].rule
-    lines = [f"Rule: {RULE_TEXT[rule]}.", ""]
-    lines += ["| system | questions | accuracy | 95 % interval | against the line above |"]
-    lines += ["|---|---:|---:|---|---|"]
-    correct: list[int] = []
-    for number, (name, evaluation) in enumerate(evaluations):
-        above, correct = correct, [outcome["correct"] for outcome in evaluation.outcomes]
-        against = ""
-        if number:
-            _check_comparable(*evaluations[number - 1], name, evaluation)
-            test = mcnemar(above, correct)
-            against = f"+{test.only_second} -{test.only_first}, p = {test.p_value:.2g}"
-        row = score(correct)
-        lines.append(f"| {name} | {row.num:,} | {_shares(row)} | {against} |")
-    return "\n".join(lines)
+    text = RULE_TEXT[column.removeprefix(SUITE)]
+    return f"{text}, on every database of the test suite" if column.startswith(SUITE) else text
 
 
-def read_evaluation(folder: Path) -> Evaluation:
-    """The rule and the lines of `per_example.jsonl` of a folder of recipes/evaluate.py."""
-    for name in ("scores.json", "per_example.jsonl"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder / name} does not exist; expected a folder that recipes/evaluate.py wrote"
-            )
-    scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    lines = (folder / "per_example.jsonl").read_text(encoding="utf-8").split("\n")
-    return Evaluation(scores["rule"], [json.loads(line) for line in lines if line])
-
-
-def write_evaluation(
-    folder: Path,
-    outcomes: Sequence[Outcome],
-    rule: Rule,
-    facts: Facts,
-    predictions: Sequence[Prediction] = (),
-) -> dict[str, Any]:
-    """The scores; writes them as `scores.json` and `report.md`, with `per_example.jsonl`.
-
-    facts: those of the run, whose results become the scores; predictions: written beside them
-    where there are any. The folder must be new or empty, and appears when all is written.
-    """
-    scores = summarize(outcomes, rule)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
-        draft = Path(name, "draft")
-        draft.mkdir()
-        _write_lines(draft / "per_example.jsonl", outcomes)
-        if predictions:
-            _write_lines(draft / "predictions.jsonl", predictions)
-        (draft / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-        (draft / "report.md").write_text(report(scores), encoding="utf-8")
-        write_facts(replace(facts, results=scores), draft)
-        draft.replace(folder)
-    return scores
-
-
-def _write_lines(path: Path, rows: Iterable[Outcome | Prediction]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row._asdict(), ensure_ascii=False) + "\n")
-
-
-def _check_comparable(first: str, one: Evaluation, second: str, other: Evaluation) -> None:
-    if one.rule != other.rule:
-        raise ValueError(
-            f"{first} was scored by the rule {one.rule}, {second} by {other.rule}; evaluate both "
-            "with the same --rule"
-        )
-    keys = [
-        [(o["db_id"], o["question"], o["gold_sql"]) for o in evaluation.outcomes]
-        for evaluation in (one, other)
-    ]
-    if keys[0] != keys[1]:
-        raise ValueError(
-            f"{first} ({len(keys[0]):,} questions) and {second} ({len(keys[1]):,}) were evaluated "
-            "on different questions; evaluate both on the same data and split"
-        )
-
-
-def _score_line(name: str, row: Score) -> str:
-    return f"| {name} | {row.num:,} | {row.num_correct:,} | {_shares(row)} |"
-
-
-def _shares(row: Score) -> str:
-    """Two cells: accuracy and interval."""
-    return f"{100 * row.accuracy:.1f} % | {100 * row.low:.1f} to {100 * row.high:.1f} %"
-
-
-def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in Score._fields}
-
-
-def _counts(names: Iterator[str]) -> dict[str, int]:
+def _counts(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())
 
 

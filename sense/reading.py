@@ -43,8 +43,8 @@ def read_spider(folder: str | Path, split: Split = "dev") -> Iterator[dict[str, 
     """
     main, *others = (Path(folder) / name for name in SPIDER_FILES[split])
     for path in [main, *(path for path in others if path.is_file())]:
-        for place, row in _json_rows(path):
-            texts = _texts(row, ("db_id", "question", "query"), place)
+        for place, row in json_rows(path):
+            texts = texts_of(row, ("db_id", "question", "query"), place)
             yield dict(zip(("db_id", "question", "sql"), texts, strict=True), evidence="")
 
 
@@ -54,8 +54,8 @@ def read_bird(folder: str | Path, split: Split = "dev", file: str = "") -> Itera
     `file` names another file of the same form, such as `mini_dev_sqlite.json`. `difficulty` is ""
     where the file has none, as in BIRD's train set.
     """
-    for place, row in _json_rows(Path(folder) / (file or BIRD_FILES[split])):
-        texts = _texts(row, ("db_id", "question", "SQL"), place)
+    for place, row in json_rows(Path(folder) / (file or BIRD_FILES[split])):
+        texts = texts_of(row, ("db_id", "question", "SQL"), place)
         evidence, difficulty = _optional_texts(row, ("evidence", "difficulty"), place)
         yield dict(
             zip(("db_id", "question", "sql"), texts, strict=True),
@@ -70,7 +70,11 @@ def read_predictions(path: str | Path) -> list[Prediction]:
     Each line is an object with `db_id`, `question`, `gold` and `pred`, and where known `idx`,
     `evidence`, `system`, `completion` and `logprob`; other keys are ignored.
     """
-    text = _read_text(Path(path))
+    return parse_predictions(read_text(Path(path)), path)
+
+
+def parse_predictions(text: str, path: str | Path) -> list[Prediction]:
+    """`read_predictions` of a text; `path` names it in errors."""
     if text.lstrip().startswith("["):
         raise ValueError(
             f"{path} holds a JSON array; expected JSON lines, one object per line: "
@@ -88,8 +92,8 @@ def read_predictions(path: str | Path) -> list[Prediction]:
 def _prediction(line: str, position: int, place: str) -> Prediction:
     row = _parse(line, place)
     if not isinstance(row, dict):
-        raise ValueError(f"{place} holds {_kind(row)}; expected a JSON object per line")
-    db_id, question, gold, pred = _texts(row, ("db_id", "question", "gold", "pred"), place)
+        raise ValueError(f"{place} holds {kind_of(row)}; expected a JSON object per line")
+    db_id, question, gold, pred = texts_of(row, ("db_id", "question", "gold", "pred"), place)
     evidence, system, completion = _optional_texts(row, ("evidence", "system", "completion"), place)
     return Prediction(
         _number(row, "idx", place, (int,), position),
@@ -104,19 +108,19 @@ def _prediction(line: str, position: int, place: str) -> Prediction:
     )
 
 
-def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The objects of a JSON array, each with the words that say where it stands."""
-    rows = _parse(_read_text(path), str(path))
+    rows = _parse(read_text(path), str(path))
     if not isinstance(rows, list):
-        raise ValueError(f"{path} holds {_kind(rows)}; expected a JSON array of objects")
+        raise ValueError(f"{path} holds {kind_of(rows)}; expected a JSON array of objects")
     for number, row in enumerate(rows):
         place = f"{path}, row {number}"
         if not isinstance(row, dict):
-            raise ValueError(f"{place} is {_kind(row)}; expected an object")
+            raise ValueError(f"{place} is {kind_of(row)}; expected an object")
         yield place, row
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; expected a file: name the file inside it")
     if not path.is_file():
@@ -148,7 +152,7 @@ def _parse(text: str, place: str) -> Any:
         ) from error
 
 
-def _texts(row: Mapping[str, Any], keys: Sequence[str], place: str) -> list[str]:
+def texts_of(row: Mapping[str, Any], keys: Sequence[str], place: str) -> list[str]:
     missing = [key for key in keys if key not in row]
     if missing:
         raise ValueError(
@@ -167,7 +171,7 @@ def _text(value: Any, key: str, place: str) -> str:
     if isinstance(value, str):
         return value
     advice = ": write an empty string where the system gave no answer" if key == "pred" else ""
-    raise ValueError(f"{place} has {_kind(value)} as '{key}'; expected a string{advice}")
+    raise ValueError(f"{place} has {kind_of(value)} as '{key}'; expected a string{advice}")
 
 
 def _number(
@@ -177,11 +181,13 @@ def _number(
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, kinds):
-        raise ValueError(f"{place} has {_kind(value)} as '{key}'; expected a number or no '{key}'")
+        raise ValueError(
+            f"{place} has {kind_of(value)} as '{key}'; expected a number or no '{key}'"
+        )
     return value
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """How an error calls a JSON value."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)

@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 
 from sense.card import ModelText
-from sense.evaluation import Outcome, write_evaluation
+from sense.evaluation import Outcome
 from sense.facts import Input, collect_facts
 from sense.prompt import TINY_CONTRACT, save_contract
 from sense.release import write_model
+from sense.report import write_evaluation
 from sense.source import dataset_source, model_source
 
 RECIPE = str(Path(__file__).parents[1] / "recipes" / "card.py")
-OUTCOME = Outcome(0, "world", "How many?", "easy", "", "", 1, "correct", "equal", "ok")
+OUTCOME = Outcome(
+    0, "world", "How many?", "easy", "", "", 1, "correct", "equal", "ok", {"strict": 1}
+)
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def model(tmp_path: Path) -> Path:
 
 def write_scores(folder: Path, source: Input, **settings: str) -> Path:
     facts = collect_facts("recipes/evaluate.py", seed=0, settings=settings, inputs=[source])
-    write_evaluation(folder, [OUTCOME], "strict", facts)
+    write_evaluation(folder, [OUTCOME], facts)
     return folder
 
 

@@ -1,44 +1,35 @@
-"""Predictions become outcomes, scores with intervals, a report, and a fair comparison."""
+"""Predictions become outcomes by one or several rules, and scores with intervals."""
 
-import json
+import shutil
+import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sense.database import UnknownDatabase
-from sense.evaluation import (
-    Outcome,
-    check_predictions,
-    compare,
-    evaluate,
-    report,
-    summarize,
-    write_evaluation,
-)
+from sense.evaluation import Outcome, check_predictions, evaluate, evaluate_systems, summarize
 from sense.example import Example
-from sense.facts import collect_facts, read_facts
+from sense.execution import DatabaseError
 from sense.question import Question
 from sense.reading import Prediction
+from sense.suite import read_suite
 from sense.verdict import Rule
 
 CITIES = "SELECT name FROM city"
-FACTS = collect_facts("recipes/evaluate.py", seed=0, settings={})
 
 
 def prediction(idx: int, gold: str, pred: str, db_id: str = "world") -> Prediction:
     return Prediction(idx, db_id, f"question {idx}", gold, pred)
 
 
-def outcome(idx: int, correct: int, hardness: str = "easy") -> Outcome:
-    verdict = "correct" if correct else "incorrect"
-    return Outcome(idx, "world", f"question {idx}", hardness, "", "", correct, verdict, "", "ok")
-
-
-def write(folder: Path, correct: list[int], rule: Rule = "spider") -> Path:
-    outcomes = [outcome(idx, value) for idx, value in enumerate(correct)]
-    write_evaluation(folder, outcomes, rule, FACTS)
-    return folder
+def outcome(idx: int, correct: int | None, hardness: str = "easy", db_id: str = "w") -> Outcome:
+    """An outcome by the strict rule; None: gold cannot judge."""
+    verdict = {1: "correct", 0: "incorrect", None: "unknown"}[correct]
+    status = "empty" if correct is None else "ok"
+    return Outcome(
+        idx, db_id, f"question {idx}", hardness, "", "", correct or 0, verdict, "", status,
+        {"strict": correct},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -53,7 +44,7 @@ def test_rules_differ_where_they_should(world: Path, rule: Rule, correct: list[i
         ("SELECT continent FROM country", "SELECT DISTINCT continent FROM country"),
     ]
     rows = [prediction(idx, *pair) for idx, pair in enumerate(pairs)]
-    found = list(evaluate(rows, {"world": world}, rule, num_workers=0))
+    found = evaluate(rows, {"world": world}, [rule], num_workers=0)
     assert [o.correct for o in found] == correct
     assert [(o.verdict, o.reason) for o in found] == [
         ("correct", "equal"),
@@ -65,21 +56,20 @@ def test_rules_differ_where_they_should(world: Path, rule: Rule, correct: list[i
 
 def test_gold_that_is_no_query_counts_as_wrong_and_has_no_level(world: Path) -> None:
     rows = [prediction(0, "SELECT name FROM WHERE", CITIES), prediction(1, CITIES, CITIES)]
-    found = list(evaluate(rows, {"world": world}, "spider", num_workers=0))
+    found = evaluate(rows, {"world": world}, ["spider"], num_workers=0)
     assert [(o.hardness, o.correct, o.verdict, o.reason) for o in found] == [
         ("", 0, "unknown", "gold_error"),
         ("easy", 1, "correct", "equal"),
     ]
-    scores = summarize(found, "spider")
+    scores = summarize(found)
     assert (scores["num"], scores["num_correct"], scores["num_without_hardness"]) == (2, 1, 1)
     assert list(scores["by_hardness"]) == ["easy"]
-    assert "Golds that are no query and have no hardness: 1." in report(scores)
 
 
 def test_answer_that_never_ends_is_unknown_and_stops_nothing(world: Path) -> None:
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
     rows = [prediction(0, CITIES, endless), prediction(1, CITIES, CITIES)]
-    found = list(evaluate(rows, {"world": world}, "bird", num_workers=1))
+    found = evaluate(rows, {"world": world}, ["bird"], num_workers=1)
     assert [(o.correct, o.verdict, o.reason) for o in found] == [
         (0, "unknown", "limit"),
         (1, "correct", "equal"),
@@ -88,7 +78,7 @@ def test_answer_that_never_ends_is_unknown_and_stops_nothing(world: Path) -> Non
 
 def test_scores_have_wilson_intervals_overall_and_by_hardness() -> None:
     outcomes = [outcome(i, int(i < 8), "easy" if i < 5 else "extra") for i in range(10)]
-    scores = summarize(outcomes, "strict")
+    scores = summarize(outcomes)
     assert (scores["metric"], scores["rule"]) == ("execution_accuracy", "strict")
     assert (scores["num"], scores["num_correct"], scores["accuracy"]) == (10, 8, 0.8)
     assert (round(scores["low"], 3), round(scores["high"], 3)) == (0.49, 0.943)
@@ -97,9 +87,6 @@ def test_scores_have_wilson_intervals_overall_and_by_hardness() -> None:
         ("extra", 3),
     ]
     assert scores["verdicts"] == {"correct": 8, "incorrect": 2}
-    lines = report(scores).splitlines()
-    assert "| extra | 5 | 3 | 60.0 % | 23.1 to 88.2 % |" in lines
-    assert "| **all** | 10 | 8 | 80.0 % | 49.0 to 94.3 % |" in lines
 
 
 def test_unknown_database_names_the_closest(world: Path) -> None:
@@ -110,7 +97,7 @@ def test_unknown_database_names_the_closest(world: Path) -> None:
 
 def test_two_answers_with_one_idx_are_refused(world: Path) -> None:
     rows = [prediction(3, CITIES, CITIES), prediction(3, CITIES, "SELECT 1")]
-    with pytest.raises(ValueError, match=r"idx 3 occurs twice.*one system at a time"):
+    with pytest.raises(ValueError, match=r"idx 3 occurs twice.*own idx"):
         check_predictions(rows, {"world": world})
 
 
@@ -143,54 +130,79 @@ def test_answers_beside_the_questions_are_refused(
     check_predictions(rows, {"world": world})
 
 
-def test_written_folder_holds_scores_lines_report_and_facts(tmp_path: Path, world: Path) -> None:
-    rows = [prediction(7, CITIES, "SELECT 'Zürich'")]
-    outcomes = list(evaluate(rows, {"world": world}, "spider", num_workers=0))
-    scores = write_evaluation(tmp_path / "a" / "out", outcomes, "spider", FACTS, rows)
-    out = tmp_path / "a" / "out"
-    assert sorted(path.name for path in out.iterdir()) == [
-        "facts.json",
-        "per_example.jsonl",
-        "predictions.jsonl",
-        "report.md",
-        "scores.json",
+def test_gold_that_cannot_judge_is_wrong_officially_and_not_counted_strictly(world: Path) -> None:
+    nobody = "SELECT name FROM city WHERE id = 99"
+    rows = [prediction(0, nobody, nobody), prediction(1, CITIES, CITIES)]
+    found = evaluate(rows, {"world": world}, ["strict", "spider"], num_workers=0)
+    assert [(o.correct, o.reason, o.scores) for o in found] == [
+        (0, "gold_empty", {"strict": None, "spider": 1}),
+        (1, "equal", {"strict": 1, "spider": 1}),
     ]
-    assert sorted((tmp_path / "a").iterdir()) == [out]
-    assert json.loads((out / "scores.json").read_text()) == scores
-    assert read_facts(out).results == scores
-    line: dict[str, Any] = json.loads((out / "per_example.jsonl").read_text())
-    assert line == {
-        "idx": 7,
-        "db_id": "world",
-        "question": "question 7",
-        "hardness": "easy",
-        "gold_sql": CITIES,
-        "predicted_sql": "SELECT 'Zürich'",
-        "correct": 0,
-        "verdict": "incorrect",
-        "reason": "differs",
-        "gold_status": "ok",
-    }
+    scores = summarize(found)
+    assert (scores["num"], scores["num_correct"], scores["num_questions"]) == (1, 1, 2)
+    assert (scores["num_not_counted"], scores["accuracy"]) == (1, 1.0)
+    assert [row["num"] for row in scores["columns"].values()] == [1, 2]
 
 
-def test_comparison_tests_each_line_against_the_one_above(tmp_path: Path) -> None:
-    first = write(tmp_path / "first", [1, 0, 0, 0, 0, 0])
-    second = write(tmp_path / "second", [1, 1, 1, 1, 1, 1])
-    third = write(tmp_path / "third", [0, 1, 1, 1, 1, 1])
-    assert compare({"base": first, "sft": second, "dpo": third}).splitlines()[2:] == [
-        "| system | questions | accuracy | 95 % interval | against the line above |",
-        "|---|---:|---:|---|---|",
-        "| base | 6 | 16.7 % | 3.0 to 56.4 % |  |",
-        "| sft | 6 | 100.0 % | 61.0 to 100.0 % | +5 -0, p = 0.062 |",
-        "| dpo | 6 | 83.3 % | 43.6 to 97.0 % | +0 -1, p = 1 |",
+def test_accuracy_of_no_question_is_none_and_no_zero() -> None:
+    scores = summarize([outcome(0, None)])
+    assert (scores["num"], scores["accuracy"], scores["by_hardness"]) == (0, None, {})
+    with pytest.raises(ValueError, match="no prediction to score"):
+        summarize([])
+
+
+def test_databases_have_scores_of_their_own() -> None:
+    outcomes = [outcome(0, 1, db_id="b"), outcome(1, 0, db_id="a"), outcome(2, 1, db_id="a")]
+    by_database = summarize(outcomes)["by_database"]
+    assert [(name, row["accuracy"]) for name, row in by_database.items()] == [("a", 0.5), ("b", 1)]
+
+
+def test_systems_are_judged_together_as_alone(world: Path) -> None:
+    golds = [CITIES, "SELECT COUNT(*) FROM city", CITIES]
+    systems = [
+        [
+            prediction(idx, gold, pred)
+            for idx, (gold, pred) in enumerate(zip(golds, preds, strict=True))
+        ]
+        for preds in (
+            [CITIES, "SELECT 8", "SELECT name FROM country"],
+            ["SELECT nam FROM city", "SELECT 8", ""],
+        )
     ]
+    rules: list[Rule] = ["spider", "strict"]
+    together = evaluate_systems(systems, {"world": world}, rules, num_workers=0)
+    alone = [evaluate(system, {"world": world}, rules, num_workers=0) for system in systems]
+    assert together == alone
+    assert [[o.correct for o in outcomes] for outcomes in together] == [[1, 1, 0], [0, 1, 0]]
+    assert [o.error_kind for o in together[1]] == ["unknown_column", "", "syntax"]
+    assert [o.form for o in together[1]] == ["query", "query", "empty"]
 
 
-def test_other_questions_and_other_rules_are_not_compared(tmp_path: Path) -> None:
-    first = write(tmp_path / "first", [1, 0])
-    with pytest.raises(ValueError, match=r"a \(2 questions\) and b \(3\) were evaluated on differ"):
-        compare({"a": first, "b": write(tmp_path / "longer", [1, 0, 1])})
-    with pytest.raises(ValueError, match="a was scored by the rule spider, b by strict"):
-        compare({"a": first, "b": write(tmp_path / "strict", [1, 0], "strict")})
-    with pytest.raises(FileNotFoundError, match=r"scores.json does not exist; expected a folder"):
-        compare({"a": tmp_path / "nowhere"})
+def test_suite_scores_come_first_and_are_stricter(world: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "suite" / "world"
+    folder.mkdir(parents=True)
+    shutil.copy(world, folder / "world.sqlite")
+    shutil.copy(world, folder / "0.sqlite")
+    with sqlite3.connect(folder / "0.sqlite") as connection:
+        connection.execute("INSERT INTO city VALUES (9, 'Nice', 'FRA', 342669)")
+    rows = [
+        prediction(0, "SELECT COUNT(*) FROM city", "SELECT COUNT(name) FROM city"),
+        prediction(1, "SELECT COUNT(*) FROM city", "SELECT 8"),
+    ]
+    suite = read_suite(tmp_path / "suite")
+    found = evaluate(rows, {"world": world}, ["spider"], num_workers=0, suite=suite)
+    assert [o.scores for o in found] == [
+        {"suite_spider": 1, "spider": 1},
+        {"suite_spider": 0, "spider": 1},
+    ]
+    assert [(o.correct, o.verdict) for o in found] == [(1, "correct"), (0, "incorrect")]
+    scores = summarize(found)
+    assert (scores["metric"], scores["rule"]) == ("test_suite_accuracy", "spider")
+    assert (scores["accuracy"], scores["columns"]["spider"]["accuracy"]) == (0.5, 1.0)
+
+
+def test_unreadable_database_is_named_before_any_query_runs(tmp_path: Path) -> None:
+    path = tmp_path / "world.sqlite"
+    path.write_bytes(b"no database" * 100)
+    with pytest.raises(DatabaseError, match=r"world\.sqlite"):
+        check_predictions([prediction(0, CITIES, CITIES)], {"world": path})

@@ -1,0 +1,325 @@
+"""The folder of an evaluation: its scores, every outcome, and a report for people in two forms."""
+
+import contextlib
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sense.document import Block, Code, Figure, Heading, Table, Text, to_html, to_markdown
+from sense.evaluation import Outcome, column_text, summarize
+from sense.facts import Facts, write_facts
+from sense.figure import Share, count_chart, interval_chart, stacked_chart
+from sense.reading import Prediction
+
+MAX_ERROR_KINDS = 10
+MAX_EXAMPLES = 3
+"""Of golds that cannot judge and predictions that are no query, per kind."""
+MAX_CELL_CHARS = 100
+VERDICT_CLASSES = {"correct": "right", "incorrect": "wrong", "unknown": "open"}
+
+
+class ErrorExample(NamedTuple):
+    """A frequent error kind, with one answer that has it."""
+
+    kind: str
+    num: int
+    outcome: Outcome
+    witness: str
+    """Where the two results differ, for people."""
+
+
+def error_examples(
+    outcomes: Iterable[Outcome], show: Callable[[Outcome], str]
+) -> list[ErrorExample]:
+    """The ten most frequent error kinds, each with the shortest answer that has it.
+
+    show: the witness of an outcome for people; called for the examples only.
+    """
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.error_kind:
+            groups.setdefault(outcome.error_kind, []).append(outcome)
+    frequent = sorted(groups.items(), key=lambda item: -len(item[1]))[:MAX_ERROR_KINDS]
+    examples = []
+    for kind, members in frequent:
+        first = min(members, key=lambda o: len(o.gold_sql) + len(o.predicted_sql))
+        examples.append(ErrorExample(kind, len(members), first, show(first)))
+    return examples
+
+
+def write_evaluation(
+    folder: Path,
+    outcomes: Sequence[Outcome],
+    facts: Facts,
+    predictions: Sequence[Prediction] = (),
+    examples: Sequence[ErrorExample] = (),
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The scores; writes them with the outcomes and the report.
+
+    facts: those of the run, whose results become the scores; predictions: written beside them
+    where there are any; examples and notes: for the report. The folder must be new or empty, and
+    appears when all is written.
+    """
+    scores = summarize(outcomes)
+    blocks = evaluation_blocks(scores, outcomes, examples, notes)
+    with finished_folder(folder) as draft:
+        _write_lines(draft / "per_example.jsonl", outcomes)
+        if predictions:
+            _write_lines(draft / "predictions.jsonl", predictions)
+        (draft / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+        write_report(draft, blocks)
+        write_facts(replace(facts, results=scores), draft)
+    return scores
+
+
+@contextlib.contextmanager
+def finished_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write in, which takes the place of `folder` when all went well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
+        draft = Path(name, "draft")
+        draft.mkdir()
+        yield draft
+        draft.replace(folder)
+
+
+def write_report(folder: Path, blocks: Sequence[Block]) -> None:
+    """`report.md`, and `report.html` with the figures; the first block is their title."""
+    (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")
+    (folder / "report.html").write_text(to_html(blocks[0].text, blocks), encoding="utf-8")  # type: ignore[union-attr]
+
+
+def evaluation_blocks(
+    scores: Mapping[str, Any],
+    outcomes: Sequence[Outcome],
+    examples: Sequence[ErrorExample] = (),
+    notes: Sequence[str] = (),
+) -> list[Block]:
+    """What the report of one system says."""
+    return [
+        *summary_blocks(scores, outcomes, notes),
+        *error_blocks(scores["error_kinds"], examples, scores["num_double_quoted_literals"]),
+        *_database_blocks(scores),
+    ]
+
+
+def summary_blocks(
+    scores: Mapping[str, Any], outcomes: Sequence[Outcome], notes: Sequence[str] = ()
+) -> list[Block]:
+    """Accuracy, verdicts, and what was wrong with golds and predictions."""
+    return [
+        *_accuracy_blocks(scores),
+        *_verdict_blocks(scores),
+        *_input_blocks(scores, outcomes, notes),
+    ]
+
+
+def shown_witness(outcome: Outcome) -> str:
+    """The witness of an outcome as lines of text, "" if there is none.
+
+    >>> one = Outcome(0, "", "", "", "", "", 0, "incorrect", "error", "ok", {"strict": 0})
+    >>> shown_witness(one._replace(witness='{"only_in": "gold", "row": ["Rex", 3]}'))
+    'only in: gold\\nrow: ["Rex", 3]'
+    """
+    if not outcome.witness:
+        return ""
+    found = json.loads(outcome.witness)
+    return "\n".join(
+        f"{name.replace('_', ' ')}: "
+        f"{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in found.items()
+    )
+
+
+def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
+    """Title, rule, and accuracy by hardness in every column."""
+    columns = scores["columns"]
+    primary = next(iter(columns))
+    title = "Test-suite accuracy" if scores["metric"] == "test_suite_accuracy" else None
+    blocks: list[Block] = [
+        Heading(title or "Execution accuracy", 1),
+        Text(
+            f"Rule: {column_text(primary)}. {scores['num']:,} questions over "
+            f"{scores['num_databases']:,} databases; intervals are Wilson's, 95 %."
+        ),
+    ]
+    if scores["num_not_counted"]:
+        blocks.append(
+            Text(
+                f"Not counted: {scores['num_not_counted']:,} of {scores['num_questions']:,} "
+                "questions, whose gold cannot judge; see below."
+            )
+        )
+    rows = {**scores["by_hardness"], "**all**": scores}
+    blocks += [
+        Table(
+            ("hardness", " questions", " correct", " accuracy", "95 % interval"),
+            tuple((name, *_score_cells(row)) for name, row in rows.items()),
+        ),
+        Figure(interval_chart("Accuracy by hardness", shares(rows)), "Accuracy by hardness, %"),
+    ]
+    if len(columns) > 1:
+        blocks += [Heading("By every rule"), _columns_table(columns)]
+    if num := scores["num_without_hardness"]:
+        blocks.append(Text(f"Golds that are no query and have no hardness: {num}."))
+    return blocks
+
+
+def shares(rows: Mapping[str, Mapping[str, Any]]) -> list[Share]:
+    """Rows of a chart; those without a question are left out."""
+    return [
+        Share(name.strip("*"), row["accuracy"], row["low"], row["high"])
+        for name, row in rows.items()
+        if row["accuracy"] is not None
+    ]
+
+
+def percent(row: Mapping[str, Any]) -> str:
+    """
+    >>> percent({"accuracy": 0.5})
+    '50.0 %'
+    """
+    return "none" if row["accuracy"] is None else f"{100 * row['accuracy']:.1f} %"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    return f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %"
+
+
+def error_blocks(
+    kinds: Mapping[str, int], examples: Sequence[ErrorExample], num_double_quoted: int
+) -> list[Block]:
+    """How often each error kind occurs, and an example of the most frequent ones."""
+    if not kinds:
+        return []
+    total = sum(kinds.values())
+    frequent = dict(list(kinds.items())[:MAX_ERROR_KINDS])
+    blocks: list[Block] = [
+        Heading("Errors"),
+        Text(
+            f"{total:,} answers were judged incorrect. An answer with several errors is named by "
+            "its gravest."
+        ),
+        Table(
+            ("error kind", " answers", " share"),
+            tuple((kind, f"{num:,}", f"{100 * num / total:.1f} %") for kind, num in kinds.items()),
+        ),
+        Figure(count_chart("Most frequent error kinds", frequent), "Most frequent error kinds"),
+    ]
+    if num_double_quoted:
+        blocks.append(
+            Text(
+                f"{num_double_quoted:,} predictions have text in double quotes that names no "
+                "column, which SQLite takes for a string (`double_quoted_literal`); other "
+                "databases refuse them."
+            )
+        )
+    for example in examples:
+        blocks += [
+            Heading(f"{example.kind}: {example.num:,}", 3),
+            Text(f"{example.outcome.question or 'No question'} (db_id {example.outcome.db_id})"),
+            Code("gold", example.outcome.gold_sql),
+            Code("prediction", example.outcome.predicted_sql),
+        ]
+        if example.witness:
+            blocks.append(Code("witness", example.witness))
+    return blocks
+
+
+def _verdict_blocks(scores: Mapping[str, Any]) -> list[Block]:
+    verdicts = [scores["verdicts"].get(name, 0) for name in VERDICT_CLASSES]
+    chart = stacked_chart("Verdicts", {"all": verdicts}, list(VERDICT_CLASSES.values()))
+    blocks: list[Block] = [
+        Heading("Verdicts"),
+        Figure(chart, f"Verdicts: {' / '.join(VERDICT_CLASSES)}"),
+    ]
+    for title in ("verdicts", "reasons", "gold_statuses"):
+        rows = tuple((name, f"{num:,}") for name, num in scores[title].items())
+        blocks.append(Table((title.replace("_", " "), " questions"), rows))
+    return blocks
+
+
+def _input_blocks(
+    scores: Mapping[str, Any], outcomes: Sequence[Outcome], notes: Sequence[str]
+) -> list[Block]:
+    """Golds that cannot judge, predictions that are no query, and oddities of the files."""
+    blocks: list[Block] = []
+    golds = [(o.gold_status, o.idx, o.gold_sql) for o in outcomes if o.gold_status != "ok"]
+    if golds:
+        blocks += [
+            Heading("Golds that cannot judge"),
+            Text(
+                "Their verdict is `unknown` and the strict rule does not count them; official "
+                "rules do, as their scripts would."
+            ),
+            _examples_table("gold status", golds),
+        ]
+    forms = [(o.form, o.idx, o.predicted_sql) for o in outcomes if o.form != "query"]
+    if forms:
+        blocks += [
+            Heading("Predictions that are not one query"),
+            Text("They were run as they are. `--extract-sql` takes SQL out of prose and fences."),
+            _examples_table("form", forms),
+        ]
+    if notes:
+        blocks += [Heading("Notes on the input"), Text("", tuple(notes))]
+    return blocks
+
+
+def _examples_table(name: str, found: Sequence[tuple[str, int, str]]) -> Table:
+    """Kind, how many, and the first texts of each kind with their idx."""
+    rows = []
+    for kind, num in Counter(kind for kind, _, _ in found).most_common():
+        first = [(idx, sql) for other, idx, sql in found if other == kind][:MAX_EXAMPLES]
+        shown = "; ".join(f"{idx}: {_cut(sql)}" for idx, sql in first)
+        rows.append((kind, f"{num:,}", shown))
+    return Table((name, " questions", "the first, by idx"), tuple(rows))
+
+
+def _database_blocks(scores: Mapping[str, Any]) -> list[Block]:
+    rows = scores["by_database"]
+    if len(rows) < 2:
+        return []
+    return [
+        Heading("By database"),
+        Table(
+            ("db_id", " questions", " correct", " accuracy", "95 % interval"),
+            tuple((name, *_score_cells(row)) for name, row in rows.items()),
+        ),
+    ]
+
+
+def _columns_table(columns: Mapping[str, Mapping[str, Any]]) -> Table:
+    levels = list(dict.fromkeys(level for row in columns.values() for level in row["by_hardness"]))
+    rows = []
+    for name, found in columns.items():
+        by_level = [found["by_hardness"].get(level) for level in levels]
+        cells = [percent(row) if row else "" for row in by_level]
+        rows.append((name, f"{found['num']:,}", *cells, percent(found), interval(found)))
+    header = ("rule", " questions", *(f" {level}" for level in levels), " all", "95 % interval")
+    return Table(header, tuple(rows))
+
+
+def _score_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    return f"{row['num']:,}", f"{row['num_correct']:,}", percent(row), interval(row)
+
+
+def _write_lines(path: Path, rows: Iterable[Outcome | Prediction]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row._asdict(), ensure_ascii=False) + "\n")
+
+
+def _cut(text: str) -> str:
+    """
+    >>> _cut("")
+    'nothing'
+    """
+    shown = " ".join(text.split())
+    cut = shown if len(shown) <= MAX_CELL_CHARS else shown[:MAX_CELL_CHARS] + "..."
+    return f"`{cut.replace('`', chr(39))}`" if cut else "nothing"
