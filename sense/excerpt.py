@@ -158,11 +158,13 @@ class Source:
             waiting = {p for row in waiting for p in self._parents[row]} - closed
         return frozenset(closed)
 
-    def without(self, rows: Collection[RowId], gone: RowId) -> frozenset[RowId]:
-        """The rows that are left when one goes with all that refer to it."""
-        dropped = {gone}
+    def without(self, rows: Collection[RowId], gone: Collection[RowId]) -> frozenset[RowId]:
+        """The rows that are left when some go with all that refer to them."""
+        dropped = set(gone)
         while True:
-            more = {r for r in rows if r not in dropped and dropped & set(self._parents[r])}
+            more = {
+                r for r in rows if r not in dropped and not dropped.isdisjoint(self._parents[r])
+            }
             if not more:
                 return frozenset(rows) - dropped
             dropped |= more

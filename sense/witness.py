@@ -25,7 +25,7 @@ from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
 from sense.result import text_table
 from sense.verdict import Unit, judge
 
-SAMPLE_SIZES = (4, 16, 64, 256, 1024)
+SAMPLE_SIZES = (4, 16, 64, 256, 1_024, 16_384)
 """Rows per table with which the search begins, one after the other."""
 MAX_TRIALS = 400
 """Databases tried per witness; each takes a few milliseconds."""
@@ -119,7 +119,7 @@ class _Search:
         source = self.source
         rows = [row for table in tables for row in source.matching(table, values, size)]
         rows += [row for table in tables for row in source.spread(table, size // 2)]
-        return source.closed([*rows, *source.children(rows, limit=2)])
+        return source.closed([*rows, *source.children(rows, limit=size // 2)])
 
     def separates(self, rows: frozenset[RowId]) -> bool:
         """Whether the prediction is incorrect on the part; False when all trials are spent."""
@@ -149,10 +149,7 @@ class _Search:
         left = rows
         items = sorted(rows)
         for start in range(0, len(items), size):
-            candidate = left
-            for row in items[start : start + size]:
-                if row in candidate:
-                    candidate = self.source.without(candidate, row)
+            candidate = self.source.without(left, items[start : start + size])
             if candidate != left and self.separates(candidate):
                 left = candidate
         return left if left != rows else None
@@ -191,15 +188,15 @@ def _witness(
 def _named_values(
     db_path: str | Path, gold_sql: str, predicted_sql: str, limits: Limits
 ) -> list[Any]:
-    """What the queries compare with, and what the first row holds that only one of them returns."""
+    """What the queries compare with, and what the first rows hold that only one of them returns."""
     values = [value for sql in (gold_sql, predicted_sql) for value in _literals(sql)]
     gold = execute(db_path, gold_sql, limits)
     predicted = execute(db_path, predicted_sql, limits)
     if gold.status == predicted.status == "ok":
         comparison = strict_comparison(gold.rows, predicted.rows, order_matters=False)
         if comparison == "differs":
-            _, row = unmatched_row(gold.rows, predicted.rows)
-            values += row
+            values += unmatched_row(gold.rows, predicted.rows)[1]
+            values += unmatched_row(predicted.rows, gold.rows)[1]
     named = [value for value in values if isinstance(value, str | int | float)]
     return list(dict.fromkeys(named))[:MAX_VALUES]
 
