@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from sense.difference import difference
+from sense.engine import Engine, map_on_engine
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
 from sense.gold import GoldCheck, check_gold
 from sense.official import (
@@ -24,7 +25,7 @@ from sense.official import (
     spider_score,
 )
 from sense.volatility import volatility
-from sense.workers import WorkerFailure, map_in_workers
+from sense.workers import WorkerFailure
 
 __all__ = [
     "GoldCheck",
@@ -98,31 +99,33 @@ def judge_all(
     rules: Sequence[Rule] = ("strict",),
     limits: Limits = DEFAULT_LIMITS,
     num_workers: int = 1,
+    engine: Engine = "local",
 ) -> Iterator[tuple[str, list[Judgement]]]:
     """`judge` of each unit, in order, in worker processes; num_workers 0 = in this process.
+
+    engine: `local`, or `ray` for a cluster, with the same results; see `sense.engine`.
 
     A unit whose worker is lost is taken apart: its gold and each prediction are judged alone, and
     only what is lost again is `unknown`. Raises DatabaseError.
     """
     judge_unit = partial(judge, rules=tuple(rules), limits=limits)
     max_seconds = limits.max_seconds * UNIT_SECONDS_PER_QUERY_SECOND
+
+    def mapped(units: Iterable[Unit]) -> Iterator[tuple[str, list[Judgement]] | WorkerFailure]:
+        return map_on_engine(engine, judge_unit, units, num_workers, max_seconds)
+
     units, again = itertools.tee(units)
-    for unit, result in zip(
-        again, map_in_workers(judge_unit, units, num_workers, max_seconds), strict=True
-    ):
+    for unit, result in zip(again, mapped(units), strict=True):
         if not isinstance(result, WorkerFailure):
             yield result
             continue
         alone = [unit._replace(predicted_sqls=(sql,)) for sql in unit.predicted_sqls]
-        [gold] = map_in_workers(
-            judge_unit, [unit._replace(predicted_sqls=())], num_workers, max_seconds
-        )
+        [gold] = mapped([unit._replace(predicted_sqls=())])
         if isinstance(gold, WorkerFailure):
             lost = _lost(f"gold_{gold.status}", "", rules)
             yield gold.status, [lost] * len(alone)
         else:
-            parts = map_in_workers(judge_unit, alone, num_workers, max_seconds)
-            yield gold[0], [_alone(part, rules) for part in parts]
+            yield gold[0], [_alone(part, rules) for part in mapped(alone)]
 
 
 def execution_reward(
