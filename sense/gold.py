@@ -1,259 +1,275 @@
 """Can a gold query judge answers on this database? Its result must be defined and say something.
 
 SQL leaves some results open: which rows survive a LIMIT among ties, which row a bare column under
-GROUP BY comes from. Whether that matters is asked of the data: the query is rewritten by sqlglot
-into a probe that shows the ties or the differing values, and the probe is run.
-Not seen: ties inside window functions, and the order in which `group_concat` meets its rows.
+GROUP BY comes from, which row of a subquery is compared. Whether that matters is asked of the data,
+by probes that show the ties or the differing values (`sense.probe`), and then by running the query
+on the same rows in another order (`sense.shuffle`), which finds other cases by their effect alone.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.dialects.sqlite import SQLite
-from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
-
-from sense.denotation import order_matters
+from sense.denotation import Comparison, order_matters, strict_comparison
+from sense.difference import difference, shown_row
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, Row, execute
-from sense.probe import (
-    are_tied,
-    bare_columns,
-    extreme_probe,
-    group_probe,
-    is_aggregate,
-    limit_numbers,
-    order_probe,
-    own_nodes,
-    resolved,
-    runs,
-)
+from sense.probe import Cut, OrderProbe, Probes, are_tied, probes_of, runs
+from sense.shuffle import may_depend_on_order, reorderings
+from sense.volatility import volatility
 
-CLOCK_FUNCTIONS = {
-    "date": 0, "datetime": 0, "time": 0, "julianday": 0, "unixepoch": 0, "timediff": 0,
-    "strftime": 1,
-}  # fmt: skip
-"""Functions of a time with its place among their arguments; without it they take the clock."""
-CLOCK_TIMES = {"now", "subsec", "subsecond"}
-CLOCK_WORDS = {"current_date", "current_time", "current_timestamp"}
-STATE_FUNCTIONS = {
-    "random", "randomblob", "changes", "total_changes", "last_insert_rowid", "sqlite_version",
-}  # fmt: skip
-VOLATILE_WORDS = {"now", *CLOCK_WORDS, *CLOCK_FUNCTIONS, *STATE_FUNCTIONS}
+Witness: TypeAlias = dict[str, Any]
+"""What shows that a gold cannot judge, as JSON can hold it."""
 
 
-class GoldCheck(NamedTuple):
+CANNOT_BE_TOLD = "no probe can be made of this query"
+
+
+class Fault(NamedTuple):
+    """Why a gold cannot judge."""
+
+    status: str
+    witness: Witness
+
+
+class Window(NamedTuple):
+    """What a LIMIT leaves of an ordered result."""
+
+    tie_sizes: tuple[int, ...]
+    """Lengths of the runs of rows that share their sort keys."""
+    tie_at_cut: Witness
+    """Of rows inside and outside the cut that share their sort keys and differ; {} if none do."""
+
+
+@dataclass(frozen=True)
+class GoldCheck:
     """Whether one gold query can judge answers on one database."""
 
     status: str
     """`ok`; `error`, `refused`, `limit`: it does not run; `empty`: no rows, or nothing but NULL;
-    `order`: ties at the cut of a LIMIT, or they cannot be told; `bare_column`: a column outside
-    GROUP BY and aggregates has several values in one group; `time`, `random`: its result depends on
-    the clock or on state; `unparsed`: sqlglot cannot read it, so nothing more is known."""
+    `order`: ties at the cut of a LIMIT, or they cannot be told, or the result changes with the
+    order in which SQLite meets the rows; `bare_column`: a column outside GROUP BY and aggregates
+    has several values in one group; `time`, `random`: its result depends on the clock or on state;
+    `unparsed`: sqlglot cannot read it, so nothing more is known."""
     execution: Execution
-    order_matters: bool = False
+    witness: Witness
+    """The tied rows, the differing values, the error ...; {} if the status is `ok`."""
+    order_matters: bool
     """Whether its outermost query orders the rows."""
-    tie_sizes: tuple[int, ...] | None = None
-    """Lengths of the runs of rows that share their sort keys; None where they cannot be told."""
+    _asker: "_Asker" = field(repr=False)
 
+    @property
+    def tie_sizes(self) -> tuple[int, ...] | None:
+        """Lengths of the runs of rows that share their sort keys; None where they cannot be told.
 
-class _Window(NamedTuple):
-    """What a LIMIT leaves of an ordered result."""
+        Found when they are first asked for, with a query of their own.
+        """
+        return self._asker.tie_sizes
 
-    tie_sizes: tuple[int, ...]
-    is_defined: bool
-    """False if rows inside and outside the cut share their sort keys and differ."""
+    def comparison(self, predicted: Execution) -> Comparison:
+        """How the result of a prediction on the same database compares, by the strict rule."""
+        return self._asker.comparison(predicted)
 
 
 def check_gold(db_path: str | Path, gold_sql: str, limits: Limits = DEFAULT_LIMITS) -> GoldCheck:
-    """Whether `gold_sql` can judge answers on the database. Raises DatabaseError."""
+    """Whether `gold_sql` can judge answers on the database. Raises DatabaseError.
+
+    >>> import sqlite3, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "pets.sqlite"
+    >>> connection = sqlite3.connect(path)
+    >>> _ = connection.execute("CREATE TABLE pet(name, age)")
+    >>> _ = connection.execute("INSERT INTO pet VALUES ('Rex', 3), ('Ada', 3)")
+    >>> connection.commit()
+    >>> check = check_gold(path, "SELECT name FROM pet ORDER BY age LIMIT 1")
+    >>> check.status, check.witness["tied_rows"]
+    ('order', [['Rex'], ['Ada']])
+    """
     execution = execute(db_path, gold_sql, limits)
-    if execution.status != "ok":
-        return GoldCheck(execution.status, execution)
     is_ordered = order_matters(gold_sql)
-    check = GoldCheck("ok", execution, is_ordered)
-    if reason := volatility(gold_sql):
-        return check._replace(status=reason)
-    if all(value is None for row in execution.rows for value in row):
-        return check._replace(status="empty")
-    if not _needs_parsing(gold_sql):
-        return check
-    try:
-        tree = sqlglot.parse_one(gold_sql, read="sqlite")
-    except (SqlglotError, RecursionError):
-        return check._replace(status="unparsed")
-    prober = _Prober(db_path, limits, tree)
-    if any(prober.has_open_bare_column(select) for select in tree.find_all(exp.Select)):
-        return check._replace(status="bare_column")
-    if any(not prober.is_cut_defined(query) for query in _limited_subqueries(tree)):
-        return check._replace(status="order")
-    if isinstance(tree, exp.Query) and (is_ordered or tree.args.get("limit")):
-        window = prober.window(tree, execution)
-        if window:
-            check = check._replace(tie_sizes=window.tie_sizes)
-        if tree.args.get("limit") and not (window and window.is_defined):
-            return check._replace(status="order")
-    return check
-
-
-def volatility(sql: str) -> str:
-    """`time` or `random` if the result depends on the clock or on state, else "".
-
-    >>> volatility("SELECT name FROM t WHERE born < date('now', '-18 years')")
-    'time'
-    """
-    lower = sql.lower()
-    if not any(word in lower for word in VOLATILE_WORDS):
-        return ""
-    try:
-        tokens = SQLite().tokenize(sql)
-    except SqlglotError:
-        return ""
-    for i, token in enumerate(tokens):
-        word = token.text.lower()
-        if token.token_type == TokenType.STRING:
-            if word == "now":
-                return "time"
-        elif token.token_type == TokenType.IDENTIFIER:
-            continue
-        elif word in CLOCK_WORDS:
-            return "time"
-        elif tokens[i + 1 : i + 2] and tokens[i + 1].token_type == TokenType.L_PAREN:
-            if word in STATE_FUNCTIONS:
-                return "random"
-            if word in CLOCK_FUNCTIONS:
-                times = _arguments(tokens[i + 1 :])[CLOCK_FUNCTIONS[word] :]
-                if not times or _is_clock_time(times[0], sql):
-                    return "time"
-    return ""
-
-
-def _arguments(tokens: Sequence[Token]) -> list[list[Token]]:
-    """The tokens of each argument of a call, of which `tokens` starts with the parenthesis."""
-    arguments: list[list[Token]] = [[]]
-    depth = 0
-    for token in tokens:
-        depth += token.token_type == TokenType.L_PAREN
-        depth -= token.token_type == TokenType.R_PAREN
-        if not depth:
+    asker = _Asker(str(db_path), gold_sql, limits, execution, is_ordered)
+    for find in FAULTS:
+        if fault := find(asker):
             break
-        if token.token_type == TokenType.COMMA and depth == 1:
-            arguments.append([])
-        elif token is not tokens[0]:
-            arguments[-1].append(token)
-    return arguments if arguments != [[]] else []
+    else:
+        fault = Fault("ok", {})
+    return GoldCheck(fault.status, execution, fault.witness, is_ordered, asker)
 
 
-def _is_clock_time(argument: Sequence[Token], sql: str) -> bool:
-    """Whether SQLite reads the argument as the time of the clock.
+@dataclass
+class _Asker:
+    """Asks one database about the result of one query."""
 
-    Double quotes make a string of it unless a column has that name, which is taken to be rare.
-    """
-    if len(argument) != 1 or argument[0].text.lower() not in CLOCK_TIMES:
-        return False
-    return argument[0].token_type == TokenType.STRING or sql[argument[0].start] == '"'
+    db_path: str
+    sql: str
+    limits: Limits
+    execution: Execution
+    is_ordered: bool
 
+    @property
+    def probes(self) -> Probes:
+        return probes_of(self.sql)
 
-class _Prober:
-    """Runs probes of one gold query on one database."""
+    @cached_property
+    def outer_window(self) -> Window | None:
+        """The ties in the result; None where they cannot be told."""
+        outer = self.probes.outer
+        return self.window(outer, self.execution) if outer else None
 
-    def __init__(self, db_path: str | Path, limits: Limits, tree: exp.Expr) -> None:
-        self.db_path = db_path
-        self.limits = limits
-        self.ctes = tree.args.get("with_")
+    @property
+    def tie_sizes(self) -> tuple[int, ...] | None:
+        window = self.outer_window if self.execution.status == "ok" else None
+        return window.tie_sizes if window else None
 
-    def run(self, query: exp.Expr) -> Execution:
-        """`query` alone, with the names that the whole gold query defines."""
-        if self.ctes and not query.args.get("with_"):
-            query = query.copy()
-            query.set("with_", self.ctes.copy())
-        return execute(self.db_path, query.sql("sqlite"), self.limits)
+    def comparison(self, other: Execution) -> Comparison:
+        rows = self.execution.rows
+        found = strict_comparison(rows, other.rows, self.is_ordered)
+        if self.is_ordered and found in ("row_order", "differs") and len(rows) == len(other.rows):
+            return strict_comparison(rows, other.rows, self.is_ordered, self.tie_sizes)
+        return found
 
-    def has_open_bare_column(self, select: exp.Select) -> bool:
-        """Whether some group has several values for a column that is not grouped or aggregated.
+    def run(self, sql: str) -> Execution:
+        return execute(self.db_path, sql, self.limits)
 
-        True also where a probe cannot tell: a star, or a subquery that needs its outer query.
+    def window(self, cut: Cut, execution: Execution) -> Window | None:
+        """The ties in the result of a query that is ordered or cut; None where they cannot be told.
+
+        execution: how the query alone ended.
         """
-        group = select.args.get("group")
-        aggregates = [node for node in own_nodes(select) if is_aggregate(node)]
-        if not group and not aggregates:
-            return False
-        keys = [resolved(key, select) for key in group.expressions] if group else [exp.null()]
-        if any(isinstance(projection, exp.Star) for projection in select.selects):
-            return True
-        bare = bare_columns(select, keys)
-        if not bare:
-            return False
-        extremes = [node for node in aggregates if isinstance(node, exp.Min | exp.Max)]
-        if len({node.sql("sqlite") for node in extremes}) == 1:
-            probe = extreme_probe(select, keys, bare, extremes[0])
-        else:
-            probe = group_probe(select, keys, bare)
-        found = self.run(probe)
-        return found.status != "ok" or bool(found.rows)
-
-    def is_cut_defined(self, query: exp.Query) -> bool:
-        execution = self.run(query)
-        if execution.status != "ok":
-            return False
-        window = self.window(query, execution)
-        return window is not None and window.is_defined
-
-    def window(self, query: exp.Query, execution: Execution) -> _Window | None:
-        """The ties in the result of `query`; None where they cannot be told."""
-        probe = order_probe(query, execution.columns)
-        start, size = limit_numbers(query)
+        probe = cut.probe(execution.columns)
+        start, size = cut.start, cut.size
         if probe is None or start is None:
             return None
-        probe_query, keys = probe
-        rows = self._probe_rows(probe_query, keys, start, size)
+        rows = self._probe_rows(probe, start, size)
         if rows is None:
             return None
         width = len(execution.columns)
         stop = min(start + size, len(rows)) if size is not None else len(rows)
         sizes: list[int] = []
-        is_defined = True
-        for first, last in runs(rows, keys):
+        tie_at_cut: Witness = {}
+        for first, last in runs(rows, probe.keys):
             inside = slice(max(first, start), min(last, stop))
             if inside.start >= inside.stop:
                 continue
             tied = [row[:width] for row in rows[first:last]]
+            returned = execution.rows[inside.start - start : inside.stop - start]
             if inside.stop - inside.start < last - first and len(set(tied)) > 1:
-                is_defined = False
-            elif Counter(row[:width] for row in rows[inside]) != Counter(
-                execution.rows[inside.start - start : inside.stop - start]
-            ):
+                tie_at_cut = tie_at_cut or _tie(tied, returned)
+            elif Counter(row[:width] for row in rows[inside]) != Counter(returned):
                 return None
             sizes.append(inside.stop - inside.start)
         if sum(sizes) != len(execution.rows):
             return None
-        return _Window(tuple(sizes), is_defined)
+        return Window(tuple(sizes), tie_at_cut)
 
     def _probe_rows(
-        self, probe: exp.Query, keys: Sequence[int], start: int, size: int | None
+        self, probe: OrderProbe, start: int, size: int | None
     ) -> tuple[Row, ...] | None:
         """Rows up to the cut and all that tie with its last one."""
         cut = start + (size or 0)
-        if size is not None and keys and cut:
-            found = self.run(probe.limit(cut + 1))
+        if size is not None and probe.keys and cut:
+            found = self.run(f"{probe.sql} LIMIT {cut + 1}")
             if found.status != "ok":
                 return None
-            if len(found.rows) <= cut or not are_tied(found.rows[cut - 1], found.rows[cut], keys):
+            rows = found.rows
+            if len(rows) <= cut or not are_tied(rows[cut - 1], rows[cut], probe.keys):
                 return found.rows
-        found = self.run(probe)
+        found = self.run(probe.sql)
         return found.rows if found.status == "ok" else None
 
 
-def _needs_parsing(sql: str) -> bool:
-    """Only sorted, cut, grouped or aggregated results can be open, and those have such text."""
-    text = sql.lower()
-    return any(word in text for word in ("(", "order", "limit", "group"))
+def _failure(asker: _Asker) -> Fault | None:
+    execution = asker.execution
+    return None if execution.status == "ok" else Fault(execution.status, {"error": execution.error})
 
 
-def _limited_subqueries(tree: exp.Expr) -> Iterator[exp.Query]:
-    for query in tree.find_all(exp.Select, exp.SetOperation):
-        if query is not tree and query.args.get("limit"):
-            yield query
+def _volatile(asker: _Asker) -> Fault | None:
+    reason = volatility(asker.sql)
+    return Fault(reason, {}) if reason else None
+
+
+def _open_column(asker: _Asker) -> Fault | None:
+    """A column outside GROUP BY and aggregates that has several values in some group."""
+    for probe in asker.probes.groups:
+        found = asker.run(probe.sql) if probe.sql else None
+        if found is None or found.status != "ok":
+            # a star, or a subquery that needs its outer query
+            return Fault("bare_column", {"columns": list(probe.columns), "error": CANNOT_BE_TOLD})
+        for row in found.rows:
+            return Fault("bare_column", _differing(probe.columns, row))
+    return None
+
+
+def _open_cut(asker: _Asker) -> Fault | None:
+    """Ties at the cut of a LIMIT, or a LIMIT whose ties cannot be told."""
+    probes = asker.probes
+    for cut in probes.inner:
+        execution = asker.run(cut.sql)
+        window = asker.window(cut, execution) if execution.status == "ok" else None
+        if fault := _cut_fault(window):
+            return fault._replace(witness={"subquery": cut.sql, **fault.witness})
+    if probes.outer and probes.outer.has_limit and asker.execution.rows:
+        return _cut_fault(asker.outer_window)
+    return None
+
+
+def _cut_fault(window: Window | None) -> Fault | None:
+    if window is None:
+        return Fault("order", {"error": CANNOT_BE_TOLD})
+    return Fault("order", window.tie_at_cut) if window.tie_at_cut else None
+
+
+def _changing_result(asker: _Asker) -> Fault | None:
+    """A result that is another one when SQLite meets the same rows in another order."""
+    if not (may_depend_on_order(asker.sql) and asker.probes.is_sensitive):
+        return None
+    for reading, other in reorderings(asker.db_path, asker.sql, asker.execution, asker.limits):
+        comparison = asker.comparison(other)
+        if comparison == "equal" or (comparison == "row_order" and asker.tie_sizes is None):
+            continue
+        shown = difference(asker.execution, other, comparison, ("first", reading))
+        return Fault("order", {"reading": reading, **shown})
+    return None
+
+
+def _unread(asker: _Asker) -> Fault | None:
+    error = asker.probes.error
+    return Fault("unparsed", {"error": error}) if error else None
+
+
+def _emptiness(asker: _Asker) -> Fault | None:
+    is_empty = all(value is None for row in asker.execution.rows for value in row)
+    return Fault("empty", {}) if is_empty else None
+
+
+FAULTS: tuple[Callable[[_Asker], Fault | None], ...] = (
+    _failure,
+    _volatile,
+    _open_column,
+    _open_cut,
+    _changing_result,
+    _unread,
+    _emptiness,
+)
+"""The first that is found says why a gold cannot judge; an empty result is one that is defined."""
+
+
+def _tie(tied: Sequence[Row], returned: Sequence[Row]) -> Witness:
+    """Two rows with the same sort keys, of which one made the cut."""
+    left_out = Counter(tied) - Counter(returned)
+    pair = next((kept, row) for kept in returned for row in left_out if row != kept)
+    return {
+        "tied_rows": [shown_row(row) for row in pair],
+        "num_tied": len(tied),
+        "num_returned": len(returned),
+    }
+
+
+def _differing(columns: Sequence[str], row: Row) -> Witness:
+    """Two values of the first column that has several in the group, from a row of its probe."""
+    for column, low, high, has_null in zip(columns, row[::3], row[1::3], row[2::3], strict=True):
+        if low != high or (has_null and low is not None):
+            return {"column": column, "values": shown_row((low, high if low != high else None))}
+    # a collation takes the values for equal
+    return {"column": columns[0], "values": shown_row(row[:2])}

@@ -1,18 +1,160 @@
 """Rewrite a query so that its result shows what SQL leaves open.
 
-An order probe shows the sort keys beside the rows; a bare-column probe gives a row for each group
-in which a column outside GROUP BY and aggregates has several values.
+An order probe shows the sort keys beside the rows; a group probe gives a group in which a column
+outside GROUP BY and aggregates has several values. The probes of a query depend on its text alone,
+and are kept for the next database.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
-from sense.denotation import are_close
+from sense.denotation import LAST_BITS, are_close
 from sense.execution import Row
+
+PROBED_WORDS = ("(", "group", "limit", "order")
+"""A query without these has no cut, no groups and no order."""
+NUM_KEPT = 256  # queries whose probes are kept; a syntax tree takes some 50 kB
+LISTING_FUNCTIONS = {"group_concat", "string_agg", "json_group_array", "json_group_object"}
+TABLE_PLACES = (exp.From, exp.Join, exp.In, exp.Exists, exp.SetOperation, exp.Subquery)
+
+
+class OrderProbe(NamedTuple):
+    """A query without its LIMIT, with its sort keys among the columns."""
+
+    sql: str
+    keys: tuple[int, ...]
+    """Positions of the sort keys."""
+
+
+class Cut:
+    """A query whose rows are ordered or cut, and its probes."""
+
+    def __init__(self, query: exp.Query, ctes: exp.With | None) -> None:
+        if ctes and not query.args.get("with_"):
+            query = query.copy()
+            query.set("with_", ctes.copy())
+        self.query = query
+        self.has_limit = bool(query.args.get("limit"))
+        self.start, self.size = limit_numbers(query)
+        self._probes: dict[tuple[str, ...], OrderProbe | None] = {}
+
+    @cached_property
+    def sql(self) -> str:
+        return self.query.sql("sqlite")
+
+    def probe(self, columns: tuple[str, ...]) -> OrderProbe | None:
+        """`order_probe` of the query, whose result has these columns."""
+        if columns not in self._probes:
+            self._probes[columns] = order_probe(self.query, columns)
+        return self._probes[columns]
+
+
+class GroupProbe(NamedTuple):
+    """Asks for a group in which some column differs; gives at most one row."""
+
+    columns: tuple[str, ...]
+    """The columns that are neither grouped nor aggregated, as SQL."""
+    sql: str
+    """Three columns for each of them: its least and greatest value in the group, and whether some
+    of its values are NULL. "" where it cannot be asked, since a star hides the columns."""
+
+
+class Probes(NamedTuple):
+    """All that one query must be asked."""
+
+    groups: tuple[GroupProbe, ...] = ()
+    inner: tuple[Cut, ...] = ()
+    """Subqueries with LIMIT."""
+    outer: Cut | None = None
+    """The query itself, if it is ordered or cut."""
+    is_sensitive: bool = True
+    """Whether it has any part whose value may depend on the order of the rows that it meets."""
+    error: str = ""
+    """Why sqlglot cannot read it; there are no probes then."""
+
+
+@lru_cache(maxsize=NUM_KEPT)
+def probes_of(sql: str) -> Probes:
+    """The probes of a query; none where its words show that it needs none.
+
+    >>> [cut.sql for cut in probes_of("SELECT a FROM t WHERE b IN (SELECT b FROM u LIMIT 2)").inner]
+    ['SELECT b FROM u LIMIT 2']
+    """
+    text = sql.lower()
+    if not any(word in text for word in PROBED_WORDS):
+        return Probes()
+    try:
+        tree = sqlglot.parse_one(sql, read="sqlite")
+    except (SqlglotError, RecursionError) as error:
+        return Probes(error=str(error).partition("\n")[0] or type(error).__name__)
+    ctes = tree.args.get("with_")
+    nodes = list(tree.walk())
+    selects = [node for node in nodes if isinstance(node, exp.Select)]
+    groups = tuple(probe for select in selects if (probe := _group_probe(select, ctes)))
+    inner = tuple(
+        Cut(node, ctes)
+        for node in nodes
+        if isinstance(node, exp.Query) and node is not tree and node.args.get("limit")
+    )
+    outer = None
+    if isinstance(tree, exp.Query) and (tree.args.get("order") or tree.args.get("limit")):
+        outer = Cut(tree, ctes)
+    return Probes(
+        groups,
+        inner,
+        outer,
+        is_sensitive=bool(groups) or any(map(_is_sensitive, nodes)),
+    )
+
+
+def _is_sensitive(node: exp.Expr) -> bool:
+    """Whether the value of this part may depend on the order of rows, for all that its kind says.
+
+    DISTINCT, UNION and GROUP BY keep one of several texts that a collation takes for equal.
+    """
+    if isinstance(node, exp.Subquery):
+        return not isinstance(node.parent, TABLE_PLACES) and not _is_one_row(node.this)
+    if isinstance(node, exp.Func):
+        return node.name.lower() in LISTING_FUNCTIONS or isinstance(node, exp.GroupConcat)
+    return isinstance(node, exp.Limit | exp.Window | exp.Distinct | exp.Group | exp.SetOperation)
+
+
+def _is_one_row(query: exp.Expr) -> bool:
+    """Whether it is a plain aggregate, which always gives one row."""
+    return (
+        isinstance(query, exp.Select)
+        and not query.args.get("group")
+        and all(is_aggregate(projection.unalias()) for projection in query.selects)
+    )
+
+
+def _group_probe(select: exp.Select, ctes: exp.With | None) -> GroupProbe | None:
+    """None where every column is grouped or aggregated."""
+    group = select.args.get("group")
+    aggregates = [node for node in own_nodes(select) if is_aggregate(node)]
+    if not group and not aggregates:
+        return None
+    if any(isinstance(projection, exp.Star) for projection in select.selects):
+        return GroupProbe(("*",), "")
+    keys = [resolved(key, select) for key in group.expressions] if group else [exp.null()]
+    bare = bare_columns(select, keys)
+    if not bare:
+        return None
+    extremes = [node for node in aggregates if isinstance(node, exp.Min | exp.Max)]
+    if len({node.sql("sqlite") for node in extremes}) == 1:
+        probe = extreme_probe(select, keys, bare, extremes[0])
+    else:
+        probe = group_probe(select, keys, bare)
+    if ctes:
+        probe.set("with_", ctes.copy())
+    columns = tuple(column.sql("sqlite") for column in bare)
+    return GroupProbe(columns, probe.sql("sqlite") + " LIMIT 1")
 
 
 def limit_numbers(query: exp.Query) -> tuple[int | None, int | None]:
@@ -28,12 +170,11 @@ def limit_numbers(query: exp.Query) -> tuple[int | None, int | None]:
     return numbers[0] or 0, numbers[1]
 
 
-def order_probe(
-    query: exp.Query, columns: Sequence[str]
-) -> tuple[exp.Query, tuple[int, ...]] | None:
-    """`query` without its LIMIT and with its sort keys as columns, and where these stand.
+def order_probe(query: exp.Query, columns: Sequence[str]) -> OrderProbe | None:
+    """`query` without its LIMIT and with its sort keys as columns.
 
-    None where a key cannot be shown: one that is not selected, under DISTINCT or UNION.
+    columns: those of its result. None where a key cannot be shown: one that is not selected, under
+    DISTINCT or UNION.
     """
     probe = query.copy()
     probe.set("limit", None)
@@ -60,7 +201,7 @@ def order_probe(
             num_extra += 1
         else:
             return None
-    return probe, tuple(keys)
+    return OrderProbe(probe.sql("sqlite"), tuple(keys))
 
 
 def runs(rows: Sequence[Row], keys: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -83,7 +224,7 @@ def _is_same_key(a: Any, b: Any) -> bool:
     if isinstance(a, str) and isinstance(b, str):
         return a.rstrip().casefold() == b.rstrip().casefold()
     if isinstance(a, int | float) and isinstance(b, int | float):
-        return a == b or are_close(a, b)
+        return a == b or are_close(a, b, LAST_BITS)
     return bool(a == b)
 
 
@@ -116,12 +257,15 @@ def resolved(key: exp.Expr, select: exp.Select) -> exp.Expr:
 def bare_columns(select: exp.Select, keys: Sequence[exp.Expr]) -> list[exp.Column]:
     """Columns whose value is taken from one row of each group, each once."""
     aliases = {p.alias.lower() for p in select.selects if isinstance(p, exp.Alias)}
-    key_texts = {key.sql("sqlite").lower() for key in keys}
+    key_texts = {_text(key) for key in keys}
+    key_types = tuple({type(key) for key in keys})
     bare: dict[str, exp.Column] = {}
 
     def collect(node: exp.Expr, names: set[str]) -> None:
-        text = node.sql("sqlite").lower() if isinstance(node, exp.Condition) else ""
-        if text in key_texts or is_aggregate(node) or isinstance(node, exp.Query):
+        if is_aggregate(node) or isinstance(node, exp.Query):
+            return
+        text = _text(node) if isinstance(node, (exp.Column, *key_types)) else ""
+        if text in key_texts:
             return
         if isinstance(node, exp.Column):
             if node.table or node.name.lower() not in names:
@@ -138,22 +282,31 @@ def bare_columns(select: exp.Select, keys: Sequence[exp.Expr]) -> list[exp.Colum
     return list(bare.values())
 
 
-def _differs_in_group(columns: Sequence[exp.Expr]) -> exp.Expr:
+def _text(node: exp.Expr) -> str:
+    if isinstance(node, exp.Column):
+        return ".".join(part.name.lower() for part in node.parts)  # ten times as fast as SQL
+    return node.sql("sqlite").lower()
+
+
+def _differs_in_group(columns: Iterable[exp.Expr]) -> exp.Expr:
     """The condition that one of the columns has two values, or a value and NULL, in a group."""
-    texts = []
+    conditions: list[exp.Expr] = []
     for column in columns:
-        text = column.sql("sqlite")
-        texts.append(f"MIN(CAST({text} AS BLOB)) IS NOT MAX(CAST({text} AS BLOB))")
-        texts.append(f"COUNT({text}) BETWEEN 1 AND COUNT(*) - 1")
-    return sqlglot.parse_one(" OR ".join(texts), read="sqlite")
+        value = exp.cast(column.copy(), "blob")  # so that no collation takes two texts for equal
+        least, greatest = exp.Min(this=value), exp.Max(this=value.copy())
+        num = exp.Count(this=column.copy())
+        has_value = exp.GT(this=num, expression=exp.Literal.number(0))
+        has_null = exp.LT(this=num.copy(), expression=_num_rows())
+        conditions += [exp.Is(this=least, expression=greatest).not_(), has_value.and_(has_null)]
+    return exp.or_(*conditions)
 
 
 def group_probe(
     select: exp.Select, keys: Sequence[exp.Expr], bare: Sequence[exp.Expr]
 ) -> exp.Select:
-    """A query that gives a row for each group in which a bare column differs."""
+    """A query that gives each group in which a bare column differs."""
     probe = _without_output(select)
-    probe.set("expressions", [exp.Literal.number(1)])
+    probe.set("expressions", _extent(bare))
     probe.set("group", exp.Group(expressions=[key.copy() for key in keys]))
     having = select.args.get("having")
     if having and any(column in bare for column in having.find_all(exp.Column)):
@@ -174,9 +327,30 @@ def extreme_probe(
     columns += [exp.alias_(key.copy(), f"key_{i}") for i, key in enumerate(keys)]
     columns += [exp.alias_(extreme.this.copy(), "value"), exp.alias_(window, "extreme")]
     rows.set("expressions", columns)
-    probe = exp.select("1").from_(rows.subquery("rows")).where("value IS extreme", dialect="sqlite")
-    probe = probe.group_by(*(f"key_{i}" for i in range(len(keys))))
-    return probe.having(_differs_in_group([exp.column(f"bare_{i}") for i in range(len(bare))]))
+    shown = [exp.column(f"bare_{i}") for i in range(len(bare))]
+    is_extreme = exp.Is(this=exp.column("value"), expression=exp.column("extreme"))
+    group = exp.Group(expressions=[exp.column(f"key_{i}") for i in range(len(keys))])
+    probe = exp.Select(expressions=_extent(shown), where=exp.Where(this=is_extreme), group=group)
+    return probe.from_(rows.subquery("rows", copy=False), copy=False).having(
+        _differs_in_group(shown), copy=False
+    )
+
+
+def _extent(columns: Iterable[exp.Expr]) -> list[exp.Expr]:
+    """What a group probe shows of each column."""
+    return [
+        shown
+        for column in columns
+        for shown in (
+            exp.Min(this=column.copy()),
+            exp.Max(this=column.copy()),
+            exp.LT(this=exp.Count(this=column.copy()), expression=_num_rows()),
+        )
+    ]
+
+
+def _num_rows() -> exp.Expr:
+    return exp.Count(this=exp.Star())
 
 
 def _without_output(select: exp.Select) -> exp.Select:

@@ -1,0 +1,148 @@
+"""The same rows in another order: what SQL defines does not change, what it leaves open may.
+
+SQLite is asked to read the tables from their end, and to read a copy of the database without keys
+and indexes whose rows were inserted in another order, so that it also goes about the query in
+another way. A result that changes proves that the query leaves something open; one that stays the
+same proves nothing.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+from urllib.parse import quote
+
+import apsw
+
+from sense.connection import ReadOnlyConnection
+from sense.constraints import affinity_of, quoted
+from sense.execution import Execution, Limits, execute, execute_on
+
+Reading: TypeAlias = Literal["backwards", "shuffled"]
+
+MAX_COPIED_BYTES = 4_000_000  # of the file; copying it takes about 0.2 s, once per process
+MAX_COPIES = 32  # per process, in memory
+MULTIPLIER = 2_654_435_761  # odd, near 2**32 / golden ratio: spreads row numbers, Knuth vol. 3, 6.4
+ENCODINGS = {1: "UTF-8", 2: "UTF-16le", 3: "UTF-16be"}  # sqlite.org/fileformat2.html, byte 59
+OWN_TABLES = ("rowid", "oid", "sqlite_")
+"""Text of queries that look at how the file is laid out, which a copy does not keep."""
+ORDER_WORDS = ("(", "distinct", "except", "group", "intersect", "limit", "order", "union")
+MORE_STEPS = 10
+"""Another order may take another plan; one that takes much longer is given up."""
+SPARE_STEPS = 1_000_000
+
+
+class Reordered(NamedTuple):
+    """How a query ended on the same rows in another order."""
+
+    reading: Reading
+    execution: Execution
+
+
+def may_depend_on_order(sql: str) -> bool:
+    """False where the words of the query show that the order of the rows it meets cannot matter.
+
+    >>> may_depend_on_order("SELECT a FROM t WHERE b = 1")
+    False
+    """
+    text = sql.lower()
+    return any(word in text for word in ORDER_WORDS)
+
+
+def reorderings(
+    db_path: str | Path, sql: str, execution: Execution, limits: Limits
+) -> Iterator[Reordered]:
+    """The query read backwards, then on a shuffled copy where there is one; those that end well.
+
+    execution: how it ended on the database as it is. Steps are limited to ten times those it took.
+    """
+    max_steps = MORE_STEPS * execution.steps + SPARE_STEPS
+    if limits.max_steps:
+        max_steps = min(max_steps, limits.max_steps)
+    limits = replace(limits, max_steps=max_steps)
+    backwards = execute(db_path, sql, limits, backwards=True)
+    if backwards.status == "ok":
+        yield Reordered("backwards", backwards)
+    if any(word in sql.lower() for word in OWN_TABLES):
+        return
+    copy = shuffled_copy(db_path)
+    shuffled = execute_on(copy, sql, limits) if copy else None
+    if shuffled and shuffled.status == "ok":
+        yield Reordered("shuffled", shuffled)
+
+
+def shuffled_copy(db_path: str | Path) -> ReadOnlyConnection | None:
+    """A copy in memory whose rows lie in another order, the same in every run.
+
+    It has the tables, affinities, collations and views of the file, and neither keys nor indexes.
+    None for a file of more than `MAX_COPIED_BYTES`, for one with virtual tables or generated
+    columns, and for one that cannot be read whole. Copies are kept per thread, for as long as the
+    file does not change.
+    """
+    path = Path(db_path).absolute()
+    status = path.stat()
+    if status.st_size > MAX_COPIED_BYTES:
+        return None
+    thread = (os.getpid(), threading.get_ident())
+    return _copy(path, (status.st_mtime_ns, status.st_size, status.st_ino), thread)
+
+
+@lru_cache(maxsize=MAX_COPIES)
+def _copy(path: Path, state: tuple[int, ...], thread: tuple[int, int]) -> ReadOnlyConnection | None:
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+    copy = ReadOnlyConnection(":memory:", flags=flags)
+    with path.open("rb") as file:
+        encoding = ENCODINGS.get(file.read(60)[59], "UTF-8")
+    copy.execute(f"PRAGMA encoding = '{encoding}'")
+    uri = f"file://{quote(os.fsencode(path))}?mode=ro&immutable=1"
+    try:
+        copy.execute("ATTACH ? AS source", (uri,))
+        is_whole = _copy_rows(copy)
+    except apsw.Error:  # such as a damaged page in a table that the query does not read
+        is_whole = False
+    if not is_whole:
+        copy.close()
+        return None
+    copy.execute("DETACH source")
+    copy.restrict()
+    return copy
+
+
+def _copy_rows(copy: apsw.Connection) -> bool:
+    """Whether every table and view of the attached database could be copied."""
+    found: list[tuple[str, str, str | None]] = [
+        (str(kind), str(name), text and str(text))
+        for kind, name, text in copy.execute("SELECT type, name, sql FROM source.sqlite_schema")
+    ]
+    if any(text and text.lower().startswith("create virtual") for *_, text in found):
+        return False
+    tables = [name for kind, name, _ in found if kind == "table" and not _is_internal(name)]
+    views = [text for kind, _, text in found if kind == "view" and text]
+    copy.execute("BEGIN")
+    for table in tables:
+        info = copy.execute(f"PRAGMA source.table_xinfo({quoted(table)})").fetchall()
+        if any(hidden for *_, hidden in info):
+            return False
+        columns = [(str(name), str(declared)) for _, name, declared, *_ in info]
+        definitions = ", ".join(_definition(copy, table, *column) for column in columns)
+        copy.execute(f"CREATE TABLE main.{quoted(table)} ({definitions})")
+        copy.execute(
+            f"INSERT INTO main.{quoted(table)} SELECT * FROM source.{quoted(table)} NOT INDEXED "
+            f"ORDER BY row_number() OVER () * {MULTIPLIER} % {2**32}"
+        )
+    for text in views:
+        copy.execute(text)
+    copy.execute("COMMIT")
+    return True
+
+
+def _definition(copy: apsw.Connection, table: str, column: str, declared: str) -> str:
+    _, collation, *_ = copy.column_metadata("source", table, column)
+    return f"{quoted(column)} {affinity_of(declared)} COLLATE {quoted(collation)}"
+
+
+def _is_internal(name: str) -> bool:
+    return name.lower().startswith("sqlite_")
