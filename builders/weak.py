@@ -5,8 +5,9 @@
 """Build the weak set: a model's right and wrong answers, judged by execution, as preference pairs.
 
 Hub id:    sense/weak, with the configs `default` (pairs), `unpaired` (for KTO) and `samples`
-Sources:   a file of any system's predictions (`--samples`), or samples of a model or server over
-           the questions of a strong set (`--model`, `--data`). Rows keep their database's licence.
+Sources:   a file of any system's predictions (`--samples`), over its own questions or those of a
+           strong set (`--data`); or samples of a model or server over a strong set (`--model`).
+           Rows keep their database's licence.
 
     python builders/weak.py --samples FILE.jsonl --databases DIR --out DIR
     python builders/weak.py --model PATH_OR_HUB_ID --data sense/strong --num-samples 8 --out DIR
@@ -15,24 +16,19 @@ Sources:   a file of any system's predictions (`--samples`), or samples of a mod
 import argparse
 import os
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+from sense.answers import GivenDatabases, answers_over_databases, answers_to_questions
 from sense.ask import open_writer
 from sense.card import DatasetText
 from sense.command import run_script
 from sense.database import database_paths
-from sense.example import (
-    Pair,
-    content_id,
-    pair_features,
-    sample_features,
-    to_row,
-    unpaired_features,
-)
-from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome, versions
+from sense.example import content_id, pair_features, sample_features, to_row, unpaired_features
+from sense.facts import Facts, Input, collect_facts, file_sha256, print_outcome, versions
 from sense.journal import Journal
 from sense.license import check_license
 from sense.preference import (
@@ -40,12 +36,12 @@ from sense.preference import (
     GoldUse,
     Pairing,
     Sample,
-    build_pairs,
+    pairs_of,
     sample_row,
-    unpaired_rows,
+    unpaired_of,
 )
 from sense.prompt import CONTRACTS, ContractError, PromptContract, completion_sql
-from sense.question import Question, load_questions
+from sense.question import Outline, Question, QuestionSet, open_questions, outline
 from sense.reading import read_predictions
 from sense.release import (
     Tables,
@@ -55,22 +51,22 @@ from sense.release import (
     work_folder,
     write_dataset,
 )
-from sense.source import model_source
-from sense.splits import held_out_databases
-from sense.weak import (
-    Answer,
-    Ask,
-    Judging,
-    group_predictions,
-    judged_samples,
-    score_systems,
-    systems_table,
-)
+from sense.source import dataset_source, model_source
+from sense.splits import SPLITS, held_out_databases
+from sense.spool import Spool
+from sense.tally import Tally, systems_table
+from sense.weak import Answer, Ask, Judging, judged_questions
 
-PLACES = ("out", "push", "num_workers", "databases", "model", "base_url", "data", "samples")
+PLACES = (
+    *("out", "push", "num_workers", "databases", "model", "base_url", "data", "samples"),
+    "contract",
+)
+"""Not settings; the contract stands among them as `prompt_hash`."""
 FEATURES = {"default": pair_features, "unpaired": unpaired_features, "samples": sample_features}
 LEAST = {"num_questions": 1, "num_samples": 1, "temperature": 0, "max_pairs": 0, "num_workers": 0}
 """The least value of each numeric argument."""
+MAX_SHOWN = 5
+"""Databases whose faults are printed."""
 VERSIONS = ("sense-kit", "sqlite", "sqlglot")
 """Verdicts of other versions of these are not continued."""
 
@@ -78,45 +74,49 @@ VERSIONS = ("sense-kit", "sqlite", "sqlglot")
 class Asked(NamedTuple):
     """What is judged."""
 
-    questions: list[Question]
+    questions: Sequence[Question]
+    outline: Outline
     ask: Ask
-    source: Input
-    """Where the answers come from."""
+    inputs: tuple[Input, ...]
+    """Where the answers come from, then where their questions do."""
     contract: PromptContract
     """Writes the message of an answer of which only SQL is known."""
+    tally: Tally
+    """Holds what was left out already."""
 
 
 def main() -> None:
     arguments = parse_arguments()
-    check_output(arguments.out)
+    out = check_output(arguments.out)
     check_license(arguments.license)
     if arguments.push:
         check_push(arguments.push)
     started = time.monotonic()
-    asked = read_samples(arguments) if arguments.samples else open_model(arguments)
-    facts = build(arguments, asked, started)
+    with ExitStack() as spools:
+
+        def spool() -> Spool:
+            return spools.enter_context(Spool(out.parent))
+
+        asked = (
+            read_samples(arguments, spool) if arguments.samples else open_model(arguments, spool)
+        )
+        facts = build(arguments, asked, spool, started)
     commit = push_folder(arguments.out, arguments.push, "dataset") if arguments.push else ""
     print_outcome(arguments.out, facts, commit)
 
 
-def build(arguments: argparse.Namespace, asked: Asked, started: float) -> Facts:
+def build(
+    arguments: argparse.Namespace, asked: Asked, spool: Callable[[], Spool], started: float
+) -> Facts:
     """Judges the answers, pairs them and writes the folder; the facts as written."""
     judging = Judging(arguments.round, arguments.rule, arguments.num_workers)
-    work = work_folder(arguments.out)
     used = {name: versions()[name] for name in VERSIONS}
     settings = judging_settings(arguments, asked) | {"versions": used}
-    with Journal(work / "journal.jsonl", settings) as journal:
-        samples = list(judged_samples(asked.questions, asked.ask, judging, journal))
-    pairing = Pairing(
-        policy=arguments.policy,
-        gold=arguments.gold_as_chosen,
-        limit=arguments.max_pairs,
-        seed=arguments.seed,
-        contract=asked.contract,
-    )
-    pairs, tables = make_tables(arguments, asked.questions, samples, pairing)
-    systems = score_systems(samples)
-    print(f"\n{systems_table(systems, arguments.rule)}\n")
+    with Journal(work_folder(arguments.out) / "journal.jsonl", settings) as journal:
+        judged = judged_questions(asked.questions, asked.ask, judging, journal)
+        tables = make_tables(arguments, judged, asked, spool)
+    tally = asked.tally
+    print(f"\n{systems_table(tally.systems(), arguments.rule)}\n")
     if "default" not in tables:
         print(
             "No pair: no question has both a right and a wrong answer, see below. Give several "
@@ -126,17 +126,12 @@ def build(arguments: argparse.Namespace, asked: Asked, started: float) -> Facts:
         "builders/weak.py",
         seed=arguments.seed,
         settings=run_settings(arguments, asked),
-        inputs=[asked.source],
-        funnels=funnels(samples, pairs),
-        counts={
-            "verdicts": Counter(sample.verdict for sample in samples),
-            "reasons": Counter(sample.reason for sample in samples),
-            "error_kinds": Counter(sample.error_kind for sample in samples if sample.error_kind),
-            "gold_statuses": Counter(sample.gold_status for sample in samples),
-        },
+        inputs=asked.inputs,
+        funnels=[tally.answers, tally.questions],
+        counts=tally.counts,
         results={
             "rule": arguments.rule,
-            "systems": {name: system._asdict() for name, system in systems.items()},
+            "systems": {name: system._asdict() for name, system in tally.systems().items()},
         },
         seconds=time.monotonic() - started,
     )
@@ -146,62 +141,76 @@ def build(arguments: argparse.Namespace, asked: Asked, started: float) -> Facts:
 
 def make_tables(
     arguments: argparse.Namespace,
-    questions: Sequence[Question],
-    samples: Sequence[Sample],
-    pairing: Pairing,
-) -> tuple[list[Pair], Tables]:
-    """All pairs, and the rows of each config and split; `samples` has some whatever is left out."""
-    examples = {question.example.id: question.example for question in questions}
-    held_out = held_out_databases(
-        {example.db_id for example in examples.values()}, arguments.test_share, arguments.seed
+    judged: Iterable[tuple[Question, list[Sample]]],
+    asked: Asked,
+    spool: Callable[[], Spool],
+) -> Tables:
+    """The rows of each config and split; only `samples` has some in any case."""
+    pairing = Pairing(
+        policy=arguments.policy,
+        gold=arguments.gold_as_chosen,
+        limit=arguments.max_pairs,
+        seed=arguments.seed,
+        contract=asked.contract,
     )
-    parts: dict[str, list[Sample]] = {"train": [], "test": []}
-    for sample in samples:
-        parts["test" if sample.db_id in held_out else "train"].append(sample)
-    pairs = {split: list(build_pairs(part, examples, pairing)) for split, part in parts.items()}
-    unpaired = {
-        split: list(unpaired_rows(part, examples, contract=pairing.contract))
-        for split, part in parts.items()
-    }
+    held_out = held_out_databases(asked.outline.db_ids, arguments.test_share, arguments.seed)
+    pairs, unpaired, kept = (spools_by_split(spool) for _ in FEATURES)
+    for (example, _), samples in judged:
+        split = "test" if example.db_id in held_out else "train"
+        found = pairs_of(example, samples, pairing)
+        for pair in found:
+            pairs[split].add(example.id, to_row(pair))
+        for row in unpaired_of(example, samples, asked.contract):
+            unpaired[split].add(example.id, row)
+        for sample in samples:
+            kept[split].add(example.id, sample_row(sample))
+        asked.tally.add(samples, len(found))
     tables: dict[str, dict[str, Iterable[dict[str, Any]]]] = {}
-    if any(pairs.values()):
-        tables["default"] = {split: map(to_row, rows) for split, rows in pairs.items()}
-    if any(unpaired.values()):
-        tables["unpaired"] = {**unpaired}
-    tables["samples"] = {split: map(sample_row, part) for split, part in parts.items()}
-    return [pair for part in pairs.values() for pair in part], tables
+    for config, spools in (("default", pairs), ("unpaired", unpaired)):
+        if any(map(len, spools.values())):
+            tables[config] = {split: rows.by_key() for split, rows in spools.items()}
+    return {**tables, "samples": kept}
 
 
-def read_samples(arguments: argparse.Namespace) -> Asked:
-    """The questions of a file of predictions, and the answers that it holds."""
+def spools_by_split(spool: Callable[[], Spool]) -> dict[str, Spool]:
+    return {split: spool() for split in SPLITS}
+
+
+def read_samples(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Asked:
+    """The answers of a file, and their questions: those of --data, or as the file has them."""
     path = Path(arguments.samples)
-    jobs = group_predictions(
-        read_predictions(path),
-        database_paths(arguments.databases),
-        CONTRACTS[arguments.contract],
-        arguments.license,
-    )
-    answers = {job.question.example.id: job.answers for job in jobs}
-    return Asked(
-        [job.question for job in jobs],
-        lambda number, batch: [answers[question.example.id] for question in batch],
-        Input(path.name, kind="file", sha256=file_sha256(path), license=arguments.license),
-        CONTRACTS[arguments.contract],
-    )
+    source = Input(path.name, kind="file", sha256=file_sha256(path), license=arguments.license)
+    predictions, tally = read_predictions(path), Tally()
+    if arguments.data:
+        data = open_data(arguments, spool, tally)
+        contract = contract_of(data.outline, arguments.data)
+        given = answers_to_questions(predictions, *data, spool, tally.answers)
+        if num_left := len(data.positions) - len(given.questions):
+            tally.questions.drop("no_answer", num_left)
+        origin = dataset_source(arguments.data)
+    else:
+        databases = GivenDatabases(database_paths(arguments.databases))
+        contract = CONTRACTS[arguments.contract or "default"]
+        given = answers_over_databases(
+            predictions, databases, contract, arguments.license, spool, tally.answers
+        )
+        for error in list(databases.errors.values())[:MAX_SHOWN]:
+            print(f"left out: {error}")
+        name = Path(arguments.databases).resolve().name
+        origin = Input(name, kind="databases", sha256=given.outline.sha256)
+    if given.num_repeated:
+        tally.counts["answers"] = Counter(repeated=given.num_repeated)
+    inputs = (source, origin)
+    return Asked(given.questions, given.outline, given.ask, inputs, contract, tally)
 
 
-def open_model(arguments: argparse.Namespace) -> Asked:
+def open_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Asked:
     """A seeded choice of questions, and a model or server that answers each several times."""
-    questions = load_questions(
-        arguments.data,
-        arguments.split,
-        arguments.databases,
-        arguments.num_questions,
-        arguments.seed,
-    )
+    tally = Tally()
+    data = open_data(arguments, spool, tally)
     cache = work_folder(arguments.out) / "replies.jsonl" if arguments.base_url else None
     writer = open_writer(arguments.model, arguments.base_url, cache)
-    check_prompts(questions, writer.contract, arguments)
+    check_prompts(data.outline, writer.contract, arguments)
     source = model_source(arguments.model, writer.revision)
 
     def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
@@ -226,7 +235,37 @@ def open_model(arguments: argparse.Namespace) -> Asked:
             for question, completions in zip(batch, sampled, strict=True)
         ]
 
-    return Asked(questions, ask, source, writer.contract)
+    inputs = (source, dataset_source(arguments.data))
+    return Asked(data.distinct(), data.outline, ask, inputs, writer.contract, tally)
+
+
+class Data(NamedTuple):
+    """The questions of --data."""
+
+    questions: Sequence[Question]
+    outline: Outline
+    positions: Spool
+    """The first place of each question under its example's id."""
+
+    def distinct(self) -> Sequence[Question]:
+        """The questions, each once."""
+        return QuestionSet(len(self.positions), lambda i: self.questions[self.positions[i]])
+
+
+def open_data(arguments: argparse.Namespace, spool: Callable[[], Spool], tally: Tally) -> Data:
+    """The questions to answer, after a look at each."""
+    questions = open_questions(
+        arguments.data,
+        arguments.split,
+        arguments.databases,
+        arguments.num_questions,
+        arguments.seed,
+    )
+    positions = spool()
+    found = outline(questions, positions)
+    if num_repeated := len(questions) - len(positions):
+        tally.questions.drop("duplicate_question", num_repeated)
+    return Data(questions, found, positions)
 
 
 def batch_seed(seed: int, round: int, number: int) -> int:
@@ -238,10 +277,10 @@ def batch_seed(seed: int, round: int, number: int) -> int:
 
 
 def check_prompts(
-    questions: Sequence[Question], contract: PromptContract, arguments: argparse.Namespace
+    outline: Outline, contract: PromptContract, arguments: argparse.Namespace
 ) -> None:
     """Refuses questions whose prompts follow another contract than the model's."""
-    others = {question.example.prompt_hash for question in questions} - {contract.hash}
+    others = outline.prompt_hashes - {contract.hash}
     if others:
         names = {known.hash: f"'{name}'" for name, known in CONTRACTS.items()}
         found = ", ".join(sorted(names.get(hash, hash or "none") for hash in others))
@@ -252,12 +291,24 @@ def check_prompts(
         )
 
 
+def contract_of(outline: Outline, data: str) -> PromptContract:
+    """The contract that all prompts of --data follow."""
+    found = [c for c in CONTRACTS.values() if outline.prompt_hashes == {c.hash}]
+    if not found:
+        shown = ", ".join(sorted(hash[:12] or "none" for hash in outline.prompt_hashes))
+        raise ContractError(
+            f"the prompts of {data} follow contract {shown}; expected one of "
+            f"{', '.join(sorted(CONTRACTS))} for all of them: build the set again"
+        )
+    return found[0]
+
+
 def judging_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, Any]:
     """All that decides answers and verdicts: pairs may be made again from them in another way."""
-    questions = [(q.example.id, q.example.db_sha256) for q in asked.questions]
+    source = asked.inputs[0]
     settings: dict[str, Any] = {
-        "answers": asked.source.sha256 or f"{asked.source.name} {asked.source.revision}",
-        "questions_sha256": content_id(*(text for pair in questions for text in pair)),
+        "answers": source.sha256 or f"{source.name} {source.revision}",
+        "questions_sha256": asked.outline.sha256,
     }
     names = ["rule", "round"]
     if arguments.model:
@@ -269,36 +320,12 @@ def run_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, Any]:
     """The arguments that decide the rows, and what they were applied to."""
     settings = {name: value for name, value in vars(arguments).items() if name not in PLACES}
     judged = judging_settings(arguments, asked)
-    return settings | judged | {"num_questions": len(asked.questions)}
-
-
-def funnels(samples: Sequence[Sample], pairs: Sequence[Pair]) -> list[Funnel]:
-    """Answers by verdict, and questions by what kept them from giving a pair."""
-    judged, paired = Funnel("answers", unit="samples"), Funnel("pairs", unit="questions")
-    sides: dict[str, set[str]] = defaultdict(set)
-    for sample in samples:
-        sides[sample.example_id].add(sample.verdict)
-        if sample.verdict == "unknown":
-            judged.drop(f"unknown_{sample.reason}")
-        else:
-            judged.keep()
-    with_pair = {pair.example_id for pair in pairs}
-    for example_id, verdicts in sides.items():
-        if example_id in with_pair:
-            paired.keep()
-        elif verdicts == {"unknown"}:
-            paired.drop("all_unknown")
-        elif "correct" not in verdicts:
-            paired.drop("no_right_answer")
-        elif "incorrect" not in verdicts:
-            paired.drop("no_wrong_answer")
-        else:
-            paired.drop("same_sql")
-    return [judged, paired]
+    counted = {"num_questions": len(asked.questions), "prompt_hash": asked.contract.hash}
+    return settings | judged | counted
 
 
 def dataset_text(arguments: argparse.Namespace, asked: Asked) -> DatasetText:
-    licenses = {question.example.license for question in asked.questions}
+    licenses = asked.outline.licenses
     return DatasetText(
         pretty_name="SENSE weak data",
         summary=(
@@ -306,7 +333,7 @@ def dataset_text(arguments: argparse.Namespace, asked: Asked) -> DatasetText:
             "questions whose gold SQL is known. Every answer was executed, and every pair shows "
             "where the two results differ."
         ),
-        license=licenses.pop() if len(licenses) == 1 else "other",
+        license=next(iter(licenses)) if len(licenses) == 1 else "other",
         steps=(
             f"Questions: {len(asked.questions):,} with gold SQL and a database.",
             f"Answers: {answer_step(arguments)}.",
@@ -340,8 +367,10 @@ def parse_arguments() -> argparse.Namespace:
     )
     add_options(parser)
     arguments = parser.parse_args()
-    if arguments.samples and not arguments.databases:
-        parser.error("--samples needs --databases DIR, the SQLite files of their db_ids")
+    if arguments.samples and not (arguments.databases or arguments.data):
+        parser.error("--samples needs --databases DIR, the SQLite files of their db_ids, or --data")
+    if arguments.contract and arguments.data:
+        parser.error("--contract goes with --samples alone: --data comes with its prompts")
     if arguments.model and not arguments.data:
         parser.error("--model needs --data, the questions to answer")
     if not 0 <= arguments.test_share < 1:
@@ -361,7 +390,7 @@ def parse_arguments() -> argparse.Namespace:
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--base-url", metavar="URL", default="", help="an OpenAI-compatible server")
-    add("--data", metavar="SOURCE", help="folder or Hub id of the examples that a model answers")
+    add("--data", metavar="SOURCE", help="folder or Hub id of the examples that are answered")
     add("--split", default="train", help="split of --data (default train)")
     add("--databases", metavar="DIR", help="SQLite files; default: those that --data publishes")
     add("--num-questions", type=int, metavar="N", help="a seeded choice of N (default: all)")
@@ -372,7 +401,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--max-pairs", type=int, default=1, help="most per question (default 1; 0 = all)")
     add("--gold-as-chosen", choices=get_args(GoldUse), default="never")
     add("--test-share", type=float, default=0.1, help="share of databases for the test split")
-    add("--contract", choices=sorted(CONTRACTS), default="default", help="prompts of --samples")
+    add(
+        "--contract",
+        choices=sorted(CONTRACTS),
+        help="prompts of --samples without --data (default: default)",
+    )
     add(
         "--rule", choices=("spider", "bird"), default="spider", help="official rule beside verdicts"
     )

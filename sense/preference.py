@@ -6,7 +6,7 @@ gold that cannot judge. Every choice follows a hash of the seed and the samples'
 neither the order of the samples nor the clock changes it.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from difflib import SequenceMatcher
@@ -155,14 +155,6 @@ PAPER_PAIRING = Pairing()
 """One right and one wrong answer per question, both sampled, both at random."""
 
 
-def build_pairs(
-    samples: Iterable[Sample], examples: Mapping[str, Example], pairing: Pairing = PAPER_PAIRING
-) -> Iterator[Pair]:
-    """Pairs of all questions, by example id; `examples` maps ids to the questions asked."""
-    for example, group in _grouped(samples, examples):
-        yield from pairs_of(example, group, pairing)
-
-
 def pairs_of(
     example: Example, samples: Iterable[Sample], pairing: Pairing = PAPER_PAIRING
 ) -> list[Pair]:
@@ -175,7 +167,7 @@ def pairs_of(
     if strangers:
         raise ValueError(
             f"{len(strangers):,} samples, {strangers[0]} first, do not answer example "
-            f"{example.id}; pass the samples of one example, or all of them to build_pairs"
+            f"{example.id}; pass the samples of one example"
         )
     judged = [sample for sample in group if sample.gold_status == "ok"]
     right = [sample for sample in judged if sample.verdict == "correct"]
@@ -219,42 +211,23 @@ def pairs_of(
     ]
 
 
-def unpaired_rows(
-    samples: Iterable[Sample],
-    examples: Mapping[str, Example],
-    *,
-    contract: PromptContract | None = None,
+def unpaired_of(
+    example: Example, samples: Iterable[Sample], contract: PromptContract | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Rows for KTO, by example id: each distinct text with a verdict, `label` True = correct."""
-    for example, group in _grouped(samples, examples):
-        seen: set[str] = set()
-        for sample in _distinct(group):
-            completion = _messages(sample, example, contract)
-            text = completion[-1]["content"]
-            if sample.verdict == "unknown" or sample.gold_status != "ok" or text in seen:
-                continue
-            seen.add(text)
-            yield {
-                "id": sample.id,
-                "prompt": _prompt(example),
-                "completion": completion,
-                "label": sample.verdict == "correct",
-            }
-
-
-def _grouped(
-    samples: Iterable[Sample], examples: Mapping[str, Example]
-) -> Iterator[tuple[Example, list[Sample]]]:
-    groups: dict[str, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        groups[sample.example_id].append(sample)
-    for example_id in sorted(groups):
-        if example_id not in examples:
-            raise ValueError(
-                f"example {example_id} ({groups[example_id][0].question!r}) has samples but "
-                f"is not among the {len(examples):,} examples given; pass the set that was sampled"
-            )
-        yield examples[example_id], groups[example_id]
+    """Rows of one question for KTO: each distinct text with a verdict, `label` True = correct."""
+    seen: set[str] = set()
+    for sample in _distinct(samples):
+        completion = _messages(sample, example, contract)
+        text = completion[-1]["content"]
+        if sample.verdict == "unknown" or sample.gold_status != "ok" or text in seen:
+            continue
+        seen.add(text)
+        yield {
+            "id": sample.id,
+            "prompt": _prompt(example),
+            "completion": completion,
+            "label": sample.verdict == "correct",
+        }
 
 
 def _distinct(samples: Iterable[Sample]) -> list[Sample]:

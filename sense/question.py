@@ -1,12 +1,15 @@
 """Questions with gold SQL, each with the file of its database: what is asked of a model."""
 
+import hashlib
 import random
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, overload
 
 from sense.database import find_database
-from sense.example import Example, Hardness, to_example
+from sense.example import Example, Hardness, content_id, to_example
 from sense.hardness import UnparsedSqlError, hardness
+from sense.spool import Spool
 
 
 class Question(NamedTuple):
@@ -16,15 +19,75 @@ class Question(NamedTuple):
     db_path: str
 
 
+class QuestionSet(Sequence[Question]):
+    """Questions that are made when they are asked for: memory holds those that are in use."""
+
+    def __init__(self, size: int, make: Callable[[int], Question]) -> None:
+        """make: the question at a position from 0 to below `size`."""
+        self._size = size
+        self._make = make
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, position: int) -> Question: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> list[Question]: ...
+
+    def __getitem__(self, position: int | slice) -> Question | list[Question]:
+        found = range(self._size)[position]
+        return self._make(found) if isinstance(found, int) else [self._make(i) for i in found]
+
+
+class Outline(NamedTuple):
+    """What is known of a set of questions after a look at each."""
+
+    db_ids: frozenset[str]
+    licenses: frozenset[str]
+    prompt_hashes: frozenset[str]
+    sha256: str
+    """Of the examples' ids and the contents of their databases, in order."""
+
+
+def outline(questions: Iterable[Question], positions: Spool) -> Outline:
+    """The outline of the questions; `positions` is given the place of each under its example's id.
+
+    A question that is there already is left out.
+    """
+    digest = hashlib.sha256()
+    db_ids, licenses, prompt_hashes = set(), set(), set()
+    for position, (example, _) in enumerate(questions):
+        if example.id in positions:
+            continue
+        positions.add(example.id, position)
+        digest.update(content_id(example.id, example.db_sha256).encode())
+        db_ids.add(example.db_id)
+        licenses.add(example.license)
+        prompt_hashes.add(example.prompt_hash)
+    return Outline(
+        frozenset(db_ids), frozenset(licenses), frozenset(prompt_hashes), digest.hexdigest()
+    )
+
+
 def load_questions(
     source: str, split: str, databases: str | None = None, num: int | None = None, seed: int = 0
 ) -> list[Question]:
+    """`open_questions`, made at once."""
+    return list(open_questions(source, split, databases, num, seed))
+
+
+def open_questions(
+    source: str, split: str, databases: str | None = None, num: int | None = None, seed: int = 0
+) -> QuestionSet:
     """The questions of a split, in its order; with `num` a seeded choice of that many of them.
 
     source: folder or Hub id of a set whose rows are examples; databases: a folder of SQLite files,
     None for those that the set itself publishes.
-    Raises FileNotFoundError where there is no set, ValueError for a split that it lacks or rows
-    that are no examples, LookupError for a `db_id` without a database.
+    Raises FileNotFoundError where there is no set, ValueError for a split that it lacks,
+    LookupError for a `db_id` without a database; and ValueError for a row that is no example, when
+    it is asked for.
     """
     from datasets import load_dataset
 
@@ -39,12 +102,18 @@ def load_questions(
     rows = parts[split]
     if num is not None and num < len(rows):
         rows = rows.select(sorted(random.Random(f"questions {seed}").sample(range(len(rows)), num)))
-    examples = [to_example(row) for row in rows]
+    if len(rows):
+        to_example(rows[0])  # says which column is missing, as asking for its values would not
     paths = {
         db_id: str(find_database(Path(databases) if databases else source, db_id))
-        for db_id in sorted({example.db_id for example in examples})
+        for db_id in sorted(rows.unique("db_id"))
     }
-    return [Question(example, paths[example.db_id]) for example in examples]
+
+    def question(position: int) -> Question:
+        example = to_example(rows[position])
+        return Question(example, paths[example.db_id])
+
+    return QuestionSet(len(rows), question)
 
 
 def gold_hardness(sql: str) -> Hardness | Literal[""]:

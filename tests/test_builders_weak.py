@@ -185,7 +185,7 @@ LINE = '{"db_id": "world", "question": "?", "gold": "SELECT 1", "pred": "SELECT 
         ("", "answers.jsonl is empty; expected one JSON object per line"),
         (f"[{LINE}]", "holds a JSON array; expected JSON lines"),
         (LINE.replace('"SELECT 1"}', "null}"), "line 1 has null as 'pred'; expected a string"),
-        (LINE + LINE.replace("world", "wrld"), "'wrld' has no database .*closest match: 'world'"),
+        (LINE.replace("world", "wrld"), "'wrld' has no database .*closest match: 'world'"),
         (LINE.replace("world", "damaged"), "damaged.sqlite.*not a (SQLite )?database"),
         (LINE.replace("world", "empty"), "empty.sqlite.*is empty"),
         (LINE[:20], "line 1 is not JSON"),

@@ -3,23 +3,23 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sense.example import Example, pair_features, sample_features, to_row, unpaired_features
+from sense.example import Example, Pair, pair_features, sample_features, to_row, unpaired_features
 from sense.hardness import normalize_sql
 from sense.mutation import error_kind, mutate
 from sense.preference import (
     POLICIES,
     Pairing,
     Sample,
-    build_pairs,
     pairs_of,
     sample_row,
     to_sample,
-    unpaired_rows,
+    unpaired_of,
 )
 from sense.prompt import DEFAULT_CONTRACT
 from sense.schema import read_schema
@@ -66,6 +66,23 @@ def make_sample(index: int, verdict: str, sql: str = "", **changes: object) -> S
         temperature=0.8,
     )
     return replace(sample, **changes)
+
+
+def by_example(samples: list[Sample]) -> list[tuple[Example, list[Sample]]]:
+    return [
+        (example, [sample for sample in samples if sample.example_id == example.id])
+        for example in EXAMPLES.values()
+    ]
+
+
+def pairs_of_all(samples: list[Sample], pairing: Pairing) -> list[Pair]:
+    return [
+        pair for example, group in by_example(samples) for pair in pairs_of(example, group, pairing)
+    ]
+
+
+def unpaired_of_all(samples: list[Sample]) -> list[dict[str, Any]]:
+    return [row for example, group in by_example(samples) for row in unpaired_of(example, group)]
 
 
 property_settings = settings(deadline=None, derandomize=True, max_examples=60)
@@ -117,7 +134,7 @@ def test_chosen_is_right_or_gold_and_rejected_is_wrong(
     samples: list[Sample], pairing: Pairing
 ) -> None:
     by_id = {sample.id: sample for sample in samples}
-    for pair in build_pairs(samples, EXAMPLES, pairing):
+    for pair in pairs_of_all(samples, pairing):
         rejected = by_id[pair.rejected_sample_id]
         assert (rejected.verdict, rejected.gold_status) == ("incorrect", "ok")
         if pair.chosen_source == "gold":
@@ -134,7 +151,7 @@ def test_chosen_is_right_or_gold_and_rejected_is_wrong(
 def test_no_pair_says_the_same_on_both_sides_or_twice(
     samples: list[Sample], pairing: Pairing
 ) -> None:
-    pairs = list(build_pairs(samples, EXAMPLES, pairing))
+    pairs = pairs_of_all(samples, pairing)
     assert all(normalize_sql(p.chosen_sql) != normalize_sql(p.rejected_sql) for p in pairs)
     assert len({pair.id for pair in pairs}) == len(pairs)
 
@@ -142,8 +159,8 @@ def test_no_pair_says_the_same_on_both_sides_or_twice(
 @property_settings
 @given(judged_samples(), pairings)
 def test_a_question_has_at_most_limit_pairs(samples: list[Sample], pairing: Pairing) -> None:
-    pairs = list(build_pairs(samples, EXAMPLES, pairing))
-    every = list(build_pairs(samples, EXAMPLES, replace(pairing, limit=0)))
+    pairs = pairs_of_all(samples, pairing)
+    every = pairs_of_all(samples, replace(pairing, limit=0))
     for example_id in EXAMPLES:
         found = sum(pair.example_id == example_id for pair in pairs)
         possible = sum(pair.example_id == example_id for pair in every)
@@ -154,17 +171,15 @@ def test_a_question_has_at_most_limit_pairs(samples: list[Sample], pairing: Pair
 @given(judged_samples(), pairings, st.randoms(use_true_random=False))
 def test_order_of_samples_changes_nothing(samples, pairing, random) -> None:
     shuffled = random.sample(samples, len(samples))
-    assert list(build_pairs(samples, EXAMPLES, pairing)) == list(
-        build_pairs(shuffled, EXAMPLES, pairing)
-    )
-    assert list(unpaired_rows(samples, EXAMPLES)) == list(unpaired_rows(shuffled, EXAMPLES))
+    assert pairs_of_all(samples, pairing) == pairs_of_all(shuffled, pairing)
+    assert unpaired_of_all(samples) == unpaired_of_all(shuffled)
 
 
 @property_settings
 @given(judged_samples())
 def test_unpaired_rows_are_judged_and_distinct(samples: list[Sample]) -> None:
     by_id = {sample.id: sample for sample in samples}
-    rows = list(unpaired_rows(samples, EXAMPLES))
+    rows = unpaired_of_all(samples)
     assert {row["id"] for row in rows} == {
         sample.id
         for sample in samples
@@ -245,7 +260,7 @@ def test_rows_have_the_published_columns() -> None:
     (pair,) = pairs_of(EXAMPLE, samples)
     assert set(to_row(pair)) == set(pair_features())
     assert set(sample_row(samples[0])) == set(sample_features())
-    assert set(next(unpaired_rows(samples, EXAMPLES))) == set(unpaired_features())
+    assert set(next(unpaired_of(EXAMPLE, samples))) == set(unpaired_features())
     assert to_sample(sample_row(samples[0])) == samples[0]
 
 
@@ -253,8 +268,6 @@ def test_misuse_is_named() -> None:
     sample = make_sample(1, "correct")
     with pytest.raises(ValueError, match="policy is 'best'; expected one of any, kinds"):
         Pairing(policy="best")
-    with pytest.raises(ValueError, match="is not among the 0 examples given"):
-        list(build_pairs([sample], {}))
     with pytest.raises(ValueError, match="do not answer example"):
         pairs_of(OTHER, [sample])
     with pytest.raises(ValueError, match="round 0, index 1"):

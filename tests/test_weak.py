@@ -1,104 +1,68 @@
 """Answers become judged samples in resumable batches, whatever happens to a worker."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sense import verdict, weak
-from sense.database import UnknownDatabase
+from sense import weak
+from sense.answers import GivenAnswers, GivenDatabases, answers_over_databases
+from sense.facts import Funnel
 from sense.journal import Journal
 from sense.preference import Sample
-from sense.prompt import TINY_CONTRACT, completion_sql
+from sense.prompt import TINY_CONTRACT
 from sense.question import Question
 from sense.reading import Prediction
-from sense.weak import (
-    Answer,
-    Job,
-    Judging,
-    SystemScore,
-    group_predictions,
-    judged_samples,
-    score_systems,
-    systems_table,
-)
-from sense.workers import WorkerFailure
+from sense.spool import Spool
+from sense.verdict import Judgement, Unit, judge
+from sense.weak import Answer, Judging, judged_questions
 
 CITIES = "SELECT name FROM city"
 JUDGING = Judging(round=1, rule="spider", num_workers=0)
 
 
-def jobs_of(world: Path, *predictions: tuple[str, str, str]) -> list[Job]:
-    """Jobs of (question, prediction, system), all with the gold `CITIES`."""
+def given(world: Path, *predictions: tuple[str, str, str], gold: str = CITIES) -> GivenAnswers:
+    """Answers (question, prediction, system), all to the same gold."""
     rows = [
-        Prediction(i, "world", question, CITIES, pred, system=system)
+        Prediction(i, "world", question, gold, pred, system=system)
         for i, (question, pred, system) in enumerate(predictions)
     ]
-    return group_predictions(rows, {"world": world}, TINY_CONTRACT, "mit")
+    return answers_over_databases(
+        rows,
+        GivenDatabases({"world": world}),
+        TINY_CONTRACT,
+        "mit",
+        lambda: Spool(world.parent),
+        Funnel("answers"),
+    )
 
 
-def judged(jobs: Sequence[Job], path: Path, judging: Judging = JUDGING) -> list[Sample]:
-    answers = {job.question.example.id: job.answers for job in jobs}
+def judged(answers: GivenAnswers, path: Path, judging: Judging = JUDGING) -> list[Sample]:
     with Journal(path, {}) as journal:
-        return list(
-            judged_samples(
-                [job.question for job in jobs],
-                lambda number, batch: [answers[question.example.id] for question in batch],
-                judging,
-                journal,
-            )
-        )
-
-
-def test_answers_to_one_question_are_grouped_in_the_order_of_the_file(world: Path) -> None:
-    jobs = jobs_of(world, ("a", "1", "x"), ("b", "2", "x"), ("a", "3", "y"))
-    assert [(j.question.example.question, [a.sql for a in j.answers]) for j in jobs] == [
-        ("a", ["1", "3"]),
-        ("b", ["2"]),
-    ]
-    example = jobs[0].question.example
-    assert (example.sql, example.hardness, example.license) == (CITIES, "easy", "mit")
-    assert example.prompt[-1]["content"].endswith("\na")
-    [written] = example.completion
-    assert completion_sql(TINY_CONTRACT, example.prompt, written["content"]) == CITIES
+        found = judged_questions(answers.questions, answers.ask, judging, journal)
+        return [sample for _, samples in found for sample in samples]
 
 
 def test_gold_that_is_no_query_has_no_hardness_and_no_verdict(world: Path, tmp_path: Path) -> None:
-    rows = [Prediction(0, "world", "?", "SELECT name FROM WHERE", CITIES)]
-    jobs = group_predictions(rows, {"world": world}, TINY_CONTRACT, "mit")
-    [sample] = judged(jobs, tmp_path / "journal")
+    answers = given(world, ("?", CITIES, ""), gold="SELECT name FROM WHERE")
+    [sample] = judged(answers, tmp_path / "journal")
     assert (sample.hardness, sample.verdict, sample.reason) == ("", "unknown", "gold_error")
     assert (sample.rule, sample.rule_correct) == ("spider", 0)
 
 
-def test_unknown_database_names_the_closest(world: Path) -> None:
-    rows = [Prediction(0, "wrld", "?", CITIES, CITIES)]
-    with pytest.raises(UnknownDatabase, match="closest match: 'world'"):
-        group_predictions(rows, {"world": world}, TINY_CONTRACT, "mit")
-
-
 def test_verdict_and_official_rule_stand_side_by_side(world: Path, tmp_path: Path) -> None:
-    jobs = jobs_of(
+    answers = given(
         world,
         ("a", CITIES, "x"),
         ("a", "SELECT nam FROM city", "x"),
         ("a", "SELECT name FROM country", "y"),
     )
-    samples = judged(jobs, tmp_path / "journal")
+    samples = judged(answers, tmp_path / "journal")
     assert [(s.verdict, s.reason, s.error_kind, s.rule_correct, s.index) for s in samples] == [
         ("correct", "equal", "", 1, 0),
         ("incorrect", "error", "unknown_column", 0, 1),
         ("incorrect", "differs", "table", 0, 2),
-    ]
-    assert score_systems(samples) == {"x": SystemScore(2, 1, 1, 1), "y": SystemScore(1, 0, 0, 1)}
-
-
-def test_table_shows_shares_and_those_without_a_verdict() -> None:
-    table = systems_table({"": SystemScore(4, 1, 1, 2), "lost": SystemScore(2, 0, 0, 0)}, "bird")
-    assert table.splitlines() == [
-        "system        answers     bird  correct  unknown",
-        "(no name)           4   25.0 %   33.3 %        1",
-        "lost                2    0.0 %        -        2",
     ]
 
 
@@ -106,7 +70,7 @@ def test_batches_in_the_journal_are_neither_asked_nor_judged_again(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weak, "QUESTIONS_PER_BATCH", 2)
-    questions = [job.question for job in jobs_of(world, *((f"q{i}", "", "") for i in range(5)))]
+    questions = given(world, *((f"q{i}", "", "") for i in range(5))).questions
     asked: list[int] = []
 
     def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
@@ -115,32 +79,57 @@ def test_batches_in_the_journal_are_neither_asked_nor_judged_again(
             raise RuntimeError("the server is gone")
         return [[Answer(CITIES, "", "m")] for _ in batch]
 
-    def run() -> list[Sample]:
+    def run() -> Iterator[tuple[Question, list[Sample]]]:
         with Journal(tmp_path / "journal", {}) as journal:
-            return list(judged_samples(questions, ask, JUDGING, journal))
+            yield from judged_questions(questions, ask, JUDGING, journal)
 
     with pytest.raises(RuntimeError, match="gone"):
-        run()
+        list(run())
     with Journal(tmp_path / "journal", {}) as journal:
-        assert "answers 0" in journal
+        assert "answers 1" in journal
         assert "answers 2" not in journal
+        assert {"verdicts 0", "verdicts 1"} <= set(journal)
     asked.clear()
+    found = run()
+    first = [next(found) for _ in range(4)]
+    assert [question.example.question for question, _ in first] == ["q0", "q1", "q2", "q3"]
+    assert [sample.verdict for _, [sample] in first] == ["correct"] * 4
     with pytest.raises(RuntimeError, match="gone"):
-        run()
+        next(found)
     assert asked == [2]
+
+
+def test_questions_come_as_soon_as_their_batch_is_judged(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weak, "QUESTIONS_PER_BATCH", 1)
+    answers = given(world, *((f"q{i}", CITIES, "") for i in range(3)))
+    asked: list[int] = []
+
+    def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
+        asked.append(number)
+        return answers.ask(number, batch)
+
+    with Journal(tmp_path / "journal", {}) as journal:
+        next(judged_questions(answers.questions, ask, JUDGING, journal))
+        assert "verdicts 0" in journal
+        assert len(asked) < 3
 
 
 def test_answer_whose_worker_is_lost_is_unknown_and_the_run_goes_on(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fragile(function: object, units: Sequence[verdict.Unit], *rest: object) -> Iterator[object]:
-        for unit in units:
-            is_fatal = "fatal" in unit.predicted_sqls
-            yield WorkerFailure("crash", "died") if is_fatal else verdict.judge(unit, ("spider",))
+    lost = Judgement("unknown", "crash", "", {"spider": 0})
 
-    monkeypatch.setattr(verdict, "map_in_workers", fragile)
-    jobs = jobs_of(world, ("a", CITIES, ""), ("a", "fatal", ""), ("b", CITIES, ""))
-    samples = judged(jobs, tmp_path / "journal")
+    def fragile(units: Iterable[Unit], **options: Any) -> Iterator[tuple[str, list[Judgement]]]:
+        for unit in units:
+            status, judgements = judge(unit, ("spider",))
+            answers = zip(unit.predicted_sqls, judgements, strict=True)
+            yield status, [lost if sql == "fatal" else found for sql, found in answers]
+
+    monkeypatch.setattr(weak, "judge_all", fragile)
+    answers = given(world, ("a", CITIES, ""), ("a", "fatal", ""), ("b", CITIES, ""))
+    samples = judged(answers, tmp_path / "journal")
     assert [(s.verdict, s.reason, s.rule_correct) for s in samples] == [
         ("correct", "equal", 1),
         ("unknown", "crash", 0),
@@ -149,5 +138,8 @@ def test_answer_whose_worker_is_lost_is_unknown_and_the_run_goes_on(
 
 
 def test_question_without_answers_gives_no_sample(world: Path, tmp_path: Path) -> None:
-    [job] = jobs_of(world, ("a", CITIES, ""))
-    assert judged([Job(job.question, [])], tmp_path / "journal") == []
+    questions = given(world, ("a", CITIES, "")).questions
+    for _ in ("anew", "from the journal"):
+        with Journal(tmp_path / "journal", {}) as journal:
+            found = judged_questions(questions, lambda number, batch: [[]], JUDGING, journal)
+            assert [(q.example.question, samples) for q, samples in found] == [("a", [])]

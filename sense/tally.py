@@ -1,0 +1,95 @@
+"""What a run over judged answers counts while they pass by: verdicts, reasons, pairs, systems."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sense.facts import Funnel
+from sense.preference import Sample
+from sense.verdict import Rule
+
+
+class SystemScore(NamedTuple):
+    """The answers of one model, by the official rule and by verdict."""
+
+    num: int
+    num_accepted: int
+    """Answers that the official rule accepts."""
+    num_correct: int
+    num_incorrect: int
+    """The others have no verdict."""
+
+
+class Tally:
+    """Counts of all questions whose samples it was given."""
+
+    def __init__(self) -> None:
+        self.answers = Funnel("answers", unit="samples")
+        """Answers with a verdict are kept."""
+        self.questions = Funnel("pairs", unit="questions")
+        """Questions that gave a pair are kept."""
+        self.counts: dict[str, Counter[str]] = {
+            name: Counter() for name in ("verdicts", "reasons", "error_kinds", "gold_statuses")
+        }
+        self._systems: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(self, samples: Sequence[Sample], num_pairs: int) -> None:
+        """Counts the samples of one question, and what they gave."""
+        for sample in samples:
+            if sample.verdict == "unknown":
+                self.answers.drop(f"unknown_{sample.reason}")
+            else:
+                self.answers.keep()
+            self.counts["verdicts"][sample.verdict] += 1
+            self.counts["reasons"][sample.reason] += 1
+            self.counts["gold_statuses"][sample.gold_status] += 1
+            if sample.error_kind:
+                self.counts["error_kinds"][sample.error_kind] += 1
+            self._systems[sample.weak_model].update(["num", sample.verdict])
+            self._systems[sample.weak_model]["accepted"] += sample.rule_correct or 0
+        if num_pairs:
+            self.questions.keep()
+        else:
+            self.questions.drop(why_no_pair({sample.verdict for sample in samples}))
+
+    def systems(self) -> dict[str, SystemScore]:
+        """The score of each model that answered, by its name; "" where the answers name none."""
+        return {
+            name: SystemScore(found["num"], found["accepted"], found["correct"], found["incorrect"])
+            for name, found in sorted(self._systems.items())
+        }
+
+
+def why_no_pair(verdicts: set[str]) -> str:
+    """The reason why answers with these verdicts gave no pair.
+
+    >>> why_no_pair({"correct", "unknown"})
+    'no_wrong_answer'
+    """
+    if not verdicts:
+        return "no_answer"
+    if verdicts == {"unknown"}:
+        return "all_unknown"
+    if "correct" not in verdicts:
+        return "no_right_answer"
+    return "same_sql" if "incorrect" in verdicts else "no_wrong_answer"
+
+
+def systems_table(systems: Mapping[str, SystemScore], rule: Rule) -> str:
+    """The scores as text, a line per model; `correct` is a share of the answers with a verdict.
+
+    >>> print(systems_table({"codes": SystemScore(1034, 805, 700, 300)}, "spider"))
+    system        answers   spider  correct  unknown
+    codes           1,034   77.9 %   70.0 %       34
+    """
+    width = max(12, *(len(name) for name in systems)) if systems else 12
+    lines = [f"{'system':<{width}}  {'answers':>7}  {rule:>7}  {'correct':>7}  {'unknown':>7}"]
+    for name, (num, accepted, correct, incorrect) in systems.items():
+        judged = correct + incorrect
+        shares = f"{_percent(accepted, num)}  {_percent(correct, judged)}"
+        lines.append(f"{name or '(no name)':<{width}}  {num:>7,}  {shares}  {num - judged:>7,}")
+    return "\n".join(lines)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:5.1f} %" if whole else "      -"
