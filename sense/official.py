@@ -23,7 +23,7 @@ from sense.execution import Execution, Limits
 CURRENT_YEAR = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECASE)
 SPLIT_OPERATORS = (("> =", ">="), ("< =", "<="), ("! =", "!="))
 SPACES = str.maketrans("\t\r\n", "   ")
-BLANK = re.compile(r"(?:[\s;]|--[^\n]*|/\*.*?(?:\*/|\Z))*", re.DOTALL)
+BLANK = re.compile(r"(?>[\s;]|--[^\n]*|/\*.*?(?:\*/|\Z))*+", re.DOTALL)
 
 LEXEMES = re.compile(
     r"""

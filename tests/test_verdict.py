@@ -306,6 +306,13 @@ def test_official_rules_stand_beside_the_verdict(world: Path) -> None:
     assert judgement.scores == {"spider": 1, "bird": 0, "strict": 0}
 
 
+def test_official_rules_run_a_query_under_comments(world: Path) -> None:
+    gold = "SELECT name FROM city"
+    predicted = (f"/* all */ {gold}", f"-- all\n{gold}", f"/* all */ ; {gold} /* end */", "/* all")
+    _, judgements = judge(Unit((str(world),), gold, predicted), rules=("bird",))
+    assert [judgement.scores["bird"] for judgement in judgements] == [1, 1, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("sql", "text"),
     [
