@@ -19,9 +19,11 @@ goes on when it is run again.
 """
 
 import argparse
+import itertools
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -30,8 +32,16 @@ from sense.baseline import constant_answer, nearest_answers
 from sense.board import SystemResult, compare, read_evaluations, write_board, write_results
 from sense.command import run_script
 from sense.database import database_paths
+from sense.engine import Engine
 from sense.evaluation import check_predictions, evaluate_systems
 from sense.facts import Facts, Input, collect_facts, file_sha256
+from sense.mistakes import (
+    Mistake,
+    diagnosed,
+    frequent_mistakes,
+    with_witnesses,
+    wrong_database,
+)
 from sense.predictions import System, extracted, read_systems
 from sense.question import Question, load_questions
 from sense.reading import Prediction
@@ -42,7 +52,7 @@ from sense.verdict import Rule
 
 PLACES = (
     *("out", "compare", "num_workers", "databases", "model", "base_url", "data", "predictions"),
-    *("gold", "suite"),
+    *("gold", "suite", "engine"),
 )
 
 
@@ -70,23 +80,26 @@ def main() -> None:
         check_predictions(system.predictions, databases, questions)
     if arguments.extract_sql:
         systems = [extracted(system) for system in systems]
+    answers = [system.predictions for system in systems]
+    workers = arguments.num_workers
     outcomes = evaluate_systems(
-        [system.predictions for system in systems],
-        databases,
-        arguments.rule,
-        arguments.num_workers,
-        suite,
+        answers, databases, arguments.rule, workers, suite, arguments.engine
     )
+    mistakes: list[list[Mistake]] = [[] for _ in (*systems, "all of them")]
+    if not arguments.scores_only:
+        outcomes = [diagnosed(found, databases) for found in outcomes]
+        mistakes = [frequent_mistakes(found) for found in (*outcomes, itertools.chain(*outcomes))]
+        mistakes = with_witnesses(mistakes, partial(wrong_database, databases, suite), workers)
     if arguments.data:
         inputs.append(dataset_source(arguments.data))
     if suite:
         inputs.append(Input(suite.folder.resolve().name, kind="databases", sha256=suite.hash))
     facts = run_facts(arguments, inputs, started)
     results = [
-        SystemResult(system, found, not arguments.predictions)
-        for system, found in zip(systems, outcomes, strict=True)
+        SystemResult(*parts, has_new_answers=not arguments.predictions)
+        for parts in zip(systems, outcomes, mistakes[:-1], strict=True)
     ]
-    print(write_results(out, results, facts))
+    print(write_results(out, results, facts, mistakes[-1]))
     print(f"written to {out}")
 
 
@@ -182,6 +195,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--suite", metavar="DIR", help="a test suite: also score on its database variants")
     add("--rule", nargs="+", choices=get_args(Rule), default=["strict"], help="the first one ranks")
     add("--extract-sql", action="store_true", help="take SQL out of prose and code fences first")
+    add("--scores-only", action="store_true", help="leave out error kinds and their examples")
+    add("--engine", choices=get_args(Engine), default="local", help="ray: judge on a Ray cluster")
     add("--limit", type=int, metavar="N", help="a seeded choice of N questions")
     add("--num-workers", type=int, default=os.cpu_count() or 1, help="0 = this process")
     add("--out", metavar="DIR", help="folder to write; must not exist")

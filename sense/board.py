@@ -18,18 +18,15 @@ from sense.evaluation import Outcome, column_text, summarize
 from sense.facts import Facts, write_facts
 from sense.figure import interval_chart, stacked_chart
 from sense.metrics import PairedTest, holm, mcnemar
+from sense.mistakes import MAX_KINDS, Mistake, frequent_mistakes
 from sense.predictions import System
 from sense.report import (
-    MAX_ERROR_KINDS,
     VERDICT_CLASSES,
-    ErrorExample,
     error_blocks,
-    error_examples,
     finished_folder,
     interval,
     percent,
     shares,
-    shown_witness,
     summary_blocks,
     write_evaluation,
     write_report,
@@ -190,14 +187,22 @@ class SystemResult(NamedTuple):
 
     system: System
     outcomes: Sequence[Outcome]
+    mistakes: Sequence[Mistake] = ()
+    """Examples for the report."""
     has_new_answers: bool = False
     """Whether its predictions are to be written too."""
 
 
-def write_results(folder: Path, results: Sequence[SystemResult], facts: Facts) -> str:
+def write_results(
+    folder: Path,
+    results: Sequence[SystemResult],
+    facts: Facts,
+    mistakes: Sequence[Mistake] = (),
+) -> str:
     """What is printed; writes the folder of an evaluation, or of several with their board above.
 
-    The folder must be new or empty, and appears when all is written.
+    mistakes: examples for the board, of all systems together. The folder must be new or empty, and
+    appears when all is written.
     """
     if len(results) == 1:
         [result] = results
@@ -208,45 +213,45 @@ def write_results(folder: Path, results: Sequence[SystemResult], facts: Facts) -
     with finished_folder(folder) as draft:
         for result in results:
             _write_result(draft / result.system.name, result, facts)
-        board = _write_board(draft, evaluations, facts)
+        board = _write_board(draft, evaluations, facts, mistakes)
     return to_markdown(ranking_blocks(board)).rstrip("\n")
 
 
 def write_board(folder: Path, evaluations: Evaluations, facts: Facts) -> None:
     """`board.json`, `report.md`, `report.html` and `facts.json` in a new folder."""
     with finished_folder(folder) as draft:
-        _write_board(draft, evaluations, facts)
+        mistakes = frequent_mistakes(itertools.chain(*evaluations.values()))
+        _write_board(draft, evaluations, facts, mistakes)
 
 
 def _write_result(folder: Path, result: SystemResult, facts: Facts) -> dict[str, Any]:
     predictions = result.system.predictions if result.has_new_answers else ()
-    examples = error_examples(result.outcomes, shown_witness)
-    return write_evaluation(
-        folder, result.outcomes, facts, predictions, examples, result.system.notes
-    )
+    notes = result.system.notes
+    return write_evaluation(folder, result.outcomes, facts, predictions, result.mistakes, notes)
 
 
-def _write_board(folder: Path, evaluations: Evaluations, facts: Facts) -> Board:
+def _write_board(
+    folder: Path, evaluations: Evaluations, facts: Facts, mistakes: Sequence[Mistake]
+) -> Board:
     board = make_board(evaluations)
-    examples = error_examples(itertools.chain(*evaluations.values()), shown_witness)
     content = {
         "systems": board.scores,
         "pairs": [pair._asdict() for pair in board.pairs],
         "flips": [flip._asdict() for flip in board.flips],
     }
     (folder / "board.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    write_report(folder, board_blocks(board, examples))
+    write_report(folder, board_blocks(board, mistakes))
     write_facts(replace(facts, results=content), folder)
     return board
 
 
-def board_blocks(board: Board, examples: Sequence[ErrorExample] = ()) -> list[Block]:
+def board_blocks(board: Board, mistakes: Sequence[Mistake] = ()) -> list[Block]:
     """What the report of several systems says."""
     return [
         *ranking_blocks(board),
         *_hardness_blocks(board.scores),
         *_verdict_blocks(board.scores),
-        *_error_blocks(board.scores, examples),
+        *_error_blocks(board.scores, mistakes),
     ]
 
 
@@ -369,15 +374,15 @@ def _flip_blocks(flips: Sequence[Flip], columns: Sequence[str]) -> list[Block]:
 
 
 def _error_blocks(
-    scores: Mapping[str, Mapping[str, Any]], examples: Sequence[ErrorExample]
+    scores: Mapping[str, Mapping[str, Any]], mistakes: Sequence[Mistake]
 ) -> list[Block]:
     """Error kinds of each system beside each other, then the kinds of all with their examples."""
     total: Counter[str] = Counter()
     for found in scores.values():
         total.update(found["error_kinds"])
-    kinds = [kind for kind, _ in total.most_common(MAX_ERROR_KINDS)]
+    kinds = [kind for kind, _ in total.most_common(MAX_KINDS)]
     num_double_quoted = sum(found["num_double_quoted_literals"] for found in scores.values())
-    blocks = error_blocks(dict(total.most_common()), examples, num_double_quoted)
+    blocks = error_blocks(dict(total.most_common()), mistakes, num_double_quoted)
     if not blocks:
         return []
     rows = tuple(

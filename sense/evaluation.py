@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sense.completion import Form, form_of
 from sense.database import unknown_database
-from sense.diagnosis import judged_kind
+from sense.engine import Engine
 from sense.example import HARDNESS_LEVELS
 from sense.execution import open_read_only
 from sense.metrics import Score, score, score_by
@@ -59,9 +59,11 @@ class Outcome(NamedTuple):
     form: Form = "query"
     """What the prediction is: a `query`, `empty`, prose ..."""
     error_kind: str = ""
-    """What is wrong with an answer whose verdict is `incorrect`; "" for others."""
+    """What is wrong with an answer whose verdict is `incorrect`; `sense.mistakes` fills it in."""
     witness: str = ""
     """JSON object: a row that only one side returns, or the error; "" if there is none."""
+    unfinished: Sequence[str] = ()
+    """Official rules whose 0 says only that a query did not end in our time; they have no limit."""
     double_quoted_literal: bool = False
     """Whether the prediction has text in double quotes, which SQLite reads as a string."""
 
@@ -122,9 +124,10 @@ def evaluate(
     rules: Sequence[Rule] = ("strict",),
     num_workers: int = 1,
     suite: "Suite | None" = None,
+    engine: Engine = "local",
 ) -> list[Outcome]:
     """`evaluate_systems` of one system."""
-    return evaluate_systems([predictions], databases, rules, num_workers, suite)[0]
+    return evaluate_systems([predictions], databases, rules, num_workers, suite, engine)[0]
 
 
 def evaluate_systems(
@@ -133,6 +136,7 @@ def evaluate_systems(
     rules: Sequence[Rule] = ("strict",),
     num_workers: int = 1,
     suite: "Suite | None" = None,
+    engine: Engine = "local",
 ) -> list[list[Outcome]]:
     """One outcome per prediction of each system, in their order.
 
@@ -146,9 +150,9 @@ def evaluate_systems(
     found: list[_Judged] = []
     if suite:
         paths = {key: tuple(map(str, suite.paths(*key))) for key in wanted}
-        found.append(_judged(wanted, paths, rules, SUITE, num_workers))
+        found.append(_judged(wanted, paths, rules, SUITE, num_workers, engine))
     paths = {key: (str(databases[key[0]]),) for key in wanted}
-    found.append(_judged(wanted, paths, rules, "", num_workers))
+    found.append(_judged(wanted, paths, rules, "", num_workers, engine))
     levels = {gold: gold_hardness(gold) for gold in {gold for _, gold in wanted}}
     return [[_outcome(p, found, levels[p.gold]) for p in system] for system in systems]
 
@@ -169,6 +173,7 @@ def _judged(
     rules: Sequence[Rule],
     prefix: str,
     num_workers: int,
+    engine: Engine,
 ) -> _Judged:
     """Every answer judged on the given databases of its gold."""
     from tqdm import tqdm
@@ -178,7 +183,9 @@ def _judged(
         for key, sqls in wanted.items()
         for part in _parts(tuple(sqls))
     ]
-    judged = judge_all((unit for _, unit in units), rules=rules, num_workers=num_workers)
+    judged = judge_all(
+        (unit for _, unit in units), rules=rules, num_workers=num_workers, engine=engine
+    )
     progress = tqdm(
         judged,
         desc="judging on the suite" if prefix else "judging",
@@ -224,10 +231,8 @@ def _outcome(prediction: Prediction, found: Sequence[_Judged], hardness: str) ->
         gold_status=status,
         scores=scores,
         form=form_of(prediction.pred),
-        error_kind=judged_kind(
-            prediction.gold, prediction.pred, judgement.verdict, judgement.witness
-        ),
         witness=judgement.witness,
+        unfinished=[rule for _, judged, _ in answers for rule in judged.unfinished],
     )
 
 
@@ -251,6 +256,7 @@ def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "reasons": _counts(o.reason for o in outcomes),
         "gold_statuses": _counts(o.gold_status for o in outcomes),
         "forms": _counts(o.form for o in outcomes),
+        "unfinished": _counts(rule for o in outcomes for rule in o.unfinished),
         "error_kinds": _counts(o.error_kind for o in outcomes if o.error_kind),
         "num_double_quoted_literals": sum(o.double_quoted_literal for o in outcomes),
         "num_without_hardness": sum(not o.hardness for o in outcomes),

@@ -4,51 +4,22 @@ import contextlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sense.document import Block, Code, Figure, Heading, Table, Text, to_html, to_markdown
 from sense.evaluation import Outcome, column_text, summarize
 from sense.facts import Facts, write_facts
 from sense.figure import Share, count_chart, interval_chart, stacked_chart
+from sense.mistakes import MAX_KINDS, Mistake
 from sense.reading import Prediction
 
-MAX_ERROR_KINDS = 10
 MAX_EXAMPLES = 3
 """Of golds that cannot judge and predictions that are no query, per kind."""
 MAX_CELL_CHARS = 100
 VERDICT_CLASSES = {"correct": "right", "incorrect": "wrong", "unknown": "open"}
-
-
-class ErrorExample(NamedTuple):
-    """A frequent error kind, with one answer that has it."""
-
-    kind: str
-    num: int
-    outcome: Outcome
-    witness: str
-    """Where the two results differ, for people."""
-
-
-def error_examples(
-    outcomes: Iterable[Outcome], show: Callable[[Outcome], str]
-) -> list[ErrorExample]:
-    """The ten most frequent error kinds, each with the shortest answer that has it.
-
-    show: the witness of an outcome for people; called for the examples only.
-    """
-    groups: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        if outcome.error_kind:
-            groups.setdefault(outcome.error_kind, []).append(outcome)
-    frequent = sorted(groups.items(), key=lambda item: -len(item[1]))[:MAX_ERROR_KINDS]
-    examples = []
-    for kind, members in frequent:
-        first = min(members, key=lambda o: len(o.gold_sql) + len(o.predicted_sql))
-        examples.append(ErrorExample(kind, len(members), first, show(first)))
-    return examples
 
 
 def write_evaluation(
@@ -56,17 +27,17 @@ def write_evaluation(
     outcomes: Sequence[Outcome],
     facts: Facts,
     predictions: Sequence[Prediction] = (),
-    examples: Sequence[ErrorExample] = (),
+    mistakes: Sequence[Mistake] = (),
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The scores; writes them with the outcomes and the report.
 
     facts: those of the run, whose results become the scores; predictions: written beside them
-    where there are any; examples and notes: for the report. The folder must be new or empty, and
+    where there are any; mistakes and notes: for the report. The folder must be new or empty, and
     appears when all is written.
     """
     scores = summarize(outcomes)
-    blocks = evaluation_blocks(scores, outcomes, examples, notes)
+    blocks = evaluation_blocks(scores, outcomes, mistakes, notes)
     with finished_folder(folder) as draft:
         _write_lines(draft / "per_example.jsonl", outcomes)
         if predictions:
@@ -97,13 +68,13 @@ def write_report(folder: Path, blocks: Sequence[Block]) -> None:
 def evaluation_blocks(
     scores: Mapping[str, Any],
     outcomes: Sequence[Outcome],
-    examples: Sequence[ErrorExample] = (),
+    mistakes: Sequence[Mistake] = (),
     notes: Sequence[str] = (),
 ) -> list[Block]:
     """What the report of one system says."""
     return [
         *summary_blocks(scores, outcomes, notes),
-        *error_blocks(scores["error_kinds"], examples, scores["num_double_quoted_literals"]),
+        *error_blocks(scores["error_kinds"], mistakes, scores["num_double_quoted_literals"]),
         *_database_blocks(scores),
     ]
 
@@ -117,23 +88,6 @@ def summary_blocks(
         *_verdict_blocks(scores),
         *_input_blocks(scores, outcomes, notes),
     ]
-
-
-def shown_witness(outcome: Outcome) -> str:
-    """The witness of an outcome as lines of text, "" if there is none.
-
-    >>> one = Outcome(0, "", "", "", "", "", 0, "incorrect", "error", "ok", {"strict": 0})
-    >>> shown_witness(one._replace(witness='{"only_in": "gold", "row": ["Rex", 3]}'))
-    'only in: gold\\nrow: ["Rex", 3]'
-    """
-    if not outcome.witness:
-        return ""
-    found = json.loads(outcome.witness)
-    return "\n".join(
-        f"{name.replace('_', ' ')}: "
-        f"{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
-        for name, value in found.items()
-    )
 
 
 def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
@@ -192,13 +146,13 @@ def interval(row: Mapping[str, Any]) -> str:
 
 
 def error_blocks(
-    kinds: Mapping[str, int], examples: Sequence[ErrorExample], num_double_quoted: int
+    kinds: Mapping[str, int], mistakes: Sequence[Mistake], num_double_quoted: int
 ) -> list[Block]:
     """How often each error kind occurs, and an example of the most frequent ones."""
     if not kinds:
         return []
     total = sum(kinds.values())
-    frequent = dict(list(kinds.items())[:MAX_ERROR_KINDS])
+    frequent = dict(list(kinds.items())[:MAX_KINDS])
     blocks: list[Block] = [
         Heading("Errors"),
         Text(
@@ -219,15 +173,15 @@ def error_blocks(
                 "databases refuse them."
             )
         )
-    for example in examples:
+    for mistake in mistakes:
         blocks += [
-            Heading(f"{example.kind}: {example.num:,}", 3),
-            Text(f"{example.outcome.question or 'No question'} (db_id {example.outcome.db_id})"),
-            Code("gold", example.outcome.gold_sql),
-            Code("prediction", example.outcome.predicted_sql),
+            Heading(f"{mistake.kind}: {mistake.num:,}", 3),
+            Text(f"{mistake.outcome.question or 'No question'} (db_id {mistake.outcome.db_id})"),
+            Code("gold", mistake.outcome.gold_sql),
+            Code("prediction", mistake.outcome.predicted_sql),
         ]
-        if example.witness:
-            blocks.append(Code("witness", example.witness))
+        if mistake.witness:
+            blocks.append(Code("witness", mistake.witness))
     return blocks
 
 
@@ -241,6 +195,13 @@ def _verdict_blocks(scores: Mapping[str, Any]) -> list[Block]:
     for title in ("verdicts", "reasons", "gold_statuses"):
         rows = tuple((name, f"{num:,}") for name, num in scores[title].items())
         blocks.append(Table((title.replace("_", " "), " questions"), rows))
+    for rule, num in scores["unfinished"].items():
+        blocks.append(
+            Text(
+                f"{num:,} answers count as wrong by {rule} because a query did not end in our "
+                "time; the official script has no limit that works."
+            )
+        )
     return blocks
 
 

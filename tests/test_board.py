@@ -15,6 +15,7 @@ from sense.board import (
 )
 from sense.evaluation import Outcome
 from sense.facts import collect_facts, read_facts
+from sense.mistakes import Mistake
 from sense.predictions import System
 from sense.report import write_evaluation
 
@@ -88,7 +89,8 @@ def test_results_of_several_systems_are_a_folder_each_and_a_board(tmp_path: Path
         SystemResult(System("a", ()), outcomes([1, 0])),
         SystemResult(System("b", ()), outcomes([1, 1])),
     ]
-    printed = write_results(tmp_path / "out", results, FACTS)
+    mistakes = [Mistake("table", 1, outcome(1, 0), "a row")]
+    printed = write_results(tmp_path / "out", results, FACTS, mistakes)
     out = tmp_path / "out"
     assert sorted(path.name for path in out.iterdir()) == [
         *("a", "b", "board.json", "facts.json", "report.html", "report.md")

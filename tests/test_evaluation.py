@@ -174,7 +174,6 @@ def test_systems_are_judged_together_as_alone(world: Path) -> None:
     alone = [evaluate(system, {"world": world}, rules, num_workers=0) for system in systems]
     assert together == alone
     assert [[o.correct for o in outcomes] for outcomes in together] == [[1, 1, 0], [0, 1, 0]]
-    assert [o.error_kind for o in together[1]] == ["unknown_column", "", "syntax"]
     assert [o.form for o in together[1]] == ["query", "query", "empty"]
 
 

@@ -12,8 +12,9 @@ from sense.document import Code, Heading, Table, Text, to_html, to_markdown
 from sense.evaluation import Outcome, evaluate
 from sense.facts import collect_facts, read_facts
 from sense.figure import Share, count_chart, interval_chart, stacked_chart
+from sense.mistakes import Mistake, diagnosed, frequent_mistakes, with_witnesses
 from sense.reading import Prediction
-from sense.report import error_examples, shown_witness, write_evaluation
+from sense.report import write_evaluation
 
 CHROMIUM = Path("/usr/bin/chromium")
 CITIES = "SELECT name FROM city"
@@ -56,15 +57,21 @@ class Page(HTMLParser):
 @pytest.fixture
 def outcomes(world: Path) -> list[Outcome]:
     rows = [Prediction(idx, "world", f"question {idx}", *pair) for idx, pair in enumerate(PAIRS)]
-    return evaluate(rows, {"world": world}, ["strict", "spider"], num_workers=0)
+    found = evaluate(rows, {"world": world}, ["strict", "spider"], num_workers=0)
+    return diagnosed(found, {"world": world})
 
 
 @pytest.fixture
-def folder(tmp_path: Path, outcomes: list[Outcome]) -> Path:
+def mistakes(outcomes: list[Outcome], world: Path) -> list[Mistake]:
+    [found] = with_witnesses([frequent_mistakes(outcomes)], lambda outcome: world, num_workers=0)
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path, outcomes: list[Outcome], mistakes: list[Mistake]) -> Path:
     """A written evaluation."""
-    examples = error_examples(outcomes, shown_witness)
     notes = ["1 answer is odd"]
-    write_evaluation(tmp_path / "a" / "out", outcomes, FACTS, (), examples, notes)
+    write_evaluation(tmp_path / "a" / "out", outcomes, FACTS, (), mistakes, notes)
     return tmp_path / "a" / "out"
 
 
@@ -97,6 +104,7 @@ def test_line_has_the_stable_columns_first(folder: Path) -> None:
         "form": "query",
         "error_kind": "unknown_column",
         "witness": '{"error": "no such column: nam"}',
+        "unfinished": [],
         "double_quoted_literal": False,
     }
 
@@ -113,17 +121,16 @@ def test_report_says_scores_and_what_was_wrong_with_the_input(folder: Path) -> N
 
 
 def test_report_shows_an_example_of_each_frequent_error_kind(
-    folder: Path, outcomes: list[Outcome]
+    folder: Path, mistakes: list[Mistake]
 ) -> None:
-    examples = error_examples(outcomes, shown_witness)
-    assert [(e.kind, e.num, e.outcome.idx) for e in examples] == [
+    assert [(m.kind, m.num, m.outcome.idx) for m in mistakes] == [
         ("table", 2, 2),
         ("unknown_column", 1, 1),
         ("syntax", 1, 5),
     ]
     text = (folder / "report.md").read_text()
     assert "### table: 2\n\nquestion 2 (db_id world)\n\ngold:\n\n```sql\nSELECT name" in text
-    assert "only in: gold" in text
+    assert "gold returns\n\nname\n------\nPeking\n" in text
 
 
 def test_page_is_well_formed_and_refers_to_nothing(folder: Path) -> None:
