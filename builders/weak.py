@@ -179,8 +179,8 @@ def spools_by_split(spool: Callable[[], Spool]) -> dict[str, Spool]:
 def read_samples(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Asked:
     """The answers of a file, and their questions: those of --data, or as the file has them."""
     path = Path(arguments.samples)
-    source = Input(path.name, kind="file", sha256=file_sha256(path), license=arguments.license)
     predictions, tally = read_predictions(path), Tally()
+    source = Input(path.name, kind="file", sha256=file_sha256(path), license=arguments.license)
     if arguments.data:
         data = open_data(arguments, spool, tally)
         contract = contract_of(data.outline, arguments.data)

@@ -5,7 +5,7 @@ BIRD calls `SQL`; the official order of rows is kept.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -64,29 +64,37 @@ def read_bird(folder: str | Path, split: Split = "dev", file: str = "") -> Itera
         )
 
 
-def read_predictions(path: str | Path) -> list[Prediction]:
-    """Predictions of a file of JSON lines, in its order.
+def read_predictions(path: str | Path) -> Iterator[Prediction]:
+    """Predictions of a file of JSON lines, in its order, each read when it is asked for.
 
     Each line is an object with `db_id`, `question`, `gold` and `pred`, and where known `idx`,
     `evidence`, `system`, `completion` and `logprob`; other keys are ignored.
     """
-    return parse_predictions(read_text(Path(path)), path)
+    return _predictions(read_lines(Path(path)), path)
 
 
 def parse_predictions(text: str, path: str | Path) -> list[Prediction]:
     """`read_predictions` of a text; `path` names it in errors."""
-    if text.lstrip().startswith("["):
-        raise ValueError(
-            f"{path} holds a JSON array; expected JSON lines, one object per line: "
-            f"convert it with `jq -c '.[]' {path}`"
-        )
-    lines = [(n, line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    if not lines:
+    return list(_predictions(text.split("\n"), path))
+
+
+def _predictions(lines: Iterable[str], path: str | Path) -> Iterator[Prediction]:
+    num = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if not num and line.lstrip().startswith("["):
+            raise ValueError(
+                f"{path} holds a JSON array; expected JSON lines, one object per line: "
+                f"convert it with `jq -c '.[]' {path}`"
+            )
+        yield _prediction(line, num, f"{path}, line {number}")
+        num += 1
+    if not num:
         raise ValueError(
             f"{path} is empty; expected one JSON object per line with the keys "
             "db_id, question, gold and pred: write the predictions again"
         )
-    return [_prediction(line, i, f"{path}, line {n}") for i, (n, line) in enumerate(lines)]
 
 
 def _prediction(line: str, position: int, place: str) -> Prediction:
@@ -121,6 +129,15 @@ def json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def read_text(path: Path) -> str:
+    """The whole file, which must be UTF-8."""
+    return "".join(read_lines(path))
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 file with their ends, each read when it is asked for.
+
+    Raises FileNotFoundError or IsADirectoryError at once.
+    """
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; expected a file: name the file inside it")
     if not path.is_file():
@@ -130,15 +147,23 @@ def read_text(path: Path) -> str:
             f"{path} does not exist; {path.parent} has {', '.join(found[:5])}{more}: "
             "correct the path, or download the data set in its official layout"
         )
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path}, line {line}, is not UTF-8 (byte 0x{data[error.start]:02x} "
-            f"at {error.start:,}); save the file as UTF-8"
-        ) from error
+    return _decoded_lines(path)
+
+
+def _decoded_lines(path: Path) -> Iterator[str]:
+    start = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                # what stands before the fault, a byte order mark included, counts
+                at = start + line.index(error.object) + error.start
+                raise ValueError(
+                    f"{path}, line {number}, is not UTF-8 (byte 0x{error.object[error.start]:02x} "
+                    f"at {at:,}); save the file as UTF-8"
+                ) from error
+            start += len(line)
 
 
 def _parse(text: str, place: str) -> Any:

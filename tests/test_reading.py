@@ -57,7 +57,7 @@ def test_bird_rows_have_evidence_and_difficulty(tmp_path: Path) -> None:
 def test_predictions_with_and_without_the_optional_keys(tmp_path: Path) -> None:
     more = {"idx": 7, "evidence": "e", "system": "s", "completion": "c", "logprob": -1, "x": 0}
     text = f"{json.dumps(LINE)}\n\n{json.dumps({**LINE, **more})}\n"
-    assert read_predictions(write(tmp_path / "p.jsonl", text)) == [
+    assert list(read_predictions(write(tmp_path / "p.jsonl", text))) == [
         Prediction(0, "world", "How many?", "SELECT 1", "SELECT 2"),
         Prediction(7, "world", "How many?", "SELECT 1", "SELECT 2", "e", "s", "c", -1.0),
     ]
@@ -65,7 +65,7 @@ def test_predictions_with_and_without_the_optional_keys(tmp_path: Path) -> None:
 
 def test_empty_prediction_is_a_prediction(tmp_path: Path) -> None:
     path = write(tmp_path / "p.jsonl", {**LINE, "pred": ""})
-    assert read_predictions(path)[0].pred == ""
+    assert next(read_predictions(path)).pred == ""
 
 
 def test_line_separators_inside_texts_do_not_split_lines(tmp_path: Path) -> None:
@@ -92,14 +92,24 @@ def test_line_separators_inside_texts_do_not_split_lines(tmp_path: Path) -> None
 )
 def test_bad_predictions_are_named(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        read_predictions(write(tmp_path / "p.jsonl", text))
+        list(read_predictions(write(tmp_path / "p.jsonl", text)))
 
 
 def test_invalid_utf8_names_line_and_byte(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_bytes(json.dumps(LINE).encode() + b'\n{"db_id": "caf\xe9"}')
-    with pytest.raises(ValueError, match=r"line 2, is not UTF-8 \(byte 0xe9"):
-        read_predictions(path)
+    with pytest.raises(ValueError, match=r"line 2, is not UTF-8 \(byte 0xe9 at 98\)"):
+        list(read_predictions(path))
+    path.write_bytes(b"\xef\xbb\xbf{\xe9}")
+    with pytest.raises(ValueError, match=r"line 1, is not UTF-8 \(byte 0xe9 at 4\)"):
+        list(read_predictions(path))
+
+
+def test_predictions_are_read_one_by_one(tmp_path: Path) -> None:
+    found = read_predictions(write(tmp_path / "p.jsonl", f"{json.dumps(LINE)}\nno JSON"))
+    assert next(found).question == "How many?"
+    with pytest.raises(ValueError, match="line 2 is not JSON"):
+        next(found)
 
 
 @pytest.mark.parametrize(
