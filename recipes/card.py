@@ -16,8 +16,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from sense.card import Evaluation, to_evaluation
 from sense.command import run_script
+from sense.eval_results import Evaluation, to_evaluation
 from sense.facts import Facts, read_facts
 from sense.release import check_push, model_text_of, push_folder, write_model
 from sense.source import model_source
@@ -46,7 +46,7 @@ def read_evaluation(name: str, folder: Path, benchmark: str, is_ours: bool) -> E
     """A line of the card's table from a folder that recipes/evaluate.py wrote."""
     facts = evaluation_facts(folder)
     scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    return to_evaluation(scores, name, benchmark, facts.settings["split"], is_ours=is_ours)
+    return to_evaluation(scores, facts, name, benchmark, is_ours)
 
 
 def evaluation_facts(folder: Path) -> Facts:

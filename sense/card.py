@@ -6,26 +6,25 @@ is typed. Front matter is written by the classes of huggingface_hub and datasets
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import yaml
 
+from sense.eval_results import Evaluation, percent
 from sense.example import HARDNESS_LEVELS
 from sense.facts import Facts
+from sense.front_matter import dataset_data, model_data
 
 if TYPE_CHECKING:
     from datasets import Features
-    from huggingface_hub import DatasetCardData, ModelCardData
     from jinja2 import Environment
 
 SplitBy: TypeAlias = Literal["db_id", "sql_template", ""]
 Row: TypeAlias = Mapping[str, Any]
 
-EVAL_RESULTS = ".eval_results"  # huggingface_hub.constants.EVAL_RESULTS_FOLDER
-PAPER = "arxiv:2408.03256"
 GRAMMAR_SENTENCE = (
     "No language model wrote these questions: a grammar sampled the SQL and worded the questions, "
     "standing in for the strong LLM of the method."
@@ -88,58 +87,6 @@ class ModelText:
     """More tags than text-to-sql."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """One line of the evaluation table; `to_evaluation` makes it from `scores.json`."""
-
-    system: str
-    benchmark: str
-    """Name of the questions, such as "Spider"."""
-    split: str
-    rule: str
-    num: int
-    num_correct: int
-    accuracy: float
-    low: float
-    high: float
-    by_hardness: dict[str, dict[str, Any]] = field(default_factory=dict)
-    is_ours: bool = True
-    """False for a baseline."""
-    dataset_id: str = ""
-    """Hub id of the questions; "" when they are not on the Hub."""
-    dataset_revision: str = ""
-
-
-def to_evaluation(
-    scores: Row,
-    system: str,
-    benchmark: str,
-    split: str,
-    *,
-    is_ours: bool = True,
-    dataset_id: str = "",
-    dataset_revision: str = "",
-) -> Evaluation:
-    """The table line of a `scores.json`."""
-    names = ("rule", "num", "num_correct", "accuracy", "low", "high")
-    missing = [name for name in names if name not in scores]
-    if missing:
-        raise ValueError(
-            f"the scores of '{system}' on {benchmark} {split} lack {', '.join(missing)}; "
-            "expected the scores.json that recipes/evaluate.py writes"
-        )
-    return Evaluation(
-        system=system,
-        benchmark=benchmark,
-        split=split,
-        **{name: scores[name] for name in names},
-        by_hardness=dict(scores.get("by_hardness", {})),
-        is_ours=is_ours,
-        dataset_id=dataset_id,
-        dataset_revision=dataset_revision,
-    )
-
-
 def dataset_card(
     text: DatasetText,
     facts: Facts,
@@ -155,7 +102,7 @@ def dataset_card(
     row_config = next(iter(splits))
     content = _render(
         "dataset_card.md.jinja",
-        card_data=_dataset_data(text, facts, features).to_yaml(),
+        card_data=dataset_data(text, facts, features).to_yaml(),
         text=text,
         facts=facts,
         place=text.repo_id or folder_name,
@@ -189,7 +136,7 @@ def model_card(
 
     content = _render(
         "model_card.md.jinja",
-        card_data=_model_data(text, evaluations).to_yaml(),
+        card_data=model_data(text, evaluations).to_yaml(),
         text=text,
         facts=facts,
         folder_name=folder_name,
@@ -198,32 +145,6 @@ def model_card(
         settings=_flat(facts.settings),
     )
     return str(ModelCard(content))
-
-
-def eval_result_files(evaluations: Iterable[Evaluation]) -> dict[str, str]:
-    """`.eval_results/<name>.yaml` -> text, for our own scores on questions that are on the Hub.
-
-    The Hub lists them on the leaderboard of a dataset that is registered as a benchmark; elsewhere
-    they are valid files that show nothing. Values are per cent.
-    """
-    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-
-    found: dict[str, list[EvalResultEntry]] = {}
-    for line in evaluations:
-        if line.is_ours and line.dataset_id:
-            name = f"{EVAL_RESULTS}/{line.dataset_id.replace('/', '--')}.yaml"
-            entry = EvalResultEntry(
-                dataset_id=line.dataset_id,
-                task_id=f"{line.split}_{line.rule}",
-                value=round(100 * line.accuracy, 2),
-                dataset_revision=line.dataset_revision or None,
-                notes=f"execution accuracy in per cent, rule {line.rule}, {_interval(line)}",
-            )
-            found.setdefault(name, []).append(entry)
-    return {
-        name: yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False)
-        for name, entries in found.items()
-    }
 
 
 @cache
@@ -244,105 +165,6 @@ def cards_folder() -> Path:
     )
 
 
-def _dataset_data(
-    text: DatasetText, facts: Facts, features: Mapping[str, "Features"]
-) -> "DatasetCardData":
-    from datasets import DatasetInfo, SplitDict, SplitInfo
-    from datasets.info import DatasetInfosDict
-    from datasets.utils.metadata import MetadataConfigs
-    from huggingface_hub import DatasetCardData
-
-    from sense.parquet import parquet_path
-
-    splits = facts.results["splits"]
-    data = DatasetCardData(
-        pretty_name=text.pretty_name,
-        license=text.license,
-        language="en",
-        task_categories=["table-question-answering", "text-generation"],
-        size_categories=size_category(
-            sum(p["num_rows"] for p in next(iter(splits.values())).values())
-        ),
-        annotations_creators="machine-generated" if text.is_synthetic else "expert-generated",
-        tags=["text-to-sql", *(["synthetic"] if text.is_synthetic else []), PAPER, *text.tags],
-    )
-    infos = DatasetInfosDict()
-    for config, parts in splits.items():
-        infos[config] = DatasetInfo(
-            config_name=config,
-            features=features[config],
-            splits=SplitDict(
-                {
-                    name: SplitInfo(name, part["num_bytes"], part["num_rows"])
-                    for name, part in parts.items()
-                }
-            ),
-            download_size=sum(part["file_bytes"] for part in parts.values()),
-            dataset_size=sum(part["num_bytes"] for part in parts.values()),
-        )
-    infos.to_dataset_card_data(data)
-    MetadataConfigs(
-        {
-            config: {
-                "data_files": [
-                    {"split": split, "path": parquet_path(config, split)} for split in parts
-                ],
-                **({"default": True} if position == 0 and config != "default" else {}),
-            }
-            for position, (config, parts) in enumerate(splits.items())
-        }
-    ).to_dataset_card_data(data)
-    return data
-
-
-def _model_data(text: ModelText, evaluations: Iterable[Evaluation]) -> "ModelCardData":
-    from huggingface_hub import EvalResult, ModelCardData
-
-    results = [
-        EvalResult(
-            task_type="text-generation",
-            task_name="Text-to-SQL",
-            dataset_type=line.dataset_id or line.benchmark.lower().replace(" ", "-"),
-            dataset_name=line.benchmark,
-            dataset_split=line.split,
-            dataset_revision=line.dataset_revision or None,
-            metric_type="execution_accuracy",
-            metric_name=f"execution accuracy, rule {line.rule}, per cent, {_interval(line)}",
-            metric_value=round(100 * line.accuracy, 2),
-        )
-        for line in evaluations
-        if line.is_ours
-    ]
-    return ModelCardData(
-        model_name=text.name,
-        license=text.license,
-        language="en",
-        library_name="transformers",
-        pipeline_tag="text-generation",
-        base_model=text.base_model or None,
-        base_model_relation="finetune" if text.base_model else None,
-        datasets=list(text.datasets) or None,
-        eval_results=results or None,
-        tags=["text-to-sql", "sense", PAPER, *text.tags],
-    )
-
-
-def size_category(num_rows: int) -> str:
-    """The Hub's name for this many rows.
-
-    >>> size_category(999), size_category(1000), size_category(2_500_000)
-    ('n<1K', '1K<n<10K', '1M<n<10M')
-    """
-    names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
-    bounds = [1000 * 10**power for power in range(len(names))]
-    if num_rows < bounds[0]:
-        return "n<1K"
-    for low, high, bound in zip(names, names[1:], bounds[1:], strict=False):
-        if num_rows < bound:
-            return f"{low}<n<{high}"
-    return "n>1B"
-
-
 def _render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
@@ -357,7 +179,7 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
         autoescape=False,  # Markdown
     )
-    environment.filters |= {"cell": _cell, "number": _number, "percent": _percent, "size": _size}
+    environment.filters |= {"cell": _cell, "number": _number, "percent": percent, "size": _size}
     return environment
 
 
@@ -430,10 +252,6 @@ def _cut(value: Any) -> Any:
     return [_cut(part) for part in value] if isinstance(value, list) else value
 
 
-def _interval(line: Evaluation) -> str:
-    return f"n = {line.num:,}, 95 % interval {_percent(line.low)} to {_percent(line.high)}"
-
-
 def _cell(value: object) -> str:
     """Text that stays inside its table cell."""
     text = " ".join(str(_cut(str(value))).split())
@@ -442,10 +260,6 @@ def _cell(value: object) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _size(num_bytes: float) -> str:

@@ -17,16 +17,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sense.card import (
-    EVAL_RESULTS,
-    DatasetText,
-    Evaluation,
-    ModelText,
-    dataset_card,
-    eval_result_files,
-    model_card,
-)
+from sense.card import DatasetText, ModelText, dataset_card, model_card
 from sense.command import run_script
+from sense.eval_results import EVAL_RESULTS, Evaluation, eval_result_files
 from sense.facts import FACTS_FILE, Facts, write_facts
 from sense.folder import check_dataset, check_folder, release_files
 from sense.parquet import Row, parquet_path, write_parquet

@@ -1,6 +1,5 @@
 """Cards against snapshots; after a wanted change run `python tests/test_card.py`, read the diff."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -18,16 +17,14 @@ from huggingface_hub import DatasetCard, ModelCard, parse_eval_result_entries
 from sense.card import (
     GRAMMAR_SENTENCE,
     DatasetText,
-    Evaluation,
     ModelText,
     _environment,
     cards_folder,
     column_meanings,
     dataset_card,
-    eval_result_files,
     model_card,
-    to_evaluation,
 )
+from sense.eval_results import Evaluation, eval_result_files, to_evaluation
 from sense.example import (
     database_features,
     example_features,
@@ -103,6 +100,7 @@ EVALUATION = Evaluation(
     by_hardness={"easy": {"num": 248, "accuracy": 0.75, "low": 0.69, "high": 0.8}},
     dataset_id="xlangai/spider",
     dataset_revision="c" * 40,
+    date="2026-11-22T10:00:00+00:00",
 )
 BASELINE = replace(EVALUATION, system="base model", num_correct=1, accuracy=1 / 1034, is_ours=False)
 MODEL = ModelText(
@@ -280,17 +278,36 @@ def test_eval_results_are_what_the_hub_parses() -> None:
         "dev_spider",
         48.36,
     )
-    assert entry.dataset_revision == "c" * 40
+    assert (entry.dataset_revision, entry.date) == ("c" * 40, "2026-11-22T10:00:00+00:00")
 
 
-def test_scores_file_becomes_a_line(tmp_path: Path) -> None:
-    scores = {"rule": "bird", "num": 2, "num_correct": 1, "accuracy": 0.5, "low": 0.1, "high": 0.9}
-    path = tmp_path / "scores.json"
-    path.write_text(json.dumps(scores))
-    line = to_evaluation(json.loads(path.read_text()), "ours", "BIRD", "dev")
+SCORES = {"rule": "bird", "num": 2, "num_correct": 1, "accuracy": 0.5, "low": 0.1, "high": 0.9}
+
+
+def evaluated(*inputs: Input, **settings: Any) -> Facts:
+    return replace(FACTS, inputs=inputs, settings={"split": "dev", **settings})
+
+
+def test_scores_and_facts_become_a_line() -> None:
+    facts = evaluated(Input("tiny", "model"), Input("ada/bird", "dataset", "d" * 40))
+    line = to_evaluation(SCORES, facts, "ours", "BIRD")
     assert (line.rule, line.accuracy, line.by_hardness) == ("bird", 0.5, {})
+    assert (line.split, line.dataset_id, line.dataset_revision) == ("dev", "ada/bird", "d" * 40)
     with pytest.raises(ValueError, match="of 'ours' on BIRD dev lack low, high"):
-        to_evaluation({k: scores[k] for k in list(scores)[:4]}, "ours", "BIRD", "dev")
+        to_evaluation({k: SCORES[k] for k in list(SCORES)[:4]}, facts, "ours", "BIRD")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        evaluated(Input("strong", "dataset", sha256="e" * 64)),
+        evaluated(Input("ada/bird", "dataset", "d" * 40), limit=100),
+        evaluated(Input("ada/tiny", "model", "d" * 40)),
+    ],
+    ids=["folder", "part of the split", "no data"],
+)
+def test_only_a_whole_split_of_a_hub_set_has_results_for_the_hub(facts: Facts) -> None:
+    assert eval_result_files([to_evaluation(SCORES, facts, "ours", "BIRD")]) == {}
 
 
 if __name__ == "__main__":

@@ -5,10 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from hub import Hub
+from huggingface_hub import ModelCard, parse_eval_result_entries
 
 from sense.card import ModelText
 from sense.evaluation import Outcome
-from sense.facts import Input, collect_facts
+from sense.facts import Input, collect_facts, read_facts
 from sense.prompt import TINY_CONTRACT, save_contract
 from sense.release import write_model
 from sense.report import write_evaluation
@@ -35,8 +38,8 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def write_scores(folder: Path, source: Input, **settings: str) -> Path:
-    facts = collect_facts("recipes/evaluate.py", seed=0, settings=settings, inputs=[source])
+def write_scores(folder: Path, *inputs: Input, **settings: str) -> Path:
+    facts = collect_facts("recipes/evaluate.py", seed=0, settings=settings, inputs=inputs)
     write_evaluation(folder, [OUTCOME], facts)
     return folder
 
@@ -55,6 +58,25 @@ def test_scores_of_the_model_stand_in_its_card(
     card = (model / "README.md").read_text()
     assert "| **own** | sense/strong | test | strict | 1 | 1 | 100.0 % |" in card
     assert "| nearest | sense/strong | test | strict | 1 | 1 | 100.0 % |" in card
+
+
+def test_released_model_carries_the_results_that_the_hub_lists(
+    model: Path, tmp_path: Path, hub: Hub
+) -> None:
+    questions = Input("sense/strong", "dataset", revision="c" * 40)
+    own = write_scores(tmp_path / "own", model_source(str(model)), questions, split="test")
+    other = write_scores(tmp_path / "other", Input("nearest", "baseline"), questions, split="test")
+    scores = [f"own={own}", f"nearest={other}"]
+    benchmark = ["--benchmark", "strong set"]
+    hub.run([RECIPE, str(model), *benchmark, *scores, "--push", "ada/tiny"])
+    published = hub.files("ada/tiny", "model")
+    [name] = [path for path in published if path.startswith(".eval_results/")]
+    assert name == ".eval_results/sense--strong.yaml"
+    [entry] = parse_eval_result_entries(yaml.safe_load(published[name]))
+    assert (entry.dataset_id, entry.task_id, entry.value) == ("sense/strong", "test_strict", 100.0)
+    assert (entry.dataset_revision, entry.date) == ("c" * 40, read_facts(own).run["date"])
+    [result] = ModelCard(published["README.md"].decode()).data.eval_results
+    assert (result.dataset_type, result.dataset_name) == ("sense/strong", "strong set")
 
 
 @pytest.mark.parametrize(

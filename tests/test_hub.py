@@ -10,8 +10,9 @@ import pytest
 from hub import READER, Hub
 from test_release import example_row, some_facts, strong_tables, write_strong
 
-from sense.card import Evaluation, ModelText
+from sense.card import ModelText
 from sense.database import build_database, database_sha256
+from sense.eval_results import Evaluation
 from sense.facts import read_facts, write_facts
 from sense.prompt import TINY_CONTRACT, save_contract
 from sense.release import write_model
