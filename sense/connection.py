@@ -155,13 +155,18 @@ class FileState(NamedTuple):
     inode: int
     device: int
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether any later change of the file gives it another state."""
+        return not 0 <= time.time_ns() - self.changed_ns < SETTLED_NS
+
 
 class _Opened(NamedTuple):
     """A connection and what was known when it was opened."""
 
     connection: ReadOnlyConnection
     is_settled: bool
-    """Whether any later change of the file gives it another `FileState`."""
+    """That of the file's state when it was opened."""
     has_wal: bool
     """Whether its writers put changes into another file first."""
 
@@ -188,8 +193,7 @@ def cached_connection(path: Path) -> tuple[ReadOnlyConnection, FileState | None]
         opened.pop(key).connection.close()
         known = None
     if not known:
-        age_ns = time.time_ns() - state.changed_ns if state else 0
-        is_settled = not 0 <= age_ns < SETTLED_NS
+        is_settled = state is not None and state.is_settled
         connection = open_read_only(path)
         opened[key] = known = _Opened(connection, is_settled, _has_wal(path))
         if len(opened) > MAX_CACHED_CONNECTIONS:

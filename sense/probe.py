@@ -17,8 +17,6 @@ from sqlglot.errors import SqlglotError
 from sense.denotation import LAST_BITS, are_close
 from sense.execution import Row
 
-PROBED_WORDS = ("(", "group", "limit", "order")
-"""A query without these has no cut, no groups and no order."""
 NUM_KEPT = 256  # queries whose probes are kept; a syntax tree takes some 50 kB
 LISTING_FUNCTIONS = {"group_concat", "string_agg", "json_group_array", "json_group_object"}
 TABLE_PLACES = (exp.From, exp.Join, exp.In, exp.Exists, exp.SetOperation, exp.Subquery)
@@ -81,14 +79,11 @@ class Probes(NamedTuple):
 
 @lru_cache(maxsize=NUM_KEPT)
 def probes_of(sql: str) -> Probes:
-    """The probes of a query; none where its words show that it needs none.
+    """The probes of a query.
 
     >>> [cut.sql for cut in probes_of("SELECT a FROM t WHERE b IN (SELECT b FROM u LIMIT 2)").inner]
     ['SELECT b FROM u LIMIT 2']
     """
-    text = sql.lower()
-    if not any(word in text for word in PROBED_WORDS):
-        return Probes()
     try:
         tree = sqlglot.parse_one(sql, read="sqlite")
     except (SqlglotError, RecursionError) as error:
@@ -114,15 +109,12 @@ def probes_of(sql: str) -> Probes:
 
 
 def _is_sensitive(node: exp.Expr) -> bool:
-    """Whether the value of this part may depend on the order of rows, for all that its kind says.
-
-    DISTINCT, UNION and GROUP BY keep one of several texts that a collation takes for equal.
-    """
+    """Whether parts of this kind may depend on the order of rows."""
     if isinstance(node, exp.Subquery):
         return not isinstance(node.parent, TABLE_PLACES) and not _is_one_row(node.this)
     if isinstance(node, exp.Func):
         return node.name.lower() in LISTING_FUNCTIONS or isinstance(node, exp.GroupConcat)
-    return isinstance(node, exp.Limit | exp.Window | exp.Distinct | exp.Group | exp.SetOperation)
+    return isinstance(node, exp.Limit | exp.Window)
 
 
 def _is_one_row(query: exp.Expr) -> bool:

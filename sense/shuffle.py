@@ -8,9 +8,9 @@ same proves nothing.
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import quote
@@ -24,12 +24,16 @@ from sense.execution import Execution, Limits, execute, execute_on
 Reading: TypeAlias = Literal["backwards", "shuffled"]
 
 MAX_COPIED_BYTES = 4_000_000  # of the file; copying it takes about 0.2 s, once per process
-MAX_COPIES = 32  # per process, in memory
+MAX_COPIES = 32  # per thread, in memory
 MULTIPLIER = 2_654_435_761  # odd, near 2**32 / golden ratio: spreads row numbers, Knuth vol. 3, 6.4
 ENCODINGS = {1: "UTF-8", 2: "UTF-16le", 3: "UTF-16be"}  # sqlite.org/fileformat2.html, byte 59
 OWN_TABLES = ("rowid", "oid", "sqlite_")
 """Text of queries that look at how the file is laid out, which a copy does not keep."""
-ORDER_WORDS = ("(", "distinct", "except", "group", "intersect", "limit", "order", "union")
+ORDER_WORDS = ("concat", "group", "having", "json", "limit", "over", "string_agg")
+"""Text of queries that pick, list or number rows. `group` and `having` may hold bare columns."""
+AGGREGATES = ("avg", "count", "max", "min", "sum", "total")
+SUBQUERIES = ("exists(select", "from(select", "in(select", "join(select")
+"""Starts of subqueries of which every row counts."""
 MORE_STEPS = 10
 """Another order may take another plan; one that takes much longer is given up."""
 SPARE_STEPS = 1_000_000
@@ -43,13 +47,35 @@ class Reordered(NamedTuple):
 
 
 def may_depend_on_order(sql: str) -> bool:
-    """False where the words of the query show that the order of the rows it meets cannot matter.
+    """False where words show that the order of the rows it meets cannot change a query's rows.
 
-    >>> may_depend_on_order("SELECT a FROM t WHERE b = 1")
+    It can where rows are picked (LIMIT, a column beside an aggregate, a subquery that is compared),
+    listed or numbered. In doubt True. The order of the result's own rows is another matter.
+
+    >>> may_depend_on_order("SELECT max(a) FROM t WHERE b IN (SELECT b FROM u) ORDER BY c")
     False
+    >>> may_depend_on_order("SELECT max(a), c FROM t")
+    True
     """
-    text = sql.lower()
-    return any(word in text for word in ORDER_WORDS)
+    text = " ".join(sql.lower().split())
+    if any(word in text for word in ORDER_WORDS):
+        return True
+    if "(" not in text:
+        return False
+    dense = text.replace(" ", "")
+    num_compared = dense.count("(select") - sum(dense.count(start) for start in SUBQUERIES)
+    return num_compared > 0 or any(
+        "(" in (listed := part.partition(" from ")[0]) and not _has_aggregates_only(listed)
+        for part in text.split("select ")[1:]
+    )
+
+
+def _has_aggregates_only(projections: str) -> bool:
+    names = (part.partition("(") for part in projections.split(","))
+    return all(
+        name.strip() in AGGREGATES and rest.endswith(")") and "(" not in rest
+        for name, _, rest in names
+    )
 
 
 def reorderings(
@@ -86,12 +112,21 @@ def shuffled_copy(db_path: str | Path) -> ReadOnlyConnection | None:
     status = path.stat()
     if status.st_size > MAX_COPIED_BYTES:
         return None
-    thread = (os.getpid(), threading.get_ident())
-    return _copy(path, (status.st_mtime_ns, status.st_size, status.st_ino), thread)
+    copies: OrderedDict[tuple[object, ...], ReadOnlyConnection | None]
+    copies = _kept.__dict__.setdefault("copies", OrderedDict())
+    key = (path, status.st_mtime_ns, status.st_size, status.st_ino, os.getpid())
+    if key not in copies:
+        copies[key] = _copy(path)
+        if len(copies) > MAX_COPIES and (oldest := copies.popitem(last=False)[1]):
+            oldest.close()  # its memory would stay until Python looks for cycles
+    copies.move_to_end(key)
+    return copies[key]
 
 
-@lru_cache(maxsize=MAX_COPIES)
-def _copy(path: Path, state: tuple[int, ...], thread: tuple[int, int]) -> ReadOnlyConnection | None:
+_kept = threading.local()
+
+
+def _copy(path: Path) -> ReadOnlyConnection | None:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
     copy = ReadOnlyConnection(":memory:", flags=flags)
     with path.open("rb") as file:

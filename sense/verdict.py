@@ -2,17 +2,19 @@
 
 `correct`: the strict denotation of gold on every database where gold can judge. `incorrect`: a real
 result that differs on one, or an error of the prediction's own. `unknown`: gold can judge on no
-database; the prediction hit a limit, or depends on the clock; or only the order of columns, or an
-order of rows that cannot be told from a tie, differs. Official scores stand beside the verdict.
+database; the prediction hit a limit, or depends on the clock; only the order of columns, or an
+order of rows that cannot be told from a tie, differs; or the prediction gives gold's result only as
+long as SQLite meets the rows in the order of the file. Official scores stand beside the verdict.
 """
 
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from sense.connection import FileState, file_state
 from sense.difference import difference
 from sense.engine import Engine, map_on_engine
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
@@ -24,6 +26,7 @@ from sense.official import (
     spider_distinct_score,
     spider_score,
 )
+from sense.shuffle import may_depend_on_order, reorderings
 from sense.volatility import volatility
 from sense.workers import WorkerFailure
 
@@ -43,6 +46,7 @@ Verdict: TypeAlias = Literal["correct", "incorrect", "unknown"]
 Rule: TypeAlias = Literal["spider", "spider_distinct", "bird", "strict"]
 
 UNIT_SECONDS_PER_QUERY_SECOND = 3  # a unit runs several queries; a stuck one ends it there
+NUM_KEPT_GOLDS = 4  # sets word a question in several ways and list these one after the other
 OWN_FAULTS = ("error", "refused")
 REWARDS: dict[Verdict, float | None] = {"correct": 1.0, "incorrect": 0.0, "unknown": None}
 OFFICIAL_SCORES = {
@@ -58,7 +62,7 @@ class Judgement(NamedTuple):
     verdict: Verdict
     reason: str
     """`equal`, `differs`, `row_order`, `column_order`; `error`, `refused`, `limit`, `crash`;
-    `time`, `random`; or `gold_` and the status of a gold that cannot judge."""
+    `undefined`, `time`, `random`; or `gold_` and the status of a gold that cannot judge."""
     witness: str
     """JSON object: the first row that only one side returns, or the error; "" if there is none."""
     scores: dict[Rule, int]
@@ -83,7 +87,7 @@ def judge(
 
     Runs in this process: gold once per database, equal predictions once. Raises DatabaseError.
     """
-    golds = {path: check_gold(path, unit.gold_sql, limits) for path in unit.db_paths}
+    golds = _checked_golds(unit, limits)
     statuses = [gold.status for gold in golds.values()]
     status = "ok" if "ok" in statuses else statuses[0]
     known = {(path, unit.gold_sql): gold.execution for path, gold in golds.items()}
@@ -172,6 +176,24 @@ def execution_reward(
     return rewards
 
 
+def _checked_golds(unit: Unit, limits: Limits) -> Mapping[str, GoldCheck]:
+    states = tuple(file_state(Path(path)) for path in unit.db_paths)
+    is_settled = all(state and state.is_settled for state in states)
+    check = _kept_checks if is_settled else _kept_checks.__wrapped__
+    return check(unit.db_paths, states, unit.gold_sql, limits)
+
+
+@lru_cache(maxsize=NUM_KEPT_GOLDS)
+def _kept_checks(
+    db_paths: tuple[str, ...],
+    states: tuple[FileState | None, ...],
+    gold_sql: str,
+    limits: Limits,
+) -> Mapping[str, GoldCheck]:
+    """The check of gold on each database, kept as long as no file changes."""
+    return {path: check_gold(path, gold_sql, limits) for path in db_paths}
+
+
 class _Runs:
     """Queries run on behalf of one prediction, each once.
 
@@ -236,7 +258,10 @@ def _finding(golds: Mapping[str, GoldCheck], predicted_sql: str, run: _Runs) -> 
     for path, gold in golds.items():
         if gold.status not in ("ok", "empty"):
             continue
-        finding = _compared(gold, run(path, predicted_sql))
+        predicted = run(path, predicted_sql)
+        finding = _compared(gold, predicted)
+        if finding.verdict == "correct" and gold.status == "ok":
+            finding = _unless_by_luck(finding, path, gold, predicted_sql, predicted, run.limits)
         if len(golds) > 1 and finding.witness:
             finding.witness["database"] = Path(path).name
         if finding.verdict == "incorrect":
@@ -256,6 +281,31 @@ def _compared(gold: GoldCheck, predicted: Execution) -> _Finding:
     is_open = comparison == "column_order" or (comparison == "row_order" and gold.tie_sizes is None)
     witness = difference(gold.execution, predicted, comparison, ("gold", "predicted"))
     return _Finding("unknown" if is_open else "incorrect", comparison, witness)
+
+
+def _unless_by_luck(
+    finding: _Finding,
+    path: str,
+    gold: GoldCheck,
+    predicted_sql: str,
+    predicted: Execution,
+    limits: Limits,
+) -> _Finding:
+    """`unknown` where an equal result turns into another one on the same rows in another order.
+
+    Such a prediction leaves open what gold defines: its own LIMIT cuts ties, for example. It is not
+    `incorrect`, since SQLite happens to give the right result on the file as it is.
+    """
+    if predicted_sql == gold.sql:
+        return finding
+    if not gold.order_matters and not may_depend_on_order(predicted_sql):
+        return finding
+    for reading, other in reorderings(path, predicted_sql, predicted, limits):
+        comparison = gold.comparison(other)
+        if comparison != "equal" and (comparison != "row_order" or gold.tie_sizes is not None):
+            shown = difference(gold.execution, other, comparison, ("gold", "predicted"))
+            return _Finding("unknown", "undefined", {"reading": reading, **shown})
+    return finding
 
 
 def _alone(result: tuple[str, list[Judgement]] | WorkerFailure, rules: Sequence[Rule]) -> Judgement:
