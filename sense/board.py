@@ -263,6 +263,7 @@ def ranking_blocks(board: Board) -> list[Block]:
         Heading(f"{len(board.scores)} systems on {first['num_questions']:,} questions", 1),
         Text("Columns, the first one ranks:", tuple(f"{c}: {column_text(c)}" for c in columns)),
         _systems_table(board.scores),
+        *_not_counted(columns, first),
         Figure(
             interval_chart("Accuracy by system", shares(board.scores)),
             f"Accuracy by {columns[0]}, %, with 95 % intervals (Wilson)",
@@ -283,6 +284,18 @@ def _systems_table(scores: Mapping[str, Mapping[str, Any]]) -> Table:
         for name, found in scores.items()
     )
     return Table(("system", " questions", *(f" {column}" for column in columns)), rows)
+
+
+def _not_counted(columns: Sequence[str], scores: Mapping[str, Any]) -> list[Block]:
+    """What is left out of columns whose rule says nothing where gold cannot judge."""
+    return [
+        Text(
+            f"{column} does not count {num:,} of {scores['num_questions']:,} questions, whose gold "
+            "cannot judge: see the report of each system."
+        )
+        for column in columns
+        if (num := scores["columns"][column]["num_not_counted"])
+    ]
 
 
 def _hardness_blocks(scores: Mapping[str, Mapping[str, Any]]) -> list[Block]:

@@ -22,7 +22,8 @@ table { border-collapse: collapse; margin: 1em 0; font-variant-numeric: tabular-
 .wide { overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .3em .8em; text-align: left; }
 th { color: var(--soft); font-weight: 600; } .r { text-align: right; }
-pre { background: var(--shade); padding: .7em 1em; overflow-x: auto; font-size: .86rem; }
+pre { background: var(--shade); padding: .7em 1em; overflow-x: auto; font-size: .86rem;
+  white-space: pre-wrap; }
 pre b { color: var(--soft); font-weight: 400; display: block; }
 figure { margin: 1.2em 0; } figcaption { color: var(--soft); font-size: .9rem; }
 svg { max-width: 100%; height: auto; }

@@ -81,8 +81,8 @@ def read_golds(path: str | Path) -> list[Gold]:
         fields = [field.strip() for field in line.strip().split("\t")]
         if len(fields) != 2 or not all(fields):
             raise ValueError(
-                f"{path}, line {number}, has {len(fields)} fields between tabs: {_cut(line)}; "
-                "expected the gold SQL, one tab and the db_id"
+                f"{path}, line {number}, is {_cut(line)}; expected the gold SQL, one tab and the "
+                "db_id: correct the line"
             )
         golds.append(Gold(len(golds), fields[1], "", fields[0]))
     if not golds:

@@ -153,6 +153,8 @@ def error_blocks(
         return []
     total = sum(kinds.values())
     frequent = dict(list(kinds.items())[:MAX_KINDS])
+    others = total - sum(frequent.values())
+    listed = frequent | ({f"{len(kinds) - MAX_KINDS} other kinds": others} if others else {})
     blocks: list[Block] = [
         Heading("Errors"),
         Text(
@@ -161,7 +163,7 @@ def error_blocks(
         ),
         Table(
             ("error kind", " answers", " share"),
-            tuple((kind, f"{num:,}", f"{100 * num / total:.1f} %") for kind, num in kinds.items()),
+            tuple((kind, f"{num:,}", f"{100 * num / total:.1f} %") for kind, num in listed.items()),
         ),
         Figure(count_chart("Most frequent error kinds", frequent), "Most frequent error kinds"),
     ]

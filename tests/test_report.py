@@ -130,7 +130,7 @@ def test_report_shows_an_example_of_each_frequent_error_kind(
     ]
     text = (folder / "report.md").read_text()
     assert "### table: 2\n\nquestion 2 (db_id world)\n\ngold:\n\n```sql\nSELECT name" in text
-    assert "gold returns\n\nname\n------\nPeking\n" in text
+    assert "\n\ngold returns\nname\n------\nPeking\n" in text
 
 
 def test_page_is_well_formed_and_refers_to_nothing(folder: Path) -> None:
@@ -162,12 +162,17 @@ def test_page_renders_in_a_browser_without_a_request(folder: Path) -> None:
         page.goto((folder / "report.html").as_uri())
         boxes = [chart.bounding_box() for chart in page.query_selector_all("svg")]
         bars = [bar.bounding_box() for bar in page.query_selector_all("svg .bar")]
+        ends = page.evaluate(
+            "[...document.querySelectorAll('svg text')].map(t => [t.getBBox().x, "
+            "t.getBBox().x + t.getBBox().width - t.ownerSVGElement.viewBox.baseVal.width])"
+        )
         width = page.evaluate("document.documentElement.scrollWidth")
         browser.close()
     assert requests == [(folder / "report.html").as_uri()]
     assert complaints == []
     assert [box["width"] > 300 and box["height"] > 20 for box in boxes] == [True] * 3
     assert max(bar["width"] for bar in bars) > 100
+    assert all(start >= 0 and overhang <= 0 for start, overhang in ends)
     assert width <= 1000
 
 
