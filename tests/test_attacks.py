@@ -1,0 +1,76 @@
+"""No query and no file gets out: each attack ends as it must, and nothing is changed or left."""
+
+import hashlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import apsw
+import pytest
+from attacks import ATTACKS, BOMBS, STUCK, Attack, ended
+from hostile import hostile_files
+
+from sense.execution import WorkerFailure, map_in_workers
+
+HARMLESS = Attack("harmless", "SELECT count(*) FROM city", "ok", rows=((8,),))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with hostile_files(tmp_path_factory.mktemp("hostile")) as folder:
+        yield folder
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*")}
+
+
+def children() -> set[str]:
+    """Processes that this one has started and not yet buried."""
+    lists = (path.read_text() for path in Path("/proc/self/task").glob("*/children"))
+    return set(" ".join(lists).split())
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_there_are_enough_attacks_and_each_has_a_name() -> None:
+    names = [attack.name for attack in [*ATTACKS, *STUCK]]
+    assert len(set(names)) == len(names) >= 60
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_attack_ends_as_expected_and_changes_no_file(files: Path, attack: Attack) -> None:
+    before = digests(files)
+    assert ended(attack, files) == (attack.status, attack.rows)
+    assert digests(files) == before
+    assert ended(HARMLESS, files) == ("ok", ((8,),))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("attacks", "max_seconds"), [(ATTACKS, 60.0), (STUCK, 2.0)], ids=["all", "stuck"]
+)
+def test_batch_of_attacks_loses_no_other_query_and_leaves_nothing_behind(
+    files: Path, attacks: list[Attack], max_seconds: float
+) -> None:
+    before = (digests(files), children(), apsw.memory_used(), resident_bytes())
+    items = [item for attack in attacks for item in (attack, HARMLESS)]
+    results = list(map_in_workers(partial(ended, folder=files), items, 2, max_seconds))
+    assert results[1::2] == [("ok", HARMLESS.rows)] * len(attacks)
+    statuses = {
+        attack.name: result.status if isinstance(result, WorkerFailure) else result[0]
+        for attack, result in zip(attacks, results[::2], strict=True)
+    }
+    assert statuses == {attack.name: attack.status for attack in attacks}
+    assert (digests(files), children(), apsw.memory_used()) == before[:3]
+    assert resident_bytes() < before[3] + 50_000_000
+
+
+def test_memory_of_sqlite_is_back_after_the_attacks_of_one_process(files: Path) -> None:
+    ended(HARMLESS, files)
+    before = apsw.memory_used()
+    for attack in BOMBS:
+        assert ended(attack, files)[0] == "limit"
+    assert apsw.memory_used() == before
