@@ -11,6 +11,7 @@ from typing import Any
 
 from sense.document import Block, Code, Figure, Heading, Table, Text, to_html, to_markdown
 from sense.evaluation import Outcome, column_text, summarize
+from sense.explanation import SENTENCES
 from sense.facts import Facts, write_facts
 from sense.figure import Share, count_chart, interval_chart, stacked_chart
 from sense.mistakes import MAX_KINDS, Mistake
@@ -194,9 +195,17 @@ def _verdict_blocks(scores: Mapping[str, Any]) -> list[Block]:
         Heading("Verdicts"),
         Figure(chart, f"Verdicts: {' / '.join(VERDICT_CLASSES)}"),
     ]
-    for title in ("verdicts", "reasons", "gold_statuses"):
-        rows = tuple((name, f"{num:,}") for name, num in scores[title].items())
-        blocks.append(Table((title.replace("_", " "), " questions"), rows))
+    blocks += [
+        _counts_table("verdict", scores["verdicts"]),
+        Table(
+            ("reason", " questions", "meaning"),
+            tuple(
+                (name, f"{num:,}", SENTENCES.get(name, ""))
+                for name, num in scores["reasons"].items()
+            ),
+        ),
+        _counts_table("gold status", scores["gold_statuses"]),
+    ]
     for rule, num in scores["unfinished"].items():
         blocks.append(
             Text(
@@ -232,6 +241,10 @@ def _input_blocks(
     if notes:
         blocks += [Heading("Notes on the input"), Text("", tuple(notes))]
     return blocks
+
+
+def _counts_table(name: str, counts: Mapping[str, int]) -> Table:
+    return Table((name, " questions"), tuple((key, f"{num:,}") for key, num in counts.items()))
 
 
 def _examples_table(name: str, found: Sequence[tuple[str, int, str]]) -> Table:
