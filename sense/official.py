@@ -1,9 +1,8 @@
 """How the official evaluators of Spider and BIRD decide, quirks included, beside our own verdict.
 
 Known differences: their SQLite is that of the Python that runs them; they run statements that
-write; Spider's has a limit in time that never fires, and it stops altogether where a gold query
-fails, which gives 0 here. A line of Spider's text
-files ends at its first tab; that is for whoever reads such files, in the texts here a tab is space.
+write; Spider's stops altogether where a gold query fails, which gives 0 here. In a line of Spider's
+text files SQL ends at the first tab: that is for readers of such files, here a tab is a space.
 Sources: taoyds/test-suite-sql-eval@e97acc5 (evaluation.py, exec_eval.py, parse.py) with
 `--etype exec`; AlibabaResearch/DAMO-ConvAI@483554e, bird/llm/src/evaluation.py.
 """
@@ -37,7 +36,7 @@ LEXEMES = re.compile(
 """As sqlparse cuts a text, which the official evaluator drops DISTINCT with. Unlike a tokenizer of
 SQLite it gets past a quote that is never closed, such as a code fence after the query."""
 
-PATIENCE = 2
+PATIENCE = 2  # times the seconds of `Limits`
 BIRD_SECONDS = 30.0  # for prediction and gold together; `meta_time_out` of the official script
 
 Run = Callable[[str], Execution]
@@ -49,8 +48,8 @@ Score = int | None
 def official_limits(limits: Limits) -> Limits:
     """`limits` without that in steps, which no official evaluator has; the backstops remain.
 
-    Seconds are doubled, so that a busy machine decides less; 30 become 60, the time in which the
-    official code for Spider means to stop a query.
+    Seconds are doubled, so that a busy machine decides less: 30 become 60, after which the official
+    code for Spider means to stop a query, but never does.
 
     >>> official_limits(Limits(max_seconds=30.0)).max_seconds
     60.0
