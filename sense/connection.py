@@ -171,7 +171,7 @@ class _Opened(NamedTuple):
     """Whether its writers put changes into another file first."""
 
 
-def file_state(path: Path) -> FileState | None:
+def file_state(path: str | Path) -> FileState | None:
     """The state of the file now; None if it cannot be seen."""
     try:
         stat = os.stat(path)  # noqa: PTH116  (five times as fast as Path.stat)
@@ -180,7 +180,7 @@ def file_state(path: Path) -> FileState | None:
     return FileState(stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_dev)
 
 
-def cached_connection(path: Path) -> tuple[ReadOnlyConnection, FileState | None]:
+def cached_connection(path: str | Path) -> tuple[ReadOnlyConnection, FileState | None]:
     """This thread's open connection to the file as it is now, in this process, and that state."""
     opened: OrderedDict[tuple[object, ...], _Opened]
     opened = _cache.__dict__.setdefault("opened", OrderedDict())
@@ -188,14 +188,14 @@ def cached_connection(path: Path) -> tuple[ReadOnlyConnection, FileState | None]
     key = (os.fspath(path), state, os.getpid())
     known = opened.get(key)
     if known and known.has_wal:
-        _check_journals(path)
+        _check_journals(Path(path))
     if known and not known.is_settled:
         opened.pop(key).connection.close()
         known = None
     if not known:
         is_settled = state is not None and state.is_settled
         connection = open_read_only(path)
-        opened[key] = known = _Opened(connection, is_settled, _has_wal(path))
+        opened[key] = known = _Opened(connection, is_settled, _has_wal(Path(path)))
         if len(opened) > MAX_CACHED_CONNECTIONS:
             opened.popitem(last=False)[1].connection.close()
     opened.move_to_end(key)

@@ -101,19 +101,18 @@ def execute(
     >>> execute(path, "DROP TABLE pet").status
     'refused'
     """
-    path = Path(db_path)
     for _ in range(MAX_READS):
-        connection, state = cached_connection(path)
+        connection, state = cached_connection(db_path)
         try:
             execution = execute_on(connection, sql, limits, backwards=backwards)
         except DAMAGE as error:
-            if file_state(path) == state:
+            if file_state(db_path) == state:
                 raise DatabaseError(
                     f"{db_path} is damaged: {error}, while running {_shortened(sql)}. "
                     "Restore the file from its source."
                 ) from error
         else:
-            if file_state(path) == state:
+            if file_state(db_path) == state:
                 return execution
     raise DatabaseError(
         f"{db_path} changed while it was read, {MAX_READS} times. Close the program that writes "
@@ -201,20 +200,19 @@ class _Run:
 
     def _fetch(self, cursor: apsw.Cursor) -> tuple[Row, ...]:
         max_rows = self.limits.max_rows or sys.maxsize
-        max_bytes = self.limits.max_result_bytes or sys.maxsize
-        num_bytes = 0
+        num_bytes_left = self.limits.max_result_bytes or sys.maxsize
         rows: list[Row] = []
         for row in cursor:
             rows.append(row)
-            num_bytes += BYTES_PER_VALUE * len(row)
+            num_bytes_left -= BYTES_PER_VALUE * len(row)
             for value in row:
-                if isinstance(value, str | bytes):
-                    num_bytes += len(value)
-            if len(rows) > max_rows or num_bytes > max_bytes:
+                if value.__class__ is str or value.__class__ is bytes:  # faster than isinstance
+                    num_bytes_left -= len(value)
+            if len(rows) > max_rows or num_bytes_left < 0:
                 self.overrun = (
                     f"more than {max_rows:,} rows"
                     if len(rows) > max_rows
-                    else f"a result of more than {max_bytes:,} bytes"
+                    else f"a result of more than {self.limits.max_result_bytes:,} bytes"
                 )
                 raise apsw.InterruptError(self.overrun)
         return tuple(rows)
