@@ -2,8 +2,6 @@
 
 import os
 import resource
-import shutil
-import sqlite3
 import subprocess
 import sys
 import time
@@ -16,13 +14,11 @@ import pytest
 from conftest import write_database
 
 from sense.execution import (
-    DatabaseError,
     Execution,
     Limits,
     WorkerFailure,
     execute,
     map_in_workers,
-    open_read_only,
 )
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
@@ -119,89 +115,6 @@ def test_heap_limit_of_the_process_is_put_back(world: Path) -> None:
     before = apsw.hard_heap_limit(-1)
     execute(world, "SELECT 1", Limits(max_heap_bytes=50_000_000))
     assert apsw.hard_heap_limit(-1) == before
-
-
-def test_changed_file_is_read_anew(world: Path) -> None:
-    assert execute(world, "SELECT count(*) FROM city").rows == ((8,),)
-    connection = sqlite3.connect(world)
-    connection.execute("DELETE FROM city WHERE id > 5")
-    connection.commit()
-    connection.close()
-    os.utime(world, ns=(1, 1))
-    assert execute(world, "SELECT count(*) FROM city").rows == ((5,),)
-
-
-def test_odd_file_names_are_opened(world: Path) -> None:
-    for name in ("a?mode=rwc.sqlite", "50%.sqlite", "a#b&c d.sqlite", "données.sqlite"):
-        path = shutil.copy(world, world.with_name(name))
-        assert execute(path, "SELECT count(*) FROM city").rows == ((8,),)
-
-
-def test_read_only_file_in_a_read_only_folder_is_read(world: Path) -> None:
-    world.chmod(0o444)
-    world.parent.chmod(0o555)
-    try:
-        assert execute(world, "SELECT count(*) FROM city").status == "ok"
-    finally:
-        world.parent.chmod(0o755)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "is empty (0 bytes)"),
-        (b"id,name\n1,Paris\n", "is not a SQLite database"),
-        (b"PK\x03\x04", "zip archive"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
-        (os.urandom(8192), "damaged or encrypted"),
-        (b"SQLite format 3\x00" + bytes(range(256)) * 16, "cannot be read as a SQLite database"),
-    ],
-    ids=["empty", "csv", "zip", "lfs", "noise", "header"],
-)
-def test_file_that_is_no_database_is_named_with_what_to_do(
-    tmp_path: Path, content: bytes, message: str
-) -> None:
-    path = tmp_path / "x.sqlite"
-    path.write_bytes(content)
-    with pytest.raises(DatabaseError) as error:
-        execute(path, "SELECT 1")
-    assert message in str(error.value)
-    assert str(path) in str(error.value)
-
-
-def test_missing_file_is_not_created_and_the_closest_name_is_told(world: Path) -> None:
-    with pytest.raises(DatabaseError, match=r"closest match: 'world\.sqlite'"):
-        execute(world.with_name("wrld.sqlite"), "SELECT 1")
-    with pytest.raises(DatabaseError, match="is a folder"):
-        execute(world.parent, "SELECT 1")
-    assert list(world.parent.iterdir()) == [world]
-
-
-def test_damaged_page_is_the_databases_fault(world: Path) -> None:
-    content = bytearray(world.read_bytes())
-    content[4096:] = b"\x55" * (len(content) - 4096)
-    world.write_bytes(content)
-    with pytest.raises(DatabaseError, match="damaged"):
-        execute(world, "SELECT * FROM city")
-
-
-def test_database_with_a_live_wal_is_refused(world: Path) -> None:
-    writer = sqlite3.connect(world)
-    writer.execute("PRAGMA journal_mode = WAL")
-    writer.execute("DELETE FROM city")
-    writer.commit()
-    with pytest.raises(DatabaseError, match=r"unfinished changes in world\.sqlite-wal"):
-        execute(world, "SELECT 1")
-    writer.close()
-    assert execute(world, "SELECT count(*) FROM city").rows == ((0,),)
-
-
-def test_open_read_only_allows_reading_only(world: Path) -> None:
-    connection = open_read_only(world)
-    assert connection.execute("SELECT count(*) FROM country").fetchall() == [(6,)]
-    with pytest.raises(apsw.AuthError):
-        connection.execute("DELETE FROM country")
-    connection.close()
 
 
 def test_two_threads_can_execute_at_once(world: Path) -> None:
