@@ -129,7 +129,7 @@ def _python_execution(run: Run, text: str) -> Execution:
     """How `text` ends in Python's `sqlite3`, whose rules on empty and several statements differ."""
     if BLANK.fullmatch(text):
         return Execution("ok")
-    if ";" in text and _goes_on_after_a_statement(text):
+    if ";" in text.rstrip().removesuffix(";") and _goes_on_after_a_statement(text):
         return Execution("error", error="more than one statement")
     return run(text)
 
