@@ -24,13 +24,11 @@ Witness: TypeAlias = dict[str, Any]
 """What shows that a gold cannot judge, as JSON can hold it."""
 
 
-CANNOT_BE_TOLD = "no probe can be made of this query"
-
-
 class Fault(NamedTuple):
     """Why a gold cannot judge."""
 
     status: str
+    why: str
     witness: Witness
 
 
@@ -54,6 +52,10 @@ class GoldCheck:
     has several values in one group; `time`, `random`: its result depends on the clock or on state;
     `unparsed`: sqlglot cannot read it, so nothing more is known."""
     execution: Execution
+    why: str
+    """More about the status in machine words, "" where there is no more: `ties_at_cut`,
+    `ties_in_subquery`, `differing_values`, `changes_with_order`; `cannot_be_told` where no probe
+    can be made of the query; `no_rows`, `only_nulls`."""
     witness: Witness
     """The tied rows, the differing values, the error ...; {} if the status is `ok`."""
     order_matters: bool
@@ -87,8 +89,8 @@ def check_gold(db_path: str | Path, gold_sql: str, limits: Limits = DEFAULT_LIMI
     >>> _ = connection.execute("INSERT INTO pet VALUES ('Rex', 3), ('Ada', 3)")
     >>> connection.commit()
     >>> check = check_gold(path, "SELECT name FROM pet ORDER BY age LIMIT 1")
-    >>> check.status, check.witness["tied_rows"]
-    ('order', [['Rex'], ['Ada']])
+    >>> check.status, check.why, check.witness["tied_rows"]
+    ('order', 'ties_at_cut', [['Rex'], ['Ada']])
     """
     execution = execute(db_path, gold_sql, limits)
     is_ordered = order_matters(gold_sql)
@@ -97,8 +99,8 @@ def check_gold(db_path: str | Path, gold_sql: str, limits: Limits = DEFAULT_LIMI
         if fault := find(asker):
             break
     else:
-        fault = Fault("ok", {})
-    return GoldCheck(fault.status, execution, fault.witness, is_ordered, asker)
+        fault = Fault("ok", "", {})
+    return GoldCheck(fault.status, execution, fault.why, fault.witness, is_ordered, asker)
 
 
 @dataclass
@@ -185,12 +187,14 @@ class _Asker:
 
 def _failure(asker: _Asker) -> Fault | None:
     execution = asker.execution
-    return None if execution.status == "ok" else Fault(execution.status, {"error": execution.error})
+    if execution.status == "ok":
+        return None
+    return Fault(execution.status, "", {"error": execution.error})
 
 
 def _volatile(asker: _Asker) -> Fault | None:
     reason = volatility(asker.sql)
-    return Fault(reason, {}) if reason else None
+    return Fault(reason, "", {}) if reason else None
 
 
 def _open_column(asker: _Asker) -> Fault | None:
@@ -199,9 +203,9 @@ def _open_column(asker: _Asker) -> Fault | None:
         found = asker.run(probe.sql) if probe.sql else None
         if found is None or found.status != "ok":
             # a star, or a subquery that needs its outer query
-            return Fault("bare_column", {"columns": list(probe.columns), "error": CANNOT_BE_TOLD})
+            return Fault("bare_column", "cannot_be_told", {"columns": list(probe.columns)})
         for row in found.rows:
-            return Fault("bare_column", _differing(probe.columns, row))
+            return Fault("bare_column", "differing_values", _differing(probe.columns, row))
     return None
 
 
@@ -211,17 +215,17 @@ def _open_cut(asker: _Asker) -> Fault | None:
     for cut in probes.inner:
         execution = asker.run(cut.sql)
         window = asker.window(cut, execution) if execution.status == "ok" else None
-        if fault := _cut_fault(window):
+        if fault := _cut_fault(window, "ties_in_subquery"):
             return fault._replace(witness={"subquery": cut.sql, **fault.witness})
     if probes.outer and probes.outer.has_limit and asker.execution.rows:
-        return _cut_fault(asker.outer_window)
+        return _cut_fault(asker.outer_window, "ties_at_cut")
     return None
 
 
-def _cut_fault(window: Window | None) -> Fault | None:
+def _cut_fault(window: Window | None, why: str) -> Fault | None:
     if window is None:
-        return Fault("order", {"error": CANNOT_BE_TOLD})
-    return Fault("order", window.tie_at_cut) if window.tie_at_cut else None
+        return Fault("order", "cannot_be_told", {})
+    return Fault("order", why, window.tie_at_cut) if window.tie_at_cut else None
 
 
 def _changing_result(asker: _Asker) -> Fault | None:
@@ -233,18 +237,20 @@ def _changing_result(asker: _Asker) -> Fault | None:
         if comparison == "equal" or (comparison == "row_order" and asker.tie_sizes is None):
             continue
         shown = difference(asker.execution, other, comparison, ("first", reading))
-        return Fault("order", {"reading": reading, **shown})
+        return Fault("order", "changes_with_order", {"reading": reading, **shown})
     return None
 
 
 def _unread(asker: _Asker) -> Fault | None:
     error = asker.probes.error
-    return Fault("unparsed", {"error": error}) if error else None
+    return Fault("unparsed", "", {"error": error}) if error else None
 
 
 def _emptiness(asker: _Asker) -> Fault | None:
-    is_empty = all(value is None for row in asker.execution.rows for value in row)
-    return Fault("empty", {}) if is_empty else None
+    rows = asker.execution.rows
+    if any(value is not None for row in rows for value in row):
+        return None
+    return Fault("empty", "only_nulls" if rows else "no_rows", {})
 
 
 Search: TypeAlias = Callable[[_Asker], Fault | None]
