@@ -68,6 +68,11 @@ from sense.teacher import LEVELS, read_shots
 
 FEATURES = {"default": example_features, "databases": database_features}
 PLACES = ("out", "push", "num_workers", "databases", "few_shot", "base_url", "preview")
+RATIONALE_STEP = (
+    "Rationales: the model explained each query; a row was dropped where the query at the end of "
+    "the explanation returned something else.",
+)
+RATIONALE_FAULT = ("Of a rationale only the query at its end was checked, not its words.",)
 MONEY = ("max_cost", "price_in", "price_out", "concurrency")
 
 
@@ -157,11 +162,12 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
         contract=CONTRACTS[arguments.contract],
         license=arguments.license,
         seed=arguments.seed,
+        rationale=arguments.rationale,
     )
     settings = run_settings(arguments) | {"shots_digest": content_id(*map(repr, teaching.shots))}
     work = work_folder(arguments.out)
     with (
-        Journal(work / "replies.jsonl", {"model": arguments.model}) as replies,
+        Journal(work / "replies.jsonl", server.settings) as replies,
         Journal(work / "journal.jsonl", settings | used_versions()) as journal,
     ):
         chat = Chat(
@@ -350,12 +356,14 @@ def model_text(arguments: argparse.Namespace) -> DatasetText:
             "defined: no tie at a cut, no bare column in a group. Its hardness was measured.",
             "Repetitions of a question, of a query in its domain, and of the examples that were "
             "shown were dropped.",
+            *(RATIONALE_STEP if arguments.rationale else ()),
         ),
         faults=(
             f"The terms of use of {arguments.model} apply to these rows as well: make sure that "
             "they allow what you train.",
             "No person checked that the queries answer their questions.",
             "The rows of the databases are generated and mean nothing.",
+            *(RATIONALE_FAULT if arguments.rationale else ()),
         ),
         repo_id=arguments.push or "",
         split_by="db_id",
@@ -377,7 +385,11 @@ def parse_arguments() -> argparse.Namespace:
         help="shares of easy, medium, hard and extra, the last for the grammar only "
         "(default: equal)",
     )
-    add("--contract", choices=sorted(CONTRACTS), default="default", help="prompt contract")
+    add(
+        "--contract",
+        choices=sorted(CONTRACTS),
+        help="prompt contract (default: rationale with --rationale, else default)",
+    )
     add("--license", default="unknown", help="licence of the databases or the teacher's answers")
     add("--seed", type=int, default=0)
     add("--num-workers", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
@@ -398,10 +410,22 @@ def parse_arguments() -> argparse.Namespace:
     model("--few-shot", metavar="SOURCE", help="Spider folder, or folder or Hub id of examples")
     model("--temperature", type=float, help="of the answers (default 1)")
     model("--max-tokens", type=int, help="of one answer (default 2048)")
+    model(
+        "--rationale",
+        action="store_true",
+        help="the teacher also explains each query; kept where the query at the end of its words "
+        "returns the same",
+    )
     model("--concurrency", type=int, default=CONCURRENCY, help="requests in flight (default 8)")
     model("--price-in", type=float, default=0.0, help="dollars per million prompt tokens")
     model("--price-out", type=float, default=0.0, help="dollars per million completion tokens")
-    model("--max-cost", type=float, default=0.0, help="dollars to spend at most (default: any)")
+    model(
+        "--max-cost",
+        type=float,
+        default=0.0,
+        help="no request starts once these dollars are spent, or reserved for those under way; the "
+        "first ones, whose price nobody knows yet, still cost (default: any)",
+    )
     model("--preview", type=int, metavar="N", help="show N answers and write no dataset")
     arguments = parser.parse_args()
     fault = check_arguments(arguments)
@@ -414,12 +438,13 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     """Fills in defaults that depend on others; what is wrong, or ""."""
     is_grammar = arguments.teacher == "grammar"
     names = level_names(arguments.teacher)
+    arguments.contract = arguments.contract or ("rationale" if arguments.rationale else "default")
     arguments.levels = arguments.levels or [1.0] * len(names)
     if arguments.num_test is None:
         arguments.num_test = arguments.num_examples // 20
     if is_grammar:
         arguments.invented_names = arguments.invented_names or 0.0
-        given = ["base_url", "model", "few_shot", "preview"]
+        given = ["base_url", "model", "few_shot", "preview", "rationale"]
     else:
         arguments.temperature = 1.0 if arguments.temperature is None else arguments.temperature
         arguments.max_tokens = arguments.max_tokens or 2_048
@@ -427,10 +452,10 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     foreign = [f"--{name.replace('_', '-')}" for name in given if getattr(arguments, name)]
     if foreign:
         return f"{', '.join(foreign)} cannot go with --teacher {arguments.teacher}"
-    if CONTRACTS[arguments.contract].rationale:
+    if CONTRACTS[arguments.contract].rationale and not arguments.rationale:
         return (
-            f"--contract {arguments.contract} asks for a rationale before the SQL, which no "
-            "teacher writes; choose another contract"
+            f"--contract {arguments.contract} asks for a rationale before the SQL: add "
+            "--rationale, with --teacher openai, or choose another contract"
         )
     if is_grammar and bool(arguments.databases) == bool(arguments.invent):
         return "--teacher grammar needs either --databases DIR or --invent N"

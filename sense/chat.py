@@ -65,9 +65,11 @@ class Chat:
         max_cost: float = 0.0,
         concurrency: int = CONCURRENCY,
     ) -> None:
-        """max_cost: dollars that all replies may cost, cached ones too; 0 = no limit.
+        """max_cost: no request starts once these dollars are spent, cached replies counted, or
+        reserved for requests in flight at the price of the dearest reply so far; 0 = no limit.
 
-        Which requests are left out when it is reached depends on what was in flight.
+        The first requests, sent before any price is known, may cost more. Which ones are left out
+        depends on what was in flight.
         """
         self.server = server
         self.is_spent = False
@@ -215,7 +217,7 @@ def server_writer(model: str, base_url: str, cache: str | Path | None = None) ->
 
     server = Server(model, base_url)
     contract = _contract(model)
-    settings = {"model": model, "base_url": server.base_url, "sha256": model_source(model).sha256}
+    settings = server.settings | {"sha256": model_source(model).sha256}
     chat = Chat(server, Journal(cache, settings) if cache else None)
 
     def complete(prompts: Sequence[Messages]) -> list[str]:

@@ -36,6 +36,7 @@ class Evaluation:
     dataset_revision: str = ""
     date: str = ""
     """When it was done, in ISO 8601; "" where nobody knows."""
+    metric: str = "execution_accuracy"
 
 
 def to_evaluation(
@@ -61,6 +62,7 @@ def to_evaluation(
         dataset_id=questions.name if questions else "",
         dataset_revision=questions.revision if questions else "",
         date=facts.run.get("date", ""),
+        metric=scores.get("metric", "execution_accuracy"),
     )
 
 
@@ -91,7 +93,7 @@ def eval_result_files(evaluations: Iterable[Evaluation]) -> dict[str, str]:
                 value=round(100 * line.accuracy, 2),
                 dataset_revision=line.dataset_revision or None,
                 date=line.date or None,
-                notes=f"execution accuracy in per cent, rule {line.rule}, {interval(line)}",
+                notes=f"{_words(line)} in per cent, rule {line.rule}, {interval(line)}",
             )
             found.setdefault(name, []).append(entry)
     return {
@@ -112,8 +114,8 @@ def model_index(evaluations: Iterable[Evaluation]) -> "list[EvalResult]":
             dataset_name=line.benchmark,
             dataset_split=line.split,
             dataset_revision=line.dataset_revision or None,
-            metric_type="execution_accuracy",
-            metric_name=f"execution accuracy, rule {line.rule}, per cent, {interval(line)}",
+            metric_type=line.metric,
+            metric_name=f"{_words(line)}, rule {line.rule}, per cent, {interval(line)}",
             metric_value=round(100 * line.accuracy, 2),
         )
         for line in evaluations
@@ -127,3 +129,7 @@ def interval(line: Evaluation) -> str:
 
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
+
+
+def _words(line: Evaluation) -> str:
+    return line.metric.replace("_", " ")

@@ -45,7 +45,7 @@ from sense.teacher import (
     parse_proposal,
     teacher_messages,
 )
-from sense.verdict import check_gold
+from sense.verdict import Unit, check_gold, judge
 
 ROUND_REQUESTS = 100
 """Requests of a round: the domains it steers away from are those of the rounds before."""
@@ -69,7 +69,8 @@ class Task(NamedTuple):
 
     @property
     def key(self) -> str:
-        return str(self.number)
+        """Of the verified reply in the journal: another request has another one."""
+        return f"{self.number} {self.request.key('')[:16]}"
 
 
 class Job(NamedTuple):
@@ -80,6 +81,8 @@ class Job(NamedTuple):
     teacher: str
     license: str
     contract: PromptContract
+    rationale: bool = False
+    """Whether the task asked for one."""
 
 
 class ProposalSet:
@@ -176,6 +179,8 @@ class Teaching(NamedTuple):
     """Of the rows' prompts."""
     license: str
     seed: int
+    rationale: bool = False
+    """Whether the teacher explains each query."""
 
 
 def make_proposals(found: ProposalSet, chat: Chat, teaching: Teaching, num_workers: int) -> None:
@@ -195,7 +200,7 @@ def answered(
     """The tasks that got a reply, each verified and in the journal."""
     replies = chat.ask_all([task.request for task in tasks], f"answers to {tasks[-1].number + 1:,}")
     jobs = [
-        Job(task, reply, chat.server.model, teaching.license, teaching.contract)
+        Job(task, reply, chat.server.model, teaching.license, teaching.contract, teaching.rationale)
         for task, reply in zip(tasks, replies, strict=True)
         if reply
     ]
@@ -228,7 +233,7 @@ def plan_round(start: int, found: ProposalSet, teaching: Teaching) -> list[Task]
     for number, level in enumerate(levels, start):
         shots = Random(f"shots {teaching.seed} {number}").sample(teaching.shots, NUM_SHOTS)
         request = Request(
-            messages=teacher_messages(level, shots, given),
+            messages=teacher_messages(level, shots, given, teaching.rationale),
             temperature=teaching.temperature,
             seed=(teaching.seed * 1_000_003 + number) % 2**31,
             max_tokens=teaching.max_tokens,
@@ -244,12 +249,14 @@ def verify_reply(job: Job) -> dict[str, Any]:
     if job.reply.reject_reason:
         return rejected
     [choice, *_] = job.reply.choices
-    proposal = parse_proposal(choice.text)
+    proposal = parse_proposal(choice.text, job.rationale)
     if isinstance(proposal, str):
         return rejected | {"reject_reason": "answer_cut" if choice.is_cut else proposal}
     with tempfile.TemporaryDirectory(prefix="sense-proposal-") as folder:
         path = Path(folder) / f"{_db_id(proposal)}.sqlite"
         reason = _build(proposal, path)
+        if not reason and job.rationale:
+            reason = _contradiction(proposal, path)
         if reason:
             return rejected | {"reject_reason": reason, "domain": proposal.domain}
         return {
@@ -279,6 +286,12 @@ def _build(proposal: Proposal, path: Path) -> str:
     return "" if status == "ok" else f"gold_{status}"
 
 
+def _contradiction(proposal: Proposal, path: Path) -> str:
+    """`rationale_differs` where the query that the reasoning ends with returns something else."""
+    _, [judgement] = judge(Unit((str(path),), proposal.sql, (proposal.reasoned_sql,)))
+    return "" if judgement.verdict == "correct" else "rationale_differs"
+
+
 def _status(check: GoldCheck) -> str:
     """That of the check, and `zero` where the result is nothing but zeros."""
     is_zero = all(value in (0, None) for row in check.execution.rows for value in row)
@@ -299,10 +312,11 @@ def _example(job: Job, proposal: Proposal, path: Path) -> Example:
         requested_level=job.task.level,
         features=sql_features(proposal.sql),
         domain=proposal.domain,
+        reasoning=proposal.reasoning,
         teacher=job.teacher,
         prompt_hash=job.contract.hash,
         prompt=prompt,
-        completion=completion_messages(job.contract, prompt, proposal.sql),
+        completion=completion_messages(job.contract, prompt, proposal.sql, proposal.reasoning),
     )
 
 

@@ -113,6 +113,11 @@ class Server:
         self._takes_extras = True
         self._has_answered = False
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What decides its replies beside the requests: replies of another are not its own."""
+        return {"model": self.model, "base_url": self.base_url}
+
     def reply(self, request: Request) -> Reply:
         """As many choices as were asked for: a server may ignore or refuse `n`. Thread-safe."""
         reply = self._attempts(request, request.num, request.seed)

@@ -2,12 +2,14 @@
 
 Each request shows two examples drawn at random, names a level and steers away from domains that are
 common already (SENSE, arXiv 2408.03256, section on strong data; the wording is ours). The answer
-has four labelled parts and nothing else; whatever does not is rejected with a reason.
+has four labelled parts, five with a rationale, and nothing else; whatever does not is rejected with
+a reason.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple, TypeAlias, get_args
@@ -40,6 +42,8 @@ OVERUSED_THEMES = (
 )
 """The groups that the paper names as over-represented."""
 PARTS = ("Domain", "Schema", "Question", "SQL")
+RATIONALE = "Rationale"
+"""The part that follows them where it is asked for."""
 NUM_SHOTS = 2
 MAX_SHOTS = 2_000
 """Examples to draw from; a larger source gives a seeded choice."""
@@ -50,6 +54,7 @@ MAX_GIVEN_DOMAINS = 30
 OFTEN = 2
 MAX_QUESTION_CHARS = 1_000
 MAX_DOMAIN_CHARS = 80
+MAX_REASONING_CHARS = 4_000
 
 SYSTEM_PROMPT = """\
 You write data that teaches models to turn questions into SQLite queries. Each piece stands alone: \
@@ -73,6 +78,10 @@ class Proposal(NamedTuple):
     script: str
     question: str
     sql: str
+    reasoning: str = ""
+    """How to get from the question to the query; "" where nobody asked."""
+    reasoned_sql: str = ""
+    """The query at the end of the reasoning."""
 
 
 def read_shots(source: str, seed: int = 0) -> list[Shot]:
@@ -107,9 +116,20 @@ def read_shots(source: str, seed: int = 0) -> list[Shot]:
     return shots
 
 
-def teacher_messages(level: Level, shots: Sequence[Shot], given_domains: Iterable[str]) -> Messages:
-    """The request for one piece of data at the level; given_domains: what is covered already."""
+def teacher_messages(
+    level: Level, shots: Sequence[Shot], given_domains: Iterable[str], rationale: bool = False
+) -> Messages:
+    """The request for one piece of data at the level.
+
+    given_domains: what is covered already; rationale: whether it shall have one.
+    """
     given = ", ".join(given_domains)
+    wanted = [
+        "Rationale. For a reader who sees only the schema and the question: in two to six "
+        "sentences, which tables, joins, conditions, grouping and order the question needs, and "
+        "why. After them the query that follows, in a block that starts with ```sql and ends with "
+        "```."
+    ]
     text = "\n\n".join(
         [
             f"Write one new piece of data at level {level}: {LEVEL_TEXT[level]}.",
@@ -125,22 +145,25 @@ def teacher_messages(level: Level, shots: Sequence[Shot], given_domains: Iterabl
             "SQL. One SELECT statement for SQLite that answers exactly the question. Its result "
             "must not depend on the current time or on chance, and a LIMIT needs an ORDER BY "
             "without ties.",
-            "Two pieces in the form that is expected. Take over the form, not their domain, "
-            "tables, question or query.",
+            *(wanted if rationale else []),
+            "Two pieces in the form that is expected"
+            + (", but for the rationale, which they lack" if rationale else "")
+            + ". Take over the form, not their domain, tables, question or query.",
             *(_written(shot, f"Example {i}") for i, shot in enumerate(shots, 1)),
-            "Answer with the four parts in this order, each behind its label, and with nothing "
-            "before, between or after them.",
+            f"Answer with the {'five' if rationale else 'four'} parts in this order, each behind "
+            "its label, and with nothing before, between or after them.",
         ]
     )
     return [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": text}]
 
 
-def parse_proposal(answer: str) -> Proposal | str:
+def parse_proposal(answer: str, rationale: bool = False) -> Proposal | str:
     r"""The proposal in an answer, or the reason why there is none.
 
-    `answer_format`: not the four parts in order, or more than them; `sql_syntax`: the last part is
-    no single query; `sql_without_table`: it reads no table. Allowed are fences around the schema
-    and the query, and thinking before all.
+    `answer_format`: not the four parts in order, or more than them; `sql_syntax`: the SQL is no
+    single query; `sql_without_table`: it reads no table; `rationale_format`: a rationale was asked
+    for, and the fifth part is not text with one block after it. Allowed are fences around the
+    schema and the query, and thinking before all.
 
     >>> text = "Domain: tea\nSchema:\nCREATE TABLE t (a INT);\nQuestion: How many?\nSQL: "
     >>> parse_proposal(text + "SELECT count(*) FROM t;").sql
@@ -152,8 +175,9 @@ def parse_proposal(answer: str) -> Proposal | str:
     """
     thinking, mark, rest = answer.partition(END_OF_THINKING)
     text = (rest if mark else thinking).strip()
-    labels = list(_LABEL.finditer(text))
-    if [label["name"].lower() for label in labels] != [name.lower() for name in PARTS]:
+    names = (*PARTS, RATIONALE) if rationale else PARTS
+    labels = list(_labels(names).finditer(text))
+    if [label["name"].lower() for label in labels] != [name.lower() for name in names]:
         return "answer_format"
     if text[: labels[0].start()].strip():
         return "answer_format"
@@ -161,7 +185,7 @@ def parse_proposal(answer: str) -> Proposal | str:
     parts = [
         _unfenced(text[label.end() : end].strip()) for label, end in zip(labels, ends, strict=True)
     ]
-    domain, script, question, sql = (
+    domain, script, question, sql, *reasons = (
         " ".join(part.split()) if i in (0, 2) else part for i, part in enumerate(parts)
     )
     if not all(parts) or len(domain) > MAX_DOMAIN_CHARS or len(question) > MAX_QUESTION_CHARS:
@@ -174,7 +198,15 @@ def parse_proposal(answer: str) -> Proposal | str:
         return "sql_without_table"
     if sql.partition(statement)[2].strip("; \t\r\n"):
         return "answer_format"
-    return Proposal(domain, script, question, statement)
+    proposal = Proposal(domain, script, question, statement)
+    if not rationale:
+        return proposal
+    found = _REASONED.fullmatch(reasons[0])
+    if not found or len(found["reasoning"]) > MAX_REASONING_CHARS:
+        return "rationale_format"
+    return proposal._replace(
+        reasoning=found["reasoning"].strip(), reasoned_sql=first_statement(found["sql"])
+    )
 
 
 def common_domains(counts: Mapping[str, int]) -> list[str]:
@@ -251,8 +283,16 @@ def _query(sql: str) -> exp.Query | None:
     return tree if isinstance(tree, exp.Query) else None
 
 
-_LABEL = re.compile(
-    rf"^[ \t]*(?:\#+[ \t]*|\*\*)?(?P<name>{'|'.join(PARTS)})(?:\*\*)?[ \t]*:(?:\*\*)?",
-    re.IGNORECASE | re.MULTILINE,
-)
+@cache
+def _labels(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(
+        rf"^[ \t]*(?:\#+[ \t]*|\*\*)?(?P<name>{'|'.join(names)})(?:\*\*)?[ \t]*:(?:\*\*)?",
+        re.IGNORECASE | re.MULTILINE,
+    )
+
+
 _FENCED = re.compile(r"```\w*\n(?P<inside>(?:(?!```).)*)\n?```", re.DOTALL)
+_REASONED = re.compile(
+    r"(?P<reasoning>(?:(?!```).)+?)\n\s*```(?:sql)?[ \t]*\n(?P<sql>(?:(?!```).)+)```",
+    re.DOTALL | re.IGNORECASE,
+)

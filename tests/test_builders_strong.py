@@ -18,7 +18,7 @@ from test_strong import damaged
 from sense.database import database_sha256, find_database
 from sense.example import to_example
 from sense.facts import read_facts
-from sense.prompt import extract_sql
+from sense.prompt import RATIONALE_CONTRACT, extract_sql
 
 ROOT = Path(__file__).parents[1]
 BUILDER = str(ROOT / "builders" / "strong.py")
@@ -289,6 +289,60 @@ def test_proposals_of_a_model_become_a_dataset(
     assert "cost_usd" in capsys.readouterr().out
 
 
+def test_rationales_of_a_model_are_kept_where_they_lead_to_the_query(
+    spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(request: Body) -> str | Fault:
+        found, n = teacher_answer(request), request["seed"]
+        assert "Answer with the five parts" in request["messages"][-1]["content"]
+        if callable(found) or "SQL:" not in found:
+            return found
+        sql = found.split("SQL: ")[1]
+        wrong = " + 1" if n % 9 == 2 else ""
+        block = f"```sql\nSELECT 0 + count(*){wrong} FROM{sql.split('FROM', 1)[1]}\n```"
+        return f"{found}\nRationale: Makers are counted, joined to their piece {n}.\n{block}"
+
+    out = tmp_path / "out"
+    with ChatServer(answer) as server:
+        arguments = openai_arguments(server, spider, num_examples=9, num_test=0)
+        build(monkeypatch, *arguments, "--rationale", "--out", out)
+    rows = load(out, tmp_path)["train"]
+    assert len(rows) == 9
+    for row in rows:
+        assert row["reasoning"].startswith("Makers are counted")
+        content = row["completion"][0]["content"]
+        assert content == f"{row['reasoning']}\n\n```sql\n{row['sql']}\n```"
+        assert row["prompt_hash"] == RATIONALE_CONTRACT.hash
+    facts = read_facts(out)
+    assert facts.funnels[0].dropped["rationale_differs"] > 0
+    assert facts.settings["contract"] == "rationale"
+    card = (out / "README.md").read_text()
+    assert "Rationales: the model explained each query" in card
+    assert "Of a rationale only the query at its end was checked" in card
+
+
+def test_replies_of_another_server_temperature_or_prompt_are_not_taken(
+    server: ChatServer, spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    arguments = openai_arguments(server, spider, num_examples=6)
+    build(monkeypatch, *arguments, "--preview", "3", "--out", out)
+    assert len(server.requests) == 3
+    with pytest.raises(SystemExit, match=r"other settings: temperature was 1\.0, is 0\.5"):
+        build(monkeypatch, *arguments, "--temperature", "0.5", "--preview", "3", "--out", out)
+    with ChatServer(teacher_answer) as other:
+        moved = openai_arguments(other, spider, num_examples=6)
+        with pytest.raises(SystemExit, match="other settings: base_url was"):
+            build(monkeypatch, *moved, "--preview", "3", "--out", out)
+        assert not other.requests
+    assert len(server.requests) == 3
+    monkeypatch.setattr("sense.teacher.SYSTEM_PROMPT", "You write data in another way.")
+    build(monkeypatch, *arguments, "--out", out)
+    asked = [request["messages"][0]["content"] for request in server.requests[3:]]
+    assert len(asked) >= 6
+    assert set(asked) == {"You write data in another way."}
+
+
 @pytest.mark.slow
 def test_killed_run_with_a_model_pays_for_nothing_twice(
     spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -521,7 +575,12 @@ def test_arguments_that_do_not_fit_together(
         (["--databases", "a", "--levels", "1,2"], "--levels has 2 shares"),
         (["--databases", "a", "--levels", "a,b"], "expected shares such as 1,1,1,1"),
         (["--databases", "a", "--num-test", "9"], "--num-test 9 must be below --num-examples 9"),
-        (["--databases", "a", "--contract", "rationale"], "a rationale before the SQL, which no"),
+        (
+            ["--databases", "a", "--contract", "rationale"],
+            "a rationale before the SQL: add --ration",
+        ),
+        (["--databases", "a", "--rationale"], "--rationale cannot go with --teacher grammar"),
+        ([*openai, "--contract", "rationale"], "a rationale before the SQL: add --rationale"),
         (["--teacher", "openai"], "needs --base-url, --model and --few-shot"),
         ([*openai, "--invent", "3"], "--invent cannot go with --teacher openai"),
         ([*openai, "--max-cost", "3"], "--max-cost needs --price-in and --price-out"),

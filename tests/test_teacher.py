@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sense.example import content_id, to_example
 from sense.journal import Journal
-from sense.prompt import DEFAULT_CONTRACT, extract_sql
+from sense.prompt import DEFAULT_CONTRACT, RATIONALE_CONTRACT, extract_sql
 from sense.proposal import Job, ProposalSet, Task, Teaching, plan_round, verify_reply
 from sense.server import Choice, Reply, Request
 from sense.teacher import (
@@ -42,6 +42,17 @@ WHERE l.name = 'Skerryvore';
 """
 
 
+RATIONALE = """\
+Rationale: The name of the lighthouse stands in another table than the keepers.
+
+So both are joined, and the rows are counted.
+```sql
+SELECT count(k.id) FROM lighthouse AS l JOIN keeper AS k ON l.id = k.lighthouse_id
+WHERE l.name = 'Skerryvore'
+```
+"""
+
+
 REASONS = ("answer_format", "sql_syntax", "sql_without_table")
 
 
@@ -53,6 +64,10 @@ def job(answer: str, is_cut: bool = False, level: str = "medium") -> Job:
 
 def answer(schema: str, sql: str, domain: str = "tea", question: str = "How many?") -> str:
     return f"Domain: {domain}\nSchema:\n{schema}\nQuestion: {question}\nSQL: {sql}"
+
+
+def reasoned(text: str) -> Job:
+    return job(text)._replace(contract=RATIONALE_CONTRACT, rationale=True)
 
 
 def test_request_holds_level_examples_and_domains_to_avoid() -> None:
@@ -177,6 +192,60 @@ def test_rejected_proposals(text: str, reason: str) -> None:
     result = verify_reply(job(text))
     assert result["reject_reason"] == reason
     assert result["row"] is None
+
+
+def test_a_rationale_is_asked_for_only_where_it_is_wanted() -> None:
+    _, plain = teacher_messages("easy", SHOTS, [])
+    _, wanted = teacher_messages("easy", SHOTS, [], rationale=True)
+    assert "ationale" not in plain["content"]
+    assert "in a block that starts with ```sql and ends with ```." in wanted["content"]
+    assert "but for the rationale, which they lack" in wanted["content"]
+    assert "Answer with the five parts" in wanted["content"]
+
+
+def test_a_rationale_stands_before_the_sql_that_it_agrees_with() -> None:
+    result = verify_reply(reasoned(ANSWER + RATIONALE))
+    assert result["reject_reason"] == ""
+    example = to_example(result["row"])
+    assert example.reasoning == (
+        "The name of the lighthouse stands in another table than the keepers.\n\n"
+        "So both are joined, and the rows are counted."
+    )
+    content = example.completion[0]["content"]
+    assert content.startswith(f"{example.reasoning}\n\n```sql\nSELECT count(*) FROM keeper AS k")
+    assert extract_sql(content) == example.sql
+    assert example.prompt_hash == RATIONALE_CONTRACT.hash
+
+
+def test_a_rationale_may_be_kept_beside_sql_alone() -> None:
+    result = verify_reply(reasoned(ANSWER + RATIONALE)._replace(contract=DEFAULT_CONTRACT))
+    example = to_example(result["row"])
+    assert example.reasoning.startswith("The name of the lighthouse")
+    assert example.completion[0]["content"] == example.sql
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (ANSWER, "answer_format"),
+        (ANSWER + RATIONALE + RATIONALE, "answer_format"),
+        (ANSWER + "Rationale: The rows are counted.", "rationale_format"),
+        (ANSWER + RATIONALE + "That is all.", "rationale_format"),
+        (ANSWER + RATIONALE.replace("So both", "```sql\nSELECT 1\n```\nBoth"), "rationale_format"),
+        (ANSWER + "Rationale:\n```sql\nSELECT 1\n```", "rationale_format"),
+        (ANSWER + RATIONALE.replace("are joined", "are joined" * 500), "rationale_format"),
+        (ANSWER + RATIONALE.replace("count(k.id)", "count(k.id) + 1"), "rationale_differs"),
+        (ANSWER + RATIONALE.replace("count(k.id)", "count(k.uid)"), "rationale_differs"),
+        (ANSWER + RATIONALE.replace("SELECT", "SELECT 1; SELECT"), "rationale_differs"),
+    ],
+)
+def test_rationales_that_do_not_lead_to_the_query(text: str, reason: str) -> None:
+    result = verify_reply(reasoned(text))
+    assert (result["reject_reason"], result["row"]) == (reason, None)
+
+
+def test_a_rationale_that_nobody_asked_for_is_no_part_of_an_answer() -> None:
+    assert verify_reply(job(ANSWER + RATIONALE))["reject_reason"] == "answer_format"
 
 
 def test_a_cut_or_failed_answer_is_rejected_by_that_name() -> None:
