@@ -62,7 +62,7 @@ def read_systems(paths: Sequence[str | Path], gold: str | Path | None = None) ->
     systems = _named_apart(systems)
     for system in systems[1:]:
         _check_same_questions(systems[0], system)
-    return systems
+    return _asked_alike(systems)
 
 
 def read_golds(path: str | Path) -> list[Gold]:
@@ -295,16 +295,43 @@ def _check_golds(system: System, golds: Sequence[Gold], gold: str | Path | None)
 
 def _check_same_questions(first: System, other: System) -> None:
     """Raises ValueError unless both answer the same golds in the same order."""
-    keys = [[(p.db_id, _plain(p.gold)) for p in system.predictions] for system in (first, other)]
-    if keys[0] == keys[1]:
+    sizes = len(first.predictions), len(other.predictions)
+    pairs = enumerate(zip(first.predictions, other.predictions, strict=False))
+    place = next((n for n, (a, b) in pairs if not _is_same_question(a, b)), min(sizes))
+    if place == max(sizes):
         return
-    pairs = enumerate(zip(*keys, strict=False))
-    place = next((n for n, (a, b) in pairs if a != b), min(map(len, keys)))
     raise ValueError(
-        f"{first.name} ({first.path}, {len(keys[0]):,} answers) and {other.name} ({other.path}, "
-        f"{len(keys[1]):,}) do not answer the same questions in the same order; they part at "
+        f"{first.name} ({first.path}, {sizes[0]:,} answers) and {other.name} ({other.path}, "
+        f"{sizes[1]:,}) do not answer the same questions in the same order; they part at "
         f"answer {place}, counted from 0. Write both for the same set, or evaluate them one by one"
     )
+
+
+def _is_same_question(first: Prediction, other: Prediction) -> bool:
+    """By database and gold; by the words of the question too, where both files have them."""
+    is_same = first.question == other.question or not (first.question and other.question)
+    return is_same and (first.db_id, _plain(first.gold)) == (other.db_id, _plain(other.gold))
+
+
+def _asked_alike(systems: Sequence[System]) -> list[System]:
+    """The systems with the golds of the first one, and with questions from any that has them."""
+    if len(systems) < 2:
+        return list(systems)
+    questions = []
+    for answers in zip(*(system.predictions for system in systems), strict=True):
+        question = next((p.question for p in answers if p.question), "")
+        evidence = next((p.evidence for p in answers if p.evidence), "")
+        questions.append(answers[0]._replace(question=question, evidence=evidence))
+    return [
+        replace(
+            system,
+            predictions=tuple(
+                p._replace(idx=q.idx, question=q.question, gold=q.gold, evidence=q.evidence)
+                for p, q in zip(system.predictions, questions, strict=True)
+            ),
+        )
+        for system in systems
+    ]
 
 
 def _named_apart(systems: Iterable[System]) -> list[System]:

@@ -2,14 +2,17 @@
 
 import json
 import runpy
+import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_server import ChatServer
+from chat_server import Body, ChatServer, Fault, hang
 from conftest import WORLD_SCRIPT, write_database
 from datasets import Dataset
+from killing import kill_when, num_lines
 
 from sense.database import database_sha256
 from sense.example import Example, to_row
@@ -167,6 +170,10 @@ LINE = '{"idx": 1, "db_id": "world", "question": "?", "gold": "SELECT 1", "pred"
     ("text", "words"),
     [
         ("", "is empty; expected one JSON object per line"),
+        (
+            "SELECT 1\n",
+            "holds one query per line and so holds no golds; name their file with --gold",
+        ),
         (f"[{LINE}]", "holds a JSON array; expected JSON lines"),
         (LINE.replace('"SELECT 1"}', "null}"), "line 1 has null as 'pred'; expected a string"),
         (LINE * 2, "idx 1 occurs twice"),
@@ -174,7 +181,7 @@ LINE = '{"idx": 1, "db_id": "world", "question": "?", "gold": "SELECT 1", "pred"
         (LINE.replace("world", "damaged"), "damaged.sqlite is not a SQLite database"),
         (LINE.replace("world", "empty"), "empty.sqlite.*is empty"),
     ],
-    ids=["empty", "array", "null", "twice", "unknown", "damaged", "empty-database"],
+    ids=["empty", "spider", "array", "null", "twice", "unknown", "damaged", "empty-database"],
 )
 def test_bad_file_ends_with_a_sentence_and_leaves_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
@@ -186,6 +193,27 @@ def test_bad_file_ends_with_a_sentence_and_leaves_nothing(
     with pytest.raises(SystemExit, match=f"(?s)error: .*{words}"):
         run(folder, monkeypatch, *options)
     assert not (folder / "out").exists()
+
+
+@pytest.mark.slow
+def test_killed_evaluation_of_a_server_pays_for_no_answer_twice(folder: Path, data: Path) -> None:
+    def answer(request: Body) -> str | Fault:
+        is_third = "all countries" in str(request["messages"])
+        return hang(60) if is_third and not released.is_set() else COUNT
+
+    released = threading.Event()
+    out, journal = folder / "out", folder / "out.work" / "replies.jsonl"
+    with ChatServer(answer) as server:
+        command = [
+            *(sys.executable, RECIPE, "--model", "m", "--base-url", server.base_url),
+            *("--data", str(data), "--databases", str(data / "databases"), "--out", str(out)),
+        ]
+        kill_when(command, lambda: num_lines(journal) == 3)  # its header and two replies
+        assert len(server.requests) == 3
+        released.set()
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+        assert len(server.requests) == 4
+    assert [row["predicted_sql"] for row in lines(out)] == [COUNT] * 3
 
 
 def test_evaluations_are_compared(
@@ -202,6 +230,119 @@ def test_evaluations_are_compared(
         "| base | 3 | 0.0 % | 0.0 to 56.1 % |  |",
         "| sft | 3 | 100.0 % | 43.9 to 100.0 % | +3 -0, p = 0.25 |",
     ]
+    assert json.loads((folder / "out" / "board.json").read_text())["pairs"][0]["better"] == "sft"
+
+
+def test_systems_in_three_formats_get_a_folder_each_and_a_board(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = "SELECT name FROM country"
+    ours = write_predictions(folder, [COUNT, wrong, wrong])
+    text, numbered = folder / "pred.txt", folder / "gpt.json"
+    text.write_text("".join(f"{sql}\n" for sql in QUESTIONS.values()))
+    numbered.write_text(json.dumps({str(n): "SELECT 8\t----- bird -----\tworld" for n in range(3)}))
+    gold = folder / "gold.sql"
+    gold.write_text("".join(f"{sql}\tworld\n" for sql in QUESTIONS.values()))
+    options = ("--predictions", ours, text, numbered, "--gold", gold, "--databases", folder / "db")
+    out = run(folder, monkeypatch, *options, "--rule", "spider", "strict")
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("board.json", "facts.json", "gpt", "pred", "predictions", "report.html", "report.md")
+    ]
+    assert [[row["correct"] for row in lines(out / name)] for name in ("predictions", "pred")] == [
+        [1, 0, 1],
+        [1, 1, 1],
+    ]
+    assert "| pred | 3 | 100.0 % (43.9 to 100.0) | 100.0 % (43.9 to 100.0) |" in (
+        capsys.readouterr().out.splitlines()
+    )
+    assert [source.name for source in read_facts(out).inputs] == [
+        *("predictions.jsonl", "pred.txt", "gpt.json", "gold.sql")
+    ]
+    assert read_facts(out).settings["rule"] == ["spider", "strict"]
+
+
+def test_file_of_several_systems_becomes_a_board(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "all.jsonl"
+    texts = []
+    for name, pred in (("a", COUNT), ("b", "")):
+        texts.append(write_predictions(folder, [pred], system=name).read_text())
+    file.write_text("".join(texts))
+    out = run(folder, monkeypatch, "--predictions", file, "--databases", folder / "db")
+    assert [lines(out / name)[0]["correct"] for name in ("a", "b")] == [1, 0]
+
+
+def test_predictions_that_are_no_query_are_counted_with_the_first_ones(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    preds = [f"```sql\n{COUNT}\n```", "", f"I would say {COUNT}; DROP TABLE city"]
+    file = write_predictions(folder, preds)
+    options = ("--predictions", file, "--databases", folder / "db")
+    out = run(folder, monkeypatch, *options)
+    assert json.loads((out / "scores.json").read_text())["forms"] == {
+        "fenced": 1,
+        "empty": 1,
+        "no_query": 1,
+    }
+    printed = capsys.readouterr().out
+    assert "| empty | 1 | 1: nothing |" in printed.splitlines()
+    assert (
+        "| no_query | 1 | 2: `I would say SELECT COUNT(*) FROM city; DROP TABLE city` |" in printed
+    )
+    out = run(folder, monkeypatch, *options, "--extract-sql", "--out", folder / "extracted")
+    assert [row["predicted_sql"] for row in lines(folder / "extracted")] == [COUNT, "", COUNT]
+    assert [row["correct"] for row in lines(folder / "extracted")] == [1, 0, 0]
+
+
+def test_golds_that_do_not_run_are_counted_and_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"db_id": "world", "question": "a", "gold": "SELECT nme FROM city", "pred": COUNT},
+        {"db_id": "world", "question": "b", "gold": COUNT, "pred": COUNT},
+    ]
+    file = folder / "p.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = run(folder, monkeypatch, "--predictions", file, "--databases", folder / "db")
+    scores = json.loads((out / "scores.json").read_text())
+    assert (scores["num"], scores["accuracy"], scores["num_not_counted"]) == (1, 1.0, 1)
+    printed = capsys.readouterr().out.splitlines()
+    assert "| error | 1 | 0: `SELECT nme FROM city` |" in printed
+    assert any(line.startswith("Not counted: 1 of 2 questions") for line in printed)
+
+
+def test_suite_gives_test_suite_accuracy_beside_the_original(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = folder / "suite" / "world"
+    write_database(suite / "world.sqlite", WORLD_SCRIPT)
+    variant = "INSERT INTO city VALUES (9, 'Nice', 'FRA', 342669);"
+    write_database(suite / "0.sqlite", WORLD_SCRIPT + variant)
+    file = write_predictions(folder, ["SELECT 8", "SELECT name FROM city"])
+    options = ("--predictions", file, "--databases", folder / "db", "--rule", "spider")
+    out = run(folder, monkeypatch, *options, "--suite", folder / "suite")
+    scores = json.loads((out / "scores.json").read_text())
+    assert (scores["metric"], scores["accuracy"]) == ("test_suite_accuracy", 0.5)
+    assert scores["columns"]["spider"]["accuracy"] == 1.0
+    assert [row["correct"] for row in lines(out)] == [0, 1]
+    assert read_facts(out).inputs[1].kind == "databases"
+
+
+def test_scores_only_leaves_out_examples_and_changes_no_score(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_predictions(folder, [COUNT, "SELECT name FROM country", "SELEC"])
+    options = ("--predictions", file, "--databases", folder / "db")
+    whole = run(folder, monkeypatch, *options)
+    run(folder, monkeypatch, *options, "--scores-only", "--out", folder / "brief")
+    assert [row["error_kind"] for row in lines(whole)] == ["", "table", "syntax"]
+    assert [row["error_kind"] for row in lines(folder / "brief")] == ["", "", ""]
+    first, second = (
+        [(row["correct"], row["verdict"], row["scores"]) for row in lines(out)]
+        for out in (whole, folder / "brief")
+    )
+    assert first == second
 
 
 @pytest.mark.parametrize(
@@ -213,6 +354,11 @@ def test_evaluations_are_compared(
         (["--compare", "folder"], "expected NAME=DIR"),
         (["--baseline", "nearest", "--data", "d", "--limit", "0"], "expected 1 or more"),
         (["--predictions", "x", "--databases", "d", "--rule", "exact"], "invalid choice: 'exact'"),
+        (["--predictions", "x", "--databases", "d", "--rule", "bird", "bird"], "each name once"),
+        (
+            ["--baseline", "nearest", "--data", "d", "--gold", "g"],
+            "--gold belongs to --predictions",
+        ),
     ],
 )
 def test_bad_arguments_end_with_usage(

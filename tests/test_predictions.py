@@ -114,7 +114,11 @@ def test_formats_stand_beside_each_other(tmp_path: Path, gold: Path) -> None:
         write(tmp_path / "text.sql", "SELECT 1\nSELECT 7\nSELECT 3\n"),
         write(tmp_path / "bird.json", {"0": "", "1": "", "2": ""}),
     ]
-    assert [system.name for system in read_systems(files, gold)] == ["ours", "text", "bird"]
+    systems = read_systems(files, gold)
+    assert [system.name for system in systems] == ["ours", "text", "bird"]
+    for system in systems:
+        assert [p.question for p in system.predictions] == ["one?", "two?", "three?"]
+        assert [p.gold for p in system.predictions] == ["SELECT 1", "SELECT 2", "SELECT 3"]
 
 
 def test_systems_of_one_file_are_told_apart_by_their_field(tmp_path: Path) -> None:
@@ -138,6 +142,11 @@ def test_systems_must_answer_the_same_questions(tmp_path: Path) -> None:
     short = write(tmp_path / "b.jsonl", lines(LINES[:2]))
     with pytest.raises(ValueError, match=r"a \(.*3 answers\) and b \(.*2\) .* at answer 2"):
         read_systems([first, short])
+    other = write(
+        tmp_path / "c.jsonl", lines([*LINES[:1], {**LINES[1], "question": "2?"}, LINES[2]])
+    )
+    with pytest.raises(ValueError, match=r"do not answer the same questions .* at answer 1"):
+        read_systems([first, other])
 
 
 def test_sql_is_taken_out_of_prose_only_when_asked(tmp_path: Path, gold: Path) -> None:
