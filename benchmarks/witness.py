@@ -7,6 +7,7 @@ once per text of a wrong answer. One process; the time is that of `shrink` alone
 """
 
 import argparse
+import itertools
 import json
 import time
 from collections import Counter
@@ -43,7 +44,7 @@ def wrong_predictions(
     asked = {
         Wrong(str(paths[p.db_id]), p.gold, p.pred): None
         for file in files
-        for p in read_predictions(file)[:limit]
+        for p in itertools.islice(read_predictions(file), limit)
     }
     units = (Unit((w.db_path,), w.gold_sql, (w.predicted_sql,)) for w in asked)
     for wrong, (_, [judgement]) in zip(

@@ -50,6 +50,8 @@ class Column:
     not_null: bool = False
     primary_key: int = 0
     """Position in the primary key counted from 1; 0 = not part of it."""
+    collation: str = "BINARY"
+    """How SQLite compares its texts where a query does not say."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,10 @@ def _read_table(connection: apsw.Connection, name: str, is_view: bool) -> Table:
     )
     if is_view:
         return Table(name, columns, is_view=True)
+    columns = tuple(
+        replace(column, collation=connection.column_metadata("main", name, column.name)[1])
+        for column in columns
+    )
     return Table(
         name, columns, _read_foreign_keys(connection, name), _read_unique(connection, name)
     )
