@@ -55,6 +55,9 @@ class Limits:
     """Of all values, 8 each and the length of texts; also the most that one may have, but 1 MB."""
     max_heap_bytes: int = 1_000_000_000
     """SQLite's memory in this whole process while the query runs."""
+    raises_at_backstop: bool = False
+    """For callers that try again: time or memory raises BackstopError, not what the query is worth.
+    """
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,10 @@ class Execution:
 DEFAULT_LIMITS = Limits()
 
 
+class BackstopError(Exception):
+    """Time or memory ended a query that may well end by itself when nothing else is running."""
+
+
 def execute(
     db_path: str | Path, sql: str, limits: Limits = DEFAULT_LIMITS, *, backwards: bool = False
 ) -> Execution:
@@ -89,7 +96,8 @@ def execute(
     are fine. Text in double quotes that names no column is a string, as SQLite has it. Text that is
     not valid UTF-8 comes back with its bad bytes written as `\xNN`. Connections stay open and are
     reused as long as the file does not change. backwards: SQLite reads from the end what no ORDER
-    BY orders, which shows whether the result depends on it. Raises DatabaseError.
+    BY orders, which shows whether the result depends on it. Raises DatabaseError, and BackstopError
+    where `limits` ask for it.
 
     >>> import sqlite3, tempfile
     >>> path = Path(tempfile.mkdtemp()) / "pets.sqlite"
@@ -143,6 +151,7 @@ class _Run:
         self.statement = ""
         self.columns: tuple[str, ...] = ()
         self.overrun = ""
+        self.is_late = False
         self.steps = 0
         self.checks = 0
         self.deadline = time.perf_counter() + limits.max_seconds
@@ -163,6 +172,9 @@ class _Run:
             cursor.execute(sql, can_cache=False)
             rows = self._fetch(cursor)
         except (apsw.InterruptError, apsw.TooBigError, apsw.NoMemError) as error:
+            is_backstop = self.is_late or isinstance(error, apsw.NoMemError)
+            if is_backstop and self.limits.raises_at_backstop:
+                raise BackstopError(self.overrun or str(error)) from error
             return self._ended("limit", self.overrun or str(error))
         except DAMAGE:
             raise
@@ -227,6 +239,7 @@ class _Run:
             self.overrun = f"more than {limits.max_steps:,} steps"
         elif limits.max_seconds and time.perf_counter() > self.deadline:
             self.overrun = f"more than {limits.max_seconds:g} seconds"
+            self.is_late = True
         return bool(self.overrun)
 
     def _count_steps(self, event: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from conftest import write_database
 
 from sense.execution import (
+    BackstopError,
     Execution,
     Limits,
     WorkerFailure,
@@ -109,6 +111,24 @@ def test_each_limit_stops_the_query_and_is_named(
     assert execution.status == "limit"
     assert error in execution.error
     assert execute(world, "SELECT 1").rows == ((1,),)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [Limits(max_steps=0, max_seconds=0.2), Limits(max_heap_bytes=8_000_000)],
+    ids=["seconds", "heap"],
+)
+def test_backstop_can_be_told_from_what_every_machine_would_say(
+    world: Path, limits: Limits
+) -> None:
+    sql = ENDLESS + "SELECT hex(zeroblob(1000)) FROM n ORDER BY random()"
+    assert execute(world, sql, limits).status == "limit"
+    with pytest.raises(BackstopError):
+        execute(world, sql, replace(limits, raises_at_backstop=True))
+    few_steps = Limits(max_steps=5_000, raises_at_backstop=True)
+    assert execute(world, sql, few_steps).status == "limit"
+    few_bytes = Limits(max_result_bytes=800, raises_at_backstop=True)
+    assert execute(world, ENDLESS + "SELECT i FROM n", few_bytes).status == "limit"
 
 
 def test_heap_limit_of_the_process_is_put_back(world: Path) -> None:

@@ -323,6 +323,39 @@ def test_units_are_judged_in_order_and_only_the_stuck_prediction_is_lost(world: 
     assert results[1][1][1].scores == {"strict": 0, "bird": 0}
 
 
+def test_query_that_time_or_memory_ends_is_tried_once_more_alone(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sense import verdict
+    from sense.execution import BackstopError, Execution, execute
+
+    tries: list[str] = []
+
+    def crowded_out(db_path: str, sql: str, limits: Limits) -> Execution:
+        tries.append(sql)
+        if sql == "SELECT 6" and limits.raises_at_backstop:
+            raise BackstopError("more than 30 seconds")
+        return execute(db_path, sql, limits)
+
+    monkeypatch.setattr(verdict, "execute", crowded_out)
+    unit = Unit((str(world),), "SELECT count(*) FROM country", ("SELECT 5", "SELECT 6"))
+    [(status, judgements)] = judge_all([unit], num_workers=0)
+    assert (status, [j.verdict for j in judgements]) == ("ok", ["incorrect", "correct"])
+    assert tries.count("SELECT 6") == 2
+
+
+def test_query_that_memory_ends_again_is_unknown(world: Path) -> None:
+    numbers = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    bomb = f"{numbers} SELECT zeroblob(i) FROM n ORDER BY -i"
+    unit = Unit((str(world),), "SELECT count(*) FROM country", ("SELECT 6", bomb))
+    limits = Limits(max_heap_bytes=8_000_000)
+    [(_, judgements)] = judge_all([unit], limits=limits, num_workers=1)
+    assert [(j.verdict, j.reason) for j in judgements] == [
+        ("correct", "equal"),
+        ("unknown", "limit"),
+    ]
+
+
 def test_judging_here_and_in_workers_agrees(world: Path) -> None:
     units = [Unit((str(world),), f"SELECT {i} FROM city", ("SELECT 1",)) for i in range(20)]
     assert list(judge_all(units, num_workers=0)) == list(judge_all(units, num_workers=2))
