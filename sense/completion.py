@@ -54,6 +54,26 @@ def form_of(text: str) -> Form:
     return "several_statements" if _COMMENTS.sub("", rest).strip("; \t\r\n") else "query"
 
 
+def answer_fault(completion: str) -> Literal["", "no_sql", "several_statements"]:
+    r"""Why a completion does not say which query it means; "" where it does.
+
+    Thinking does not count; a rationale and one block of SQL are fine.
+
+    >>> [answer_fault(text) for text in ("Count them:\n```sql\nSELECT 1;\n```", "I cannot.")]
+    ['', 'no_sql']
+    >>> answer_fault("First\n```sql\nSELECT 1\n```\nthen\n```sql\nSELECT 2\n```")
+    'several_statements'
+    """
+    text = (completion.partition(END_OF_THINKING)[2] or completion).strip()
+    blocks = [block for block in _fenced_blocks(text) if _SQL_START.match(block)]
+    forms = {form_of(part) for part in blocks or [text]}
+    if "several_statements" in forms or len(set(map(first_statement, blocks))) > 1:
+        return "several_statements"
+    if blocks or "query" in forms or form_of(extract_sql(text)) == "query":
+        return ""
+    return "no_sql"
+
+
 def first_statement(text: str) -> str:
     """The text up to the semicolon that ends its first statement, which is left out."""
     text = text.lstrip("; \t\r\n")

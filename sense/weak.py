@@ -11,11 +11,12 @@ from typing import NamedTuple, TypeAlias
 
 from tqdm import tqdm
 
+from sense.completion import answer_fault
 from sense.journal import Journal
 from sense.mutation import error_kind
 from sense.preference import Sample, sample_row, to_sample
 from sense.question import Question
-from sense.verdict import Judgement, Rule, Unit, judge_all
+from sense.verdict import Judgement, Rule, Unit, Verdict, judge_all
 
 QUESTIONS_PER_BATCH = 64
 
@@ -116,8 +117,11 @@ def _samples(
     job: Job, gold_status: str, judgements: Sequence[Judgement], judging: Judging
 ) -> list[Sample]:
     example = job.question.example
-    return [
-        Sample(
+    samples = []
+    for index, (answer, judgement) in enumerate(zip(job.answers, judgements, strict=True)):
+        verdict, reason = _verdict(answer, judgement)
+        is_wrong = verdict == "incorrect"
+        sample = Sample(
             example_id=example.id,
             db_id=example.db_id,
             question=example.question,
@@ -125,9 +129,9 @@ def _samples(
             gold_sql=example.sql,
             predicted_sql=answer.sql,
             completion=answer.completion,
-            verdict=judgement.verdict,
-            reason=judgement.reason,
-            error_kind=_error_kind(example.sql, answer.sql, judgement),
+            verdict=verdict,
+            reason=reason,
+            error_kind=_error_kind(example.sql, answer.sql, judgement) if is_wrong else "",
             witness=judgement.witness,
             weak_model=answer.model,
             weak_model_revision=answer.revision,
@@ -140,12 +144,26 @@ def _samples(
             rule=judging.rule,
             rule_correct=judgement.scores[judging.rule],
         )
-        for index, (answer, judgement) in enumerate(zip(job.answers, judgements, strict=True))
-    ]
+        samples.append(sample)
+    return samples
+
+
+def _verdict(answer: Answer, judgement: Judgement) -> tuple[Verdict, str]:
+    """The judgement of the SQL, corrected by what the answer holds beside it.
+
+    Of several statements nobody knows which one is meant: the answer is `unknown`, so that it
+    stands on neither side of a pair.
+    """
+    if judgement.verdict == "unknown":
+        return judgement.verdict, judgement.reason
+    fault = answer_fault(answer.completion or answer.sql)
+    if fault == "several_statements":
+        return "unknown", fault
+    if fault == "no_sql" and judgement.reason == "error":
+        return judgement.verdict, fault
+    return judgement.verdict, judgement.reason
 
 
 def _error_kind(gold_sql: str, predicted_sql: str, judgement: Judgement) -> str:
-    if judgement.verdict != "incorrect":
-        return ""
     error = json.loads(judgement.witness).get("error", "") if judgement.witness else ""
     return error_kind(gold_sql, predicted_sql, error)

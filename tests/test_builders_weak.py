@@ -14,7 +14,7 @@ from conftest import WORLD_SCRIPT, write_database
 from datasets import Dataset, load_dataset
 from killing import kill_when, num_lines
 
-from sense.facts import read_facts
+from sense.facts import file_sha256, read_facts
 
 ROOT = Path(__file__).parents[1]
 BUILDER = ROOT / "builders" / "weak.py"
@@ -86,6 +86,10 @@ def test_right_and_wrong_answers_become_pairs_samples_and_unpaired_rows(
     ]
     assert [row["label"] for row in rows(out, "unpaired")].count(True) == 2
     facts = read_facts(out)
+    file, databases = facts.inputs
+    assert (file.name, file.kind, file.license) == ("answers.jsonl", "file", "mit")
+    assert file.sha256 == file_sha256(folder / "answers.jsonl")
+    assert (databases.name, databases.kind, len(databases.sha256)) == ("db", "databases", 64)
     assert facts.results["systems"] == {
         "a": {"num": 3, "num_accepted": 2, "num_correct": 2, "num_incorrect": 0},
         "b": {"num": 2, "num_accepted": 0, "num_correct": 0, "num_incorrect": 2},
@@ -123,6 +127,76 @@ def test_gold_may_stand_in_where_no_answer_is_right(
     out = build(folder, monkeypatch, "--gold-as-chosen", "when_none_correct")
     [pair] = rows(out, "default")
     assert (pair["chosen_sql"], pair["chosen_source"]) == (FRENCH, "gold")
+
+
+def test_everything_that_gives_no_pair_is_counted_by_its_reason(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "db" / "damaged.sqlite").write_bytes(b"no database at all" * 100)
+    answers = [
+        *ANSWERS[:2],
+        ("All right?", FRENCH, FRENCH, "a"),
+        ("All right?", FRENCH, f"{FRENCH} -- again", "a"),
+        ("All wrong?", FRENCH, "SELECT name FROM city", "a"),
+        ("All wrong?", FRENCH, "Ask someone else.", "a"),
+        ("All unknown?", FRENCH, f"{FRENCH}; {FRENCH}", "a"),
+        ("Broken gold?", "SELECT ruler FROM country", FRENCH, "a"),
+        ANSWERS[0],
+    ]
+    path = write_answers(folder / "answers.jsonl", answers)
+    others = [
+        LINE.replace("world", "wrld"),
+        LINE.replace("world", "damaged"),
+        LINE.replace("world", "wrld"),
+    ]
+    path.write_text(path.read_text() + "".join(others))
+    out = build(folder, monkeypatch)
+    facts = read_facts(out)
+    read, questions = facts.funnels
+    assert (read.read, read.kept) == (12, 7)
+    assert read.dropped == {
+        "unknown_database": 2,
+        "unreadable_database": 1,
+        "unknown_several_statements": 1,
+        "unknown_gold_error": 1,
+    }
+    assert (questions.read, questions.kept) == (5, 1)
+    assert questions.dropped == {"no_wrong_answer": 1, "no_right_answer": 1, "all_unknown": 2}
+    assert facts.counts["reasons"]["no_sql"] == 1
+    assert facts.counts["answers"] == {"repeated": 1}
+    [pair] = rows(out, "default")
+    assert (pair["question"], pair["num_samples"]) == ("Cities in France?", 3)
+    printed = capsys.readouterr().out
+    assert "left out: db_id 'wrld' has no database" in printed
+    assert "left out: " in printed and "damaged.sqlite" in printed
+
+
+def test_answers_to_the_questions_of_a_set_take_its_rows_and_databases(
+    folder: Path, strong: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = rows(strong, "default")
+    lines = [
+        {"db_id": row["db_id"], "question": row["question"], "gold": row["sql"], "pred": pred}
+        for row in examples[:3]
+        for pred in (row["sql"], "SELECT 'wrong' AS answer")
+    ]
+    lines.append(lines[0] | {"question": "Never asked?"})
+    (folder / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    out = build(folder, monkeypatch, "--data", strong)
+    pairs = {pair["example_id"]: pair for pair in rows(out, "default")}
+    assert pairs.keys() == {row["id"] for row in examples[:3]}
+    for row in examples[:3]:
+        assert pairs[row["id"]]["prompt"] == row["prompt"]
+        assert pairs[row["id"]]["license"] == row["license"]
+    facts = read_facts(out)
+    answers, questions = facts.funnels
+    assert (answers.kept, answers.dropped) == (6, {"unknown_example": 1})
+    assert questions.dropped == {"no_answer": len(examples) - 3}
+    file, data = facts.inputs
+    assert (file.name, file.kind, len(file.sha256)) == ("answers.jsonl", "file", 64)
+    assert (data.name, data.kind, len(data.sha256)) == ("strong", "dataset", 64)
+    with pytest.raises(SystemExit):
+        build(folder, monkeypatch, "--data", strong, "--contract", "tiny", "--out", folder / "no")
 
 
 def test_splits_share_no_database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,8 +334,9 @@ def test_local_model_is_sampled_and_judged(
     assert [sample["index"] for sample in samples] == [0, 1] * 3
     assert {sample["weak_model"] for sample in samples} == {"model"}
     assert all(sample["logprob"] < 0 for sample in samples)
-    [source] = read_facts(out).inputs
+    source, asked = read_facts(out).inputs
     assert (source.name, source.kind, len(source.sha256)) == ("model", "model", 64)
+    assert (asked.name, asked.kind, len(asked.sha256)) == ("strong", "dataset", 64)
     (folder / "model" / "tokenizer.json").unlink()
     (folder / "model" / "tokenizer_config.json").unlink()
     with pytest.raises(SystemExit, match="has no tokenizer"):

@@ -33,6 +33,7 @@ from sense.example import (
     unpaired_features,
 )
 from sense.facts import Facts, Funnel, Input
+from sense.gold_check import gold_check_features
 
 ROOT = Path(__file__).parents[1]
 SNAPSHOTS = Path(__file__).parent / "fixtures" / "cards"
@@ -193,6 +194,7 @@ def test_split_by_template_is_called_in_domain() -> None:
         database_features(),
         sample_features(),
         unpaired_features(),
+        gold_check_features(),
     ],
 )
 def test_every_published_column_is_explained(features: Features) -> None:
@@ -206,6 +208,7 @@ def test_no_meaning_is_left_of_a_column_that_is_gone() -> None:
         *database_features(),
         *sample_features(),
         *unpaired_features(),
+        *gold_check_features(),
     }
     assert set(column_meanings()) == published
 

@@ -137,6 +137,36 @@ def test_answer_whose_worker_is_lost_is_unknown_and_the_run_goes_on(
     ]
 
 
+@pytest.mark.parametrize(
+    ("pred", "completion", "verdict", "reason"),
+    [
+        (CITIES, "", "correct", "equal"),
+        (f"{CITIES};", f"{CITIES}; -- all of them", "correct", "equal"),
+        (CITIES, f"All names.\n```sql\n{CITIES}\n```", "correct", "equal"),
+        (CITIES, f"<think>```sql\nSELECT 1\n```</think>\n{CITIES}", "correct", "equal"),
+        (f"{CITIES}; SELECT 1", "", "unknown", "several_statements"),
+        (CITIES, f"{CITIES};\nSELECT name FROM country", "unknown", "several_statements"),
+        (CITIES, f"```sql\nSELECT 1\n```\n```sql\n{CITIES}\n```", "unknown", "several_statements"),
+        ("I do not know.", "", "incorrect", "no_sql"),
+        ("I do not know.", "I do not know.", "incorrect", "no_sql"),
+        ("", "", "incorrect", "no_sql"),
+        ("SELECT nam FROM city", "", "incorrect", "error"),
+        ("DELETE FROM city", "", "incorrect", "refused"),
+    ],
+)
+def test_what_an_answer_holds_beside_its_sql_counts(
+    world: Path, tmp_path: Path, pred: str, completion: str, verdict: str, reason: str
+) -> None:
+    answers = given(world, ("a", pred, ""))
+
+    def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
+        return [[Answer(pred, completion, "m")]]
+
+    [sample] = judged(answers._replace(ask=ask), tmp_path / "journal")
+    assert (sample.verdict, sample.reason) == (verdict, reason)
+    assert bool(sample.error_kind) == (verdict == "incorrect")
+
+
 def test_question_without_answers_gives_no_sample(world: Path, tmp_path: Path) -> None:
     questions = given(world, ("a", CITIES, "")).questions
     for _ in ("anew", "from the journal"):
