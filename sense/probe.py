@@ -18,7 +18,10 @@ from sense.denotation import LAST_BITS, are_close
 from sense.execution import Row
 
 NUM_KEPT = 256  # queries whose probes are kept; a syntax tree takes some 50 kB
-LISTING_FUNCTIONS = {"group_concat", "string_agg", "json_group_array", "json_group_object"}
+LISTS = (exp.GroupConcat, exp.JSONArrayAgg, exp.JSONObjectAgg)
+UNTYPED_LISTS = ("jsonb_group_array", "jsonb_group_object")
+UNTYPED_AGGREGATES = ("median", "percentile", "total", *UNTYPED_LISTS)
+"""Functions for which sqlglot has no class."""
 TABLE_PLACES = (exp.From, exp.Join, exp.In, exp.Exists, exp.SetOperation, exp.Subquery)
 
 
@@ -112,9 +115,9 @@ def _is_sensitive(node: exp.Expr) -> bool:
     """Whether parts of this kind may depend on the order of rows."""
     if isinstance(node, exp.Subquery):
         return not isinstance(node.parent, TABLE_PLACES) and not _is_one_row(node.this)
-    if isinstance(node, exp.Func):
-        return node.name.lower() in LISTING_FUNCTIONS or isinstance(node, exp.GroupConcat)
-    return isinstance(node, exp.Limit | exp.Window)
+    if isinstance(node, exp.Anonymous):
+        return node.name.lower() in UNTYPED_LISTS
+    return isinstance(node, (exp.Limit, exp.Window, *LISTS))
 
 
 def _is_one_row(query: exp.Expr) -> bool:
@@ -139,7 +142,8 @@ def _group_probe(select: exp.Select, ctes: exp.With | None) -> GroupProbe | None
     if not bare:
         return None
     extremes = [node for node in aggregates if isinstance(node, exp.Min | exp.Max)]
-    if len({node.sql("sqlite") for node in extremes}) == 1:
+    is_filtered = any(isinstance(node, exp.Filter) for node in aggregates)
+    if len({node.sql("sqlite") for node in extremes}) == 1 and not is_filtered:
         probe = extreme_probe(select, keys, bare, extremes[0])
     else:
         probe = group_probe(select, keys, bare)
@@ -153,10 +157,11 @@ def limit_numbers(query: exp.Query) -> tuple[int | None, int | None]:
     """Offset and size of the LIMIT; size None = no limit, offset None = they are no numbers."""
     numbers: list[int | None] = []
     for clause in (query.args.get("offset"), query.args.get("limit")):
-        if clause is None:
-            numbers.append(None)
-        elif isinstance(clause.expression, exp.Literal) and clause.expression.this.isdigit():
-            numbers.append(int(clause.expression.this))
+        number = clause.expression if clause else None
+        if number is None or (isinstance(number, exp.Neg) and number.this.is_int):
+            numbers.append(None)  # SQLite takes a negative number for none
+        elif isinstance(number, exp.Literal) and number.this.isdigit():
+            numbers.append(int(number.this))
         else:
             return None, None
     return numbers[0] or 0, numbers[1]
@@ -229,8 +234,12 @@ def own_nodes(select: exp.Select) -> Iterator[exp.Expr]:
 
 
 def is_aggregate(node: exp.Expr) -> bool:
-    is_total = isinstance(node, exp.Anonymous) and node.name.lower() == "total"
-    return is_total or isinstance(node, exp.AggFunc)
+    if isinstance(node, exp.Anonymous):
+        return node.name.lower() in UNTYPED_AGGREGATES
+    if isinstance(node, exp.Filter):
+        return is_aggregate(node.this)
+    is_scalar = isinstance(node, exp.Min | exp.Max) and node.expressions  # max(a, b)
+    return isinstance(node, (exp.AggFunc, *LISTS)) and not is_scalar
 
 
 def resolved(key: exp.Expr, select: exp.Select) -> exp.Expr:

@@ -27,7 +27,7 @@ MAX_COPIED_BYTES = 4_000_000  # of the file; copying it takes about 0.2 s, once 
 MAX_COPIES = 32  # per thread, in memory
 MULTIPLIER = 2_654_435_761  # odd, near 2**32 / golden ratio: spreads row numbers, Knuth vol. 3, 6.4
 ENCODINGS = {1: "UTF-8", 2: "UTF-16le", 3: "UTF-16be"}  # sqlite.org/fileformat2.html, byte 59
-OWN_TABLES = ("rowid", "oid", "sqlite_")
+LAYOUT_WORDS = ("rowid", "oid", "sqlite_")
 """Text of queries that look at how the file is laid out, which a copy does not keep."""
 ORDER_WORDS = ("concat", "group", "having", "json", "limit", "over", "string_agg")
 """Text of queries that pick, list or number rows. `group` and `having` may hold bare columns."""
@@ -92,7 +92,7 @@ def reorderings(
     backwards = execute(db_path, sql, limits, backwards=True)
     if backwards.status == "ok":
         yield Reordered("backwards", backwards)
-    if any(word in sql.lower() for word in OWN_TABLES):
+    if any(word in sql.lower() for word in LAYOUT_WORDS):
         return
     copy = shuffled_copy(db_path)
     shuffled = execute_on(copy, sql, limits) if copy else None

@@ -1,7 +1,6 @@
 """Verdicts with reasons and witnesses, the official scores beside them, and the reward."""
 
 import json
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from conftest import write_database
 
 from sense.execution import Limits
-from sense.verdict import Judgement, Unit, check_gold, execution_reward, judge, judge_all
+from sense.verdict import Judgement, Unit, execution_reward, judge, judge_all
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 ONE_OPCODE_BOMB = "SELECT instr(zeroblob(9000000), zeroblob(4500000) || x'01')"
@@ -19,113 +18,6 @@ ONE_OPCODE_BOMB = "SELECT instr(zeroblob(9000000), zeroblob(4500000) || x'01')"
 def judged(path: Path, gold: str, predicted: str) -> Judgement:
     _, [judgement] = judge(Unit((str(path),), gold, (predicted,)), limits=Limits(10_000_000))
     return judgement
-
-
-@pytest.mark.parametrize(
-    ("gold", "status"),
-    [
-        ("SELECT name FROM city", "ok"),
-        ("SELECT count(*) FROM city", "ok"),
-        ("SELECT nope FROM city", "error"),
-        ("DELETE FROM city", "refused"),
-        (ENDLESS, "limit"),
-        ("SELECT name FROM city WHERE id > 99", "empty"),
-        ("SELECT max(population) FROM city WHERE id > 99", "empty"),
-        # which rows survive the cut
-        ("SELECT name FROM country ORDER BY population DESC LIMIT 1", "ok"),
-        ("SELECT name FROM country ORDER BY continent LIMIT 1", "order"),
-        ("SELECT continent FROM country ORDER BY continent LIMIT 1", "ok"),
-        ("SELECT name FROM country ORDER BY continent LIMIT 2", "ok"),
-        ("SELECT name FROM country ORDER BY continent LIMIT 99", "ok"),
-        ("SELECT name FROM country ORDER BY continent LIMIT 1 OFFSET 1", "order"),
-        ("SELECT name FROM country ORDER BY 1 LIMIT 2, 2", "ok"),
-        ("SELECT name FROM country LIMIT 1", "order"),
-        ("SELECT name FROM country LIMIT 6", "ok"),
-        ("SELECT continent FROM country GROUP BY continent ORDER BY count(*) DESC LIMIT 1", "ok"),
-        ("SELECT continent FROM country GROUP BY 1 ORDER BY count(*) LIMIT 1", "ok"),
-        ("SELECT continent, count(*) AS n FROM country GROUP BY 1 ORDER BY n DESC LIMIT 2", "ok"),
-        ("SELECT country_code FROM city GROUP BY 1 ORDER BY count(*) LIMIT 1", "order"),
-        ("SELECT DISTINCT continent FROM country ORDER BY continent DESC LIMIT 1", "ok"),
-        ("SELECT DISTINCT continent FROM country ORDER BY population DESC LIMIT 1", "order"),
-        ("SELECT code FROM country UNION SELECT name FROM city ORDER BY code LIMIT 3", "ok"),
-        (
-            "SELECT continent FROM country UNION ALL SELECT 'Asia' ORDER BY 1 LIMIT 3",
-            "ok",
-        ),
-        (
-            "SELECT name FROM city WHERE country_code = "
-            "(SELECT code FROM country ORDER BY population DESC LIMIT 1)",
-            "ok",
-        ),
-        (
-            "SELECT name FROM city WHERE country_code = "
-            "(SELECT code FROM country ORDER BY continent LIMIT 1)",
-            "order",
-        ),
-        (
-            "WITH big AS (SELECT code FROM country WHERE population > 10000000) SELECT name FROM "
-            "city WHERE country_code IN (SELECT code FROM big ORDER BY code LIMIT 1)",
-            "ok",
-        ),
-        (
-            "SELECT name, (SELECT t.name FROM city t WHERE t.country_code = code ORDER BY "
-            "population LIMIT 1) FROM country",
-            "order",
-        ),
-        # which row a bare column comes from
-        ("SELECT name, count(*) FROM country GROUP BY code", "ok"),
-        ("SELECT name, count(*) FROM country GROUP BY continent", "bare_column"),
-        ("SELECT continent AS c, count(*) FROM country GROUP BY c", "ok"),
-        ("SELECT upper(continent), count(*) FROM country GROUP BY upper(continent)", "ok"),
-        ("SELECT name, max(population) FROM country", "ok"),
-        ("SELECT name, max(population) FROM country GROUP BY continent", "ok"),
-        ("SELECT name, max(continent) FROM country", "ok"),
-        ("SELECT name, min(continent) FROM country", "bare_column"),
-        ("SELECT continent, count(*) FROM country WHERE continent = 'Asia'", "ok"),
-        ("SELECT name, avg(population) FROM country", "bare_column"),
-        ("SELECT name, min(population), max(population) FROM country", "bare_column"),
-        ("SELECT * FROM country GROUP BY continent", "bare_column"),
-        ("SELECT continent FROM country GROUP BY continent ORDER BY name", "bare_column"),
-        ("SELECT continent FROM country GROUP BY 1 HAVING population > 300000", "bare_column"),
-        ("SELECT continent, count(*) AS n FROM country GROUP BY 1 HAVING n > 1", "ok"),
-        (
-            "SELECT T1.name FROM country AS T1 JOIN city AS T2 ON T1.code = T2.country_code "
-            "GROUP BY T1.code HAVING count(*) > 1",
-            "ok",
-        ),
-        ("SELECT name, rank() OVER (ORDER BY id) FROM city", "ok"),
-        # clock and state
-        ("SELECT name FROM city WHERE date('now') > '2000-01-01'", "time"),
-        ("SELECT current_date", "time"),
-        ("SELECT date()", "time"),
-        ("SELECT strftime('%Y')", "time"),
-        ("SELECT strftime('%Y') - strftime('%Y', '2001-02-03')", "time"),
-        ("SELECT name FROM city WHERE date(\"now\") > '2000-01-01'", "time"),
-        ("SELECT strftime('%Y', \"NOW\")", "time"),
-        ("SELECT julianday(\"now\", '-1 day')", "time"),
-        ("SELECT datetime('subsec')", "time"),
-        ("SELECT unixepoch('subsecond')", "time"),
-        ("SELECT strftime('%f', 'subsec')", "time"),
-        ("SELECT strftime('%Y', max('2001-02-03', '2002-02-03'))", "ok"),
-        ("SELECT datetime('2001-02-03', 'subsec')", "ok"),
-        ("SELECT date((SELECT '2001-02-03'))", "ok"),
-        ("SELECT random() FROM city", "random"),
-        ("SELECT 'random(' || name FROM city", "ok"),
-        ("SELECT name FROM city WHERE name <> 'current_date'", "ok"),
-    ],
-)
-def test_gold_judges_only_where_its_result_is_defined_and_not_empty(
-    world: Path, gold: str, status: str
-) -> None:
-    assert check_gold(world, gold, Limits(max_steps=1_000_000)).status == status
-
-
-def test_gold_knows_which_rows_tie(world: Path) -> None:
-    check = check_gold(world, "SELECT name FROM country ORDER BY continent")
-    assert check.order_matters
-    assert check.tie_sizes == (2, 3, 1)
-    check = check_gold(world, "SELECT name FROM country ORDER BY continent LIMIT 2, 3")
-    assert check.tie_sizes == (3,)
 
 
 @pytest.mark.parametrize(
@@ -396,7 +288,6 @@ def test_gold_wins_against_itself_on_all_of_spider_dev(
 ) -> None:
     rows = json.loads((shared_data / "spider" / "dev.json").read_text())
     units = [Unit((spider_paths[r["db_id"]],), r["query"], (r["query"],)) for r in rows]
-    start = time.process_time()
     statuses: Counter[str] = Counter()
     for unit in units:
         status, [judgement] = judge(unit, rules=("spider", "bird", "strict"))
@@ -405,4 +296,3 @@ def test_gold_wins_against_itself_on_all_of_spider_dev(
         assert judgement.scores["bird"] == 1, unit
         assert judgement.verdict == ("correct" if status == "ok" else "unknown"), unit
     assert statuses == {"ok": 925, "empty": 53, "order": 50, "bare_column": 6}
-    assert time.process_time() - start < 30
