@@ -80,7 +80,8 @@ class Block:
     @property
     def is_plain(self) -> bool:
         """Whether it only combines, filters and projects rows."""
-        return not (self.is_aggregated or self.is_distinct or self.limit or self.joins)
+        is_more = self.is_aggregated or self.having or self.is_distinct or self.limit or self.joins
+        return not is_more
 
 
 @dataclass(frozen=True)

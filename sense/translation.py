@@ -29,6 +29,7 @@ from sense.algebra import (
     connected,
     has_aggregate,
     negated,
+    used_sources,
 )
 from sense.quoting import single_quoted
 from sense.schema import Schema, Table
@@ -80,6 +81,7 @@ class _Scope:
     def __init__(self, outer: "_Scope | None") -> None:
         self.outer = outer
         self.sources: dict[str, Columns] = {}
+        self.ids: set[int] = set()
         self.merged: dict[str, Term] = {}
         """Columns of USING and NATURAL JOIN, which belong to several sources."""
         self.aliases: dict[str, Term] = {}
@@ -279,6 +281,7 @@ class _Reader:
 
     def _source(self, tree: exp.Expr, scope: _Scope, ctes: CTEs) -> Source:
         number = self.num_sources = self.num_sources + 1
+        scope.ids.add(number)
         alias = tree.args.get("alias")
         if alias:
             _check(alias, "this")
@@ -418,6 +421,8 @@ class _Reader:
         term = self._term(value, scope, ctes)
         if has_aggregate(term):
             raise Unsupported("an aggregate of an aggregate")
+        if used_sources(term) and not used_sources(term) & scope.ids:
+            raise Unsupported("an aggregate of the query around it")
         return (name, term, is_distinct)
 
     def _case(self, node: exp.Expr, scope: _Scope, ctes: CTEs) -> Term:
