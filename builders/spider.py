@@ -18,6 +18,7 @@ import argparse
 import itertools
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -25,6 +26,7 @@ from typing import TypeAlias
 from tqdm import tqdm
 
 from sense.card import DatasetText
+from sense.collection import Database, database_files, database_rows
 from sense.command import run_script
 from sense.database import database_paths, database_sha256
 from sense.example import database_features, example_features, to_row
@@ -34,7 +36,6 @@ from sense.official import spider_score
 from sense.prompt import CONTRACTS
 from sense.reading import SPIDER_FILES, Split, read_spider
 from sense.release import check_output, check_push, push_folder, write_dataset
-from sense.strong import Database, database_files, database_rows
 
 LICENSE = "cc-by-sa-4.0"
 URL = "https://yale-lily.github.io/spider"
@@ -56,6 +57,7 @@ def main() -> None:
     }
     paths = database_paths(Path(arguments.spider) / "database")
     funnels = {split: Funnel(f"spider-{split}", unit="questions") for split in splits}
+    quotes: Counter[str] = Counter()
     examples = {
         split: human_examples(
             with_progress(rows[split], f"spider-{split}"),
@@ -65,6 +67,7 @@ def main() -> None:
             contract=contract,
             official_score=spider_score,
             funnel=funnels[split],
+            quotes=quotes,
             num_workers=arguments.num_workers,
         )
         for split in splits
@@ -89,6 +92,7 @@ def main() -> None:
             },
             inputs=spider_inputs(arguments.spider, splits),
             funnels=funnels.values(),
+            counts={"strings_in_double_quotes": dict(sorted(quotes.items()))},
             seconds=time.monotonic() - started,
         )
 
@@ -132,8 +136,11 @@ def dataset_text(arguments: argparse.Namespace, num_databases: int) -> DatasetTe
         license=LICENSE,
         steps=(
             f"Questions, SQL and {num_databases:,} databases: Spider 1.0 by Yu et al. (EMNLP "
-            f"2018), {URL}; texts are unchanged but for white space around them and a closing "
-            "semicolon.",
+            f"2018), {URL}; texts are unchanged but for white space around them, a closing "
+            "semicolon and the quotes of strings.",
+            "Quotes: SQLite reads a name in double quotes as a string where no column has that "
+            "name, other engines do not; such strings got single quotes where the query returns "
+            "the same rows in the same order and wins against itself as before.",
             "Checks: every query was executed; rows that do not run, lose to themselves by "
             "Spider's execution match, lack their database or repeat an earlier row were dropped; "
             "a result that cannot judge an answer is named in "
@@ -141,8 +148,8 @@ def dataset_text(arguments: argparse.Namespace, num_databases: int) -> DatasetTe
             "Labels: hardness is Spider's, measured on the syntax tree of the query.",
         ),
         faults=(
-            "Spider's own faults are kept: SQL that does not answer its question, values in double "
-            "quotes, and databases without rows, over which most results are empty.",
+            "Spider's own faults are kept: SQL that does not answer its question, and databases "
+            "without rows, over which most results are empty.",
             "The questions stay close to the words of the schema.",
         ),
         repo_id=arguments.push or "",

@@ -3,8 +3,8 @@
 import json
 import runpy
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import WORLD_SCRIPT, write_database
@@ -95,6 +95,11 @@ def test_every_row_is_kept_or_counted(
         ("Cities of Chile?", "empty", "easy"),
         ("Names of dogs", "order", "hard"),
     ]
+    assert rows[2]["sql"] == "SELECT name FROM pet WHERE kind = 'dog' ORDER BY age DESC LIMIT 1"
+    assert extract_sql(rows[2]["completion"][0]["content"]) == rows[2]["sql"]
+    assert read_facts(out).counts == {"strings_in_double_quotes": {"single_quoted": 1}}
+    assert "strings in double quotes" in (out / "README.md").read_text()
+
     first = to_example(rows[0])
     world = spider / "database" / "world" / "world.sqlite"
     assert first.sql == "SELECT count(*) FROM city WHERE country_code = 'FRA'"
@@ -159,6 +164,57 @@ def test_push_publishes_what_the_folder_holds(spider: Path, tmp_path: Path, hub:
     assert "{'train': 3, 'test': 1}" in hub.run(code)
 
 
+def examples_of(sqls: list[str], db_path: Path) -> tuple[list[str], Funnel, Counter[str]]:
+    """The SQL of the examples that these golds of one question become, and both counts."""
+    rows = [{"db_id": "world", "question": "?", "sql": sql, "evidence": ""} for sql in sqls]
+    funnel, quotes = Funnel("rows"), Counter[str]()
+    examples = human_examples(
+        rows, {"world": db_path}, "s", "l", TINY_CONTRACT, spider_score, funnel, quotes, 0
+    )
+    return [example.sql for example in examples], funnel, quotes
+
+
+def test_string_gets_single_quotes_and_a_name_keeps_its_double_ones(world: Path) -> None:
+    gold = 'SELECT "name" FROM city WHERE country_code = "FRA" AND name != "it\'s"'
+    published = "SELECT \"name\" FROM city WHERE country_code = 'FRA' AND name != 'it''s'"
+    names_only = 'SELECT "name" FROM city'
+    sqls, _, quotes = examples_of([gold, names_only], world)
+    assert sqls == [published, names_only]
+    assert quotes == {"single_quoted": 1}
+
+
+def test_rows_that_only_quotes_told_apart_are_duplicates(world: Path) -> None:
+    golds = [f"SELECT name FROM city WHERE country_code = {text}" for text in ('"FRA"', "'FRA'")]
+    sqls, funnel, _ = examples_of(golds, world)
+    assert sqls == golds[1:]
+    assert funnel.dropped == {"duplicate": 1}
+
+
+def test_gold_keeps_its_quotes_where_its_rows_would_change(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sense import human
+
+    monkeypatch.setattr(human, "single_quoted", lambda sql, schema: sql.replace('"FRA"', "'CHN'"))
+    gold = 'SELECT name FROM city WHERE country_code = "FRA"'
+    sqls, _, quotes = examples_of([gold], world)
+    assert sqls == [gold]
+    assert quotes == {"double_quoted": 1}
+
+
+def test_gold_that_overruns_is_tried_once_more(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sense import human
+    from sense.execution import Limits
+    from sense.gold import check_gold
+
+    limits = iter([Limits(max_heap_bytes=1_000), Limits()])
+    monkeypatch.setattr(human, "check_gold", lambda path, sql: check_gold(path, sql, next(limits)))
+    sqls, _, _ = examples_of(["SELECT name FROM city ORDER BY name"], world)
+    assert sqls == ["SELECT name FROM city ORDER BY name"]
+
+
 def test_gold_beyond_the_limits_is_counted_as_timeout(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,12 +225,8 @@ def test_gold_beyond_the_limits_is_counted_as_timeout(
     limits = Limits(max_steps=10_000)
     monkeypatch.setattr(human, "check_gold", lambda path, sql: check_gold(path, sql, limits))
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
-    row: dict[str, Any] = {"db_id": "world", "question": "?", "sql": endless, "evidence": ""}
-    funnel = Funnel("rows")
-    rows = human_examples(
-        [row], {"world": world}, "s", "l", TINY_CONTRACT, spider_score, funnel, num_workers=0
-    )
-    assert list(rows) == []
+    sqls, funnel, _ = examples_of([endless], world)
+    assert sqls == []
     assert funnel.dropped == {"gold_timeout": 1}
 
 
