@@ -1,10 +1,11 @@
-"""Accuracy with its uncertainty, paired tests between systems, and pass@k.
+"""Accuracy with its uncertainty, paired tests between systems, pass@k and maj@k.
 
 A question is one observation; every number says of how many questions it is made.
 """
 
 import math
-from collections import defaultdict
+import random
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple, TypeVar
@@ -81,6 +82,39 @@ def wilson_interval(num_correct: int, num: int, confidence: float = 0.95) -> tup
     return max(0.0, min(low, share)), min(1.0, max(high, share))
 
 
+def bootstrap_interval(
+    outcomes: Iterable[tuple[Key, bool | int]],
+    confidence: float = 0.95,
+    num_resamples: int = 10_000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Bounds of the accuracy from (group, outcome) pairs, for questions that come in groups.
+
+    Percentiles over resamples of whole groups, such as databases: questions about one database are
+    right or wrong together, which Wilson's interval does not know. (0, 1) for fewer than two
+    groups: one tells nothing about others. Source: Efron and Tibshirani 1993, chapters 8 and 13.
+
+    >>> outcomes = [(f"db_{i % 10}", i % 10 < 6) for i in range(100)]
+    >>> bootstrap_interval(outcomes), [round(bound, 2) for bound in wilson_interval(60, 100)]
+    ((0.3, 0.9), [0.5, 0.69])
+    """
+    groups: dict[Key, list[int]] = defaultdict(lambda: [0, 0])
+    for group, outcome in outcomes:
+        groups[group][0] += 1
+        groups[group][1] += _zero_or_one(outcome)
+    if len(groups) < 2:
+        return 0.0, 1.0
+    counts = list(groups.values())
+    choose = random.Random(seed).choices
+    shares = []
+    for _ in range(num_resamples):
+        chosen = choose(counts, k=len(counts))
+        shares.append(sum(correct for _, correct in chosen) / sum(num for num, _ in chosen))
+    shares.sort()
+    outside = int(num_resamples * (1 - confidence) / 2)
+    return shares[outside], shares[-1 - outside]
+
+
 def mcnemar(first: Sequence[bool | int], second: Sequence[bool | int]) -> PairedTest:
     """Exact McNemar test of two systems; parallel outcomes, 1 or 0 per question.
 
@@ -133,6 +167,38 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
             "expected 0 <= correct <= samples and 1 <= k <= samples"
         )
     return 1 - math.comb(num_samples - num_correct, k) / math.comb(num_samples, k)
+
+
+def majority_vote(keys: Sequence[str | None]) -> int:
+    """The place of the sample to answer with: the first of those whose result is most frequent.
+
+    keys: the `denotation_key` of each sample's result, equal for equal results; None for a sample
+    without one, which has no vote. 0 where no sample has a result.
+
+    >>> majority_vote([None, "a", "b", "b"])
+    2
+    """
+    if not keys:
+        raise ValueError("no samples to vote; expected one key or None per sample")
+    votes = Counter(key for key in keys if key is not None)
+    return keys.index(votes.most_common(1)[0][0]) if votes else 0
+
+
+def maj_at_k(keys: Sequence[str | None], outcomes: Sequence[bool | int], k: int) -> int:
+    """Whether the majority of the first k samples is right: 1 or 0.
+
+    keys: as for `majority_vote`; outcomes: parallel, 1 (right) or 0. Average it over questions.
+    Source: self-consistency, Wang et al. 2023, with results as the answers that are counted.
+
+    >>> maj_at_k(["a", "b", "b"], [1, 0, 0], k=3), maj_at_k(["a", "b", "b"], [1, 0, 0], k=2)
+    (0, 1)
+    """
+    if not (len(keys) == len(outcomes) and 1 <= k <= len(keys)):
+        raise ValueError(
+            f"maj@{k} of {len(keys)} keys and {len(outcomes)} outcomes is not defined; "
+            "expected as many keys as outcomes and 1 <= k <= their number"
+        )
+    return _zero_or_one(outcomes[majority_vote(keys[:k])])
 
 
 def _two_sided_coin(fewer: int, num: int) -> float:

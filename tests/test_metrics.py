@@ -1,4 +1,4 @@
-"""Scores with intervals, paired tests and pass@k, against published and hand-computed values."""
+"""Scores with intervals, paired tests, pass@k and maj@k: published and hand-computed values."""
 
 import math
 
@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sense.metrics import mcnemar, pass_at_k, score, score_by, wilson_interval
+from sense.metrics import (
+    bootstrap_interval,
+    maj_at_k,
+    majority_vote,
+    mcnemar,
+    pass_at_k,
+    score,
+    score_by,
+    wilson_interval,
+)
 
 SHARES = st.integers(0, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -128,3 +137,71 @@ def test_pass_at_k_grows_with_k(num_samples: int, data: st.DataObject) -> None:
     values = [pass_at_k(num_samples, num_correct, k) for k in range(1, num_samples + 1)]
     assert values == sorted(values)
     assert values[0] == pytest.approx(num_correct / num_samples)
+
+
+def test_bootstrap_interval_is_wider_than_wilson_where_databases_decide() -> None:
+    outcomes = [(f"db_{i % 10}", i % 10 < 6) for i in range(1000)]
+    low, high = bootstrap_interval(outcomes)
+    assert (low, high) == (0.3, 0.9)  # sums of ten coins of 0.6
+    wilson_low, wilson_high = wilson_interval(600, 1000)
+    assert low < wilson_low < wilson_high < high
+
+
+def test_bootstrap_interval_is_close_to_wilson_where_each_question_is_its_own_group() -> None:
+    interval = bootstrap_interval([(i, i < 600) for i in range(1000)], num_resamples=2000)
+    assert interval == pytest.approx(wilson_interval(600, 1000), abs=0.01)
+
+
+def test_bootstrap_interval_weighs_groups_by_their_questions() -> None:
+    outcomes = [("large", 1)] * 98 + [("small", 0)] * 2
+    assert bootstrap_interval(outcomes) == (0.0, 1.0)
+    assert bootstrap_interval(outcomes, confidence=0.4) == (0.98, 0.98)
+
+
+def test_bootstrap_interval_is_the_same_for_the_same_seed() -> None:
+    outcomes = [(i % 7, i % 3 == 0) for i in range(100)]
+    first = bootstrap_interval(outcomes, num_resamples=200)
+    assert first == bootstrap_interval(outcomes, num_resamples=200)
+    assert first == bootstrap_interval(iter(outcomes), num_resamples=200)
+
+
+def test_one_group_tells_nothing_about_others() -> None:
+    assert bootstrap_interval([]) == bootstrap_interval([("a", 1), ("a", 0)]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        (["a"], 0),
+        (["a", "b"], 0),
+        (["b", "a", "a"], 1),
+        (["a", "b", "b", "a"], 0),
+        ([None, None, "a"], 2),
+        ([None, None], 0),
+        ([None, "a", "b", "b", None, None], 2),
+    ],
+)
+def test_most_frequent_result_wins_the_earliest_of_equals_and_errors_do_not_vote(
+    keys: list[str | None], place: int
+) -> None:
+    assert majority_vote(keys) == place
+
+
+def test_vote_needs_a_sample() -> None:
+    with pytest.raises(ValueError, match="no samples"):
+        majority_vote([])
+
+
+def test_maj_at_k_asks_the_first_k_samples() -> None:
+    keys, outcomes = ["a", "b", "b", None], [1, 0, 0, 0]
+    assert [maj_at_k(keys, outcomes, k) for k in (1, 2, 3, 4)] == [1, 1, 0, 0]
+    with pytest.raises(ValueError, match="maj@5 of 4 keys and 4 outcomes"):
+        maj_at_k(keys, outcomes, 5)
+    with pytest.raises(ValueError, match="maj@1 of 4 keys and 1 outcomes"):
+        maj_at_k(keys, [1], 1)
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=9))
+def test_all_right_samples_have_a_right_majority(keys: list[str | None]) -> None:
+    outcomes = [int(key == keys[majority_vote(keys)]) for key in keys]
+    assert maj_at_k(keys, outcomes, len(keys)) == 1
