@@ -27,6 +27,14 @@ from typing import Any
 
 from sense.card import DatasetText
 from sense.chat import CONCURRENCY, Chat, Prices
+from sense.collection import (
+    Database,
+    database_files,
+    database_rows,
+    given_databases,
+    invented_databases,
+    unusable_databases,
+)
 from sense.command import run_script
 from sense.database import database_paths
 from sense.example import HARDNESS_LEVELS, content_id, database_features, example_features
@@ -54,16 +62,7 @@ from sense.proposal import (
 from sense.release import check_output, check_push, push_folder, work_folder, write_dataset
 from sense.server import Server
 from sense.splits import SPLITS, Split
-from sense.strong import (
-    Database,
-    StrongSet,
-    database_files,
-    database_rows,
-    given_databases,
-    invented_databases,
-    make_examples,
-    unusable_databases,
-)
+from sense.strong import StrongSet, make_examples
 from sense.teacher import LEVELS, read_shots
 
 FEATURES = {"default": example_features, "databases": database_features}

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from sense.chat import Chat
+from sense.collection import ROWS_PER_TABLE, num_rows
 from sense.database import (
     ScriptError,
     build_database,
@@ -34,7 +35,7 @@ from sense.rows import FillError
 from sense.schema import read_schema
 from sense.server import Reply, Request
 from sense.splits import Split
-from sense.strong import ROWS_PER_TABLE, num_rows, shares
+from sense.strong import shares
 from sense.teacher import (
     NUM_SHOTS,
     Level,

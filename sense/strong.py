@@ -8,41 +8,34 @@ The plan changes only between rounds: what a database could not give is asked of
 import random
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import apsw
 from tqdm import tqdm
 
-from sense.database import build_database, database_script, database_sha256, fill_database
-from sense.domain import Invention, invent_databases, read_domains, split_domains
+from sense.collection import Database
+from sense.database import database_sha256
 from sense.example import HARDNESS_LEVELS, Example, Hardness, content_id, to_row
 from sense.execution import (
     DatabaseError,
     WorkerFailure,
-    execute,
     map_in_workers,
-    open_read_only,
 )
-from sense.facts import Funnel, versions
+from sense.facts import Funnel
 from sense.grammar import sample_examples
 from sense.journal import Journal
 from sense.profile import profile_database
 from sense.prompt import PromptContract, completion_messages, prompt_messages
-from sense.schema import quote_identifier, read_schema
-from sense.splits import SPLITS, Split, held_out_databases, split_by_template
+from sense.splits import SPLITS, Split, split_by_template
 from sense.verdict import check_gold
 
 Name = TypeVar("Name", bound=str)
 Quota: TypeAlias = dict[Hardness, int]
 """Number of examples by level."""
 
-ROWS_PER_TABLE = 60
-TEST_DOMAIN_SHARE = 0.2
 MAX_ROUNDS = 4
 SURPLUS = 1.25
 """What later rounds ask for beyond what is missing, since some of it repeats earlier rows."""
@@ -52,19 +45,6 @@ UNIT_EXAMPLES = 400
 """More examples of one database are asked of several units."""
 MAX_UNIT_SECONDS = 300.0
 """A unit takes seconds; one that takes this long has met a database that it cannot handle."""
-MAX_SCRIPT_BYTES = 256 * 1024
-"""A larger database is published as a file, so that the viewer can show the config."""
-
-
-class Database(NamedTuple):
-    """A database that examples are written for."""
-
-    db_id: str
-    path: str
-    domain: str
-    license: str
-    split: Split | Literal[""]
-    """"" where both splits come from this one database."""
 
 
 class Unit(NamedTuple):
@@ -80,87 +60,6 @@ class Unit(NamedTuple):
     @property
     def key(self) -> str:
         return f"{self.round}/{self.database.db_id}/{self.part}"
-
-
-def unusable_databases(paths: Mapping[str, Path]) -> dict[str, str]:
-    """Why databases cannot be used, by `db_id`: `database_corrupt` or `database_empty`.
-
-    Damage inside a file shows only when it is read whole. Raises ValueError when none is left.
-    """
-    found = {db_id: _database_fault(path) for db_id, path in paths.items()}
-    faults = {db_id: fault for db_id, fault in found.items() if fault}
-    if len(faults) == len(paths):
-        shown = [f"'{db_id}' ({fault})" for db_id, fault in faults.items()]
-        more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
-        raise ValueError(
-            f"none of the {len(paths):,} databases can be used: {', '.join(shown[:5])}{more}; "
-            "expected SQLite files with rows in at least one table"
-        )
-    return faults
-
-
-def given_databases(
-    paths: Mapping[str, Path], license: str, test_share: float, seed: int
-) -> list[Database]:
-    """The user's databases, a seeded share of them for testing, at least one of each kind.
-
-    A single database serves both splits, which are then kept apart by SQL template.
-    """
-    test = held_out_databases(paths, test_share, seed)
-    return [
-        Database(
-            db_id=db_id,
-            path=str(path),
-            domain="",
-            license=license,
-            split="" if len(paths) == 1 else "test" if db_id in test else "train",
-        )
-        for db_id, path in sorted(paths.items())
-    ]
-
-
-def invented_databases(
-    num: int, test_share: float, seed: int, invented_names: float, folder: Path, num_workers: int
-) -> list[Database]:
-    """`num` databases invented from the catalogue, built and filled below `folder`.
-
-    They lie in a folder named after all that decides their content, so that none is taken for one
-    of other settings. The test databases come from domains of their own, under the catalogue's
-    real names.
-    """
-    settings = (num, test_share, seed, invented_names, ROWS_PER_TABLE, versions()["sense-kit"])
-    folder = folder / content_id(*map(str, settings))[:12]
-    folder.mkdir(parents=True, exist_ok=True)
-    domains = read_domains()
-    num_test = round(test_share * num)
-    train: Sequence[str] = sorted(domains)
-    test: Sequence[str] = ()
-    if num_test:
-        train, test = split_domains(domains, round(TEST_DOMAIN_SHARE * len(domains)), seed)
-    plan: list[tuple[Split, Sequence[str], int, float]] = [
-        ("train", train, num - num_test, invented_names),
-        ("test", test, num_test, 0.0),
-    ]
-    databases, jobs = [], []
-    for split, names, count, share in plan:
-        if not count:
-            continue
-        chosen = [domains[name] for name in names]
-        for invention in invent_databases(count, seed, chosen, share):
-            path = folder / f"{invention.db_id}.sqlite"
-            databases.append(
-                Database(invention.db_id, str(path), invention.domain, "apache-2.0", split)
-            )
-            if not path.exists():
-                jobs.append((invention, str(path), seed))
-    for result in tqdm(
-        map_in_workers(_build_invention, jobs, num_workers, MAX_UNIT_SECONDS),
-        desc="databases",
-        total=len(jobs),
-    ):
-        if isinstance(result, WorkerFailure):
-            raise RuntimeError(f"an invented database could not be built: {result.error}")
-    return databases
 
 
 class StrongSet:
@@ -332,47 +231,6 @@ def _sampled(unit: Unit) -> dict[str, Any]:
     return {"rows": rows, "rejected": dict(rejected), "fault": ""}
 
 
-def database_rows(
-    databases: Iterable[Database], digests: Mapping[str, str], source: str
-) -> Iterator[dict[str, Any]]:
-    """Rows of config `databases`; a large database has no script and is published as a file."""
-    for database in databases:
-        counts = num_rows(database.path)
-        yield {
-            "db_id": database.db_id,
-            "domain": database.domain,
-            "db_sha256": digests[database.db_id],
-            "script": "" if is_large(database.path) else database_script(database.path),
-            "source": source,
-            "license": database.license,
-            "num_tables": len(counts),
-            "num_rows": sum(counts.values()),
-        }
-
-
-def database_files(databases: Iterable[Database]) -> dict[str, str]:
-    """Path in the published folder -> file, of the databases that are too large for a script."""
-    return {
-        f"databases/{database.db_id}/{database.db_id}.sqlite": database.path
-        for database in databases
-        if is_large(database.path)
-    }
-
-
-def is_large(path: str | Path) -> bool:
-    return Path(path).stat().st_size > MAX_SCRIPT_BYTES
-
-
-def num_rows(path: str | Path) -> dict[str, int]:
-    """Rows of each table of the database, views left out."""
-    tables = [table.name for table in read_schema(path).tables if not table.is_view]
-    with closing(open_read_only(path)) as connection:
-        return {
-            name: connection.execute(f"SELECT count(*) FROM {quote_identifier(name)}").get
-            for name in tables
-        }
-
-
 def shares(total: int, levels: Mapping[Name, float]) -> dict[Name, int]:
     """`total` divided by the shares, which need not sum to 1; the sum is exactly `total`.
 
@@ -413,23 +271,3 @@ def parts(quota: Mapping[Hardness, int], max_examples: int) -> list[Quota]:
         {level: column[part] for level, column in columns.items() if column[part]}
         for part in range(num_parts)
     ]
-
-
-def _database_fault(path: Path) -> str:
-    try:
-        for table in read_schema(path).tables:
-            if not table.is_view:
-                query = f"SELECT 1 FROM {quote_identifier(table.name)} LIMIT 1"
-                if execute(path, query).rows:
-                    return ""
-    except (DatabaseError, apsw.CorruptError):
-        return "database_corrupt"
-    return "database_empty"
-
-
-def _build_invention(job: tuple[Invention, str, int]) -> None:
-    invention, path, seed = job
-    draft = Path(path).with_suffix(".draft")
-    build_database(invention.script, draft)
-    fill_database(draft, ROWS_PER_TABLE, seed, vocabularies=invention.vocabularies)
-    draft.rename(path)

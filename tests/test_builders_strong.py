@@ -13,7 +13,7 @@ import pytest
 from chat_server import Body, ChatServer, Fault, html, slow, status
 from conftest import WORLD_SCRIPT, write_database
 from killing import kill_when, num_lines
-from test_strong import damaged
+from test_collection import damaged
 
 from sense.database import database_sha256, find_database
 from sense.example import to_example
