@@ -27,7 +27,6 @@ from tqdm import tqdm
 
 from sense.card import DatasetText
 from sense.collection import Database, database_files, database_rows
-from sense.collection import Database, database_files, database_rows
 from sense.command import run_script
 from sense.database import database_paths, database_sha256
 from sense.example import database_features, example_features, to_row
