@@ -59,13 +59,12 @@ def official_limits(limits: Limits) -> Limits:
 
 def spider_score(run: Run, gold_sql: str, predicted_sql: str) -> Score:
     """Whether Spider's execution match accepts the prediction on one database."""
-    texts = (spider_gold_text(gold_sql), spider_predicted_text(predicted_sql))
-    return _spider_score(run, *map(_first_statement_without_distinct, texts))
+    return _spider_score(run, gold_sql, predicted_sql, _first_statement_without_distinct)
 
 
 def spider_distinct_score(run: Run, gold_sql: str, predicted_sql: str) -> Score:
     """The same with the option `--keep_distinct`."""
-    return _spider_score(run, spider_gold_text(gold_sql), spider_predicted_text(predicted_sql))
+    return _spider_score(run, gold_sql, predicted_sql, str)
 
 
 def bird_score(run: Run, gold_sql: str, predicted_sql: str) -> Score:
@@ -107,8 +106,14 @@ def spider_predicted_text(predicted_sql: str) -> str:
     return spider_gold_text(predicted_sql.replace("value", "1"))
 
 
-def _spider_score(run: Run, gold_text: str, predicted_text: str) -> Score:
-    gold, predicted = _python_execution(run, gold_text), _python_execution(run, predicted_text)
+def _spider_score(
+    run: Run, gold_sql: str, predicted_sql: str, shortened: Callable[[str], str]
+) -> Score:
+    if not predicted_sql.strip():  # an empty line has another meaning in the official files
+        return 0
+    gold_text = shortened(spider_gold_text(gold_sql))
+    gold = _python_execution(run, gold_text)
+    predicted = _python_execution(run, shortened(spider_predicted_text(predicted_sql)))
     if gold.status != "ok" or predicted.status != "ok":
         return _unfinished(gold, predicted)
     is_ordered = "order by" in gold_text.lower()

@@ -102,6 +102,15 @@ def test_spider_with_distinct_kept_repairs_the_rest() -> None:
     ]
 
 
+@pytest.mark.parametrize("predicted", ["", " \n"])
+def test_empty_answer_equals_an_empty_result_by_birds_rule_only(predicted: str) -> None:
+    def run(text: str) -> Execution:
+        return Execution("ok")
+
+    for score, expected in ((spider_score, 0), (spider_distinct_score, 0), (bird_score, 1)):
+        assert score(run, "SELECT a FROM t WHERE 0", predicted) == expected
+
+
 def test_bird_repairs_nothing() -> None:
     text = " SELECT DISTINCT value\nFROM t WHERE b > = 1;"
     assert texts_run(bird_score, "SELECT 1", text) == ["SELECT 1", text]

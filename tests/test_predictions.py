@@ -96,6 +96,16 @@ def test_answer_that_is_no_text_is_empty_and_noted(tmp_path: Path, gold: Path) -
     )
 
 
+def test_line_of_spider_ends_at_its_first_tab(tmp_path: Path, gold: Path) -> None:
+    text = "SELECT 1\tworld\nSELECT 2 FROM (\tSELECT 3)\nSELECT 3\n"
+    [system] = read_systems([write(tmp_path / "a.txt", text)], gold)
+    assert [p.pred for p in system.predictions] == ["SELECT 1", "SELECT 2 FROM (", "SELECT 3"]
+    assert system.notes == (
+        "1 lines of a.txt go on after a tab, which ends a query of Spider's format: "
+        "line 2 ('SELECT 3)')",
+    )
+
+
 def test_json_lines_need_no_golds_but_must_agree_with_given_ones(
     tmp_path: Path, gold: Path
 ) -> None:
