@@ -1,7 +1,10 @@
 """Verdicts with reasons and witnesses, the official scores beside them, and the reward."""
 
 import json
+import os
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +176,107 @@ def test_gold_that_judges_nowhere_leaves_all_unknown(instances: tuple[str, ...])
     status, judgements = judge(Unit(instances[:1], "SELECT b FROM t", ("SELECT b FROM t", "x")))
     assert status == "empty"
     assert [j[:2] for j in judgements] == [("unknown", "gold_empty")] * 2
+
+
+def test_an_empty_gold_and_an_open_one_leave_all_unknown(instances: tuple[str, ...]) -> None:
+    empty, _, ties, _ = instances
+    unit = Unit((empty, ties), "SELECT b FROM t ORDER BY a DESC LIMIT 1", ("SELECT 'z'",))
+    assert judge(unit) == ("empty", [Judgement("unknown", "gold_empty", "", {"strict": 0})])
+    unit = unit._replace(db_paths=(ties, empty))
+    assert judge(unit)[1][0].reason == "gold_order"
+
+
+def test_a_database_where_gold_is_open_is_left_out(instances: tuple[str, ...]) -> None:
+    _, one, ties, telling = instances
+    gold = "SELECT b FROM t ORDER BY a LIMIT 1"
+    nothing_on_ties = "SELECT b FROM t WHERE a = 1 GROUP BY a HAVING count(*) = 1"
+    unit = Unit((one, ties, telling), gold, (nothing_on_ties,))
+    assert judge(unit)[1][0].verdict == "correct"
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "witness"),
+    [
+        (
+            "SELECT name FROM country WHERE continent = 'Asia' AND population > 1200000000",
+            "SELECT name FROM country LIMIT 1",
+            {"reading": "backwards", "row": ["China"]},
+        ),
+        (
+            "SELECT name FROM city WHERE id IN (1, 8)",
+            "SELECT name FROM city WHERE country_code = (SELECT code FROM country)",
+            {"reading": "backwards", "row": ["Shanghai"]},
+        ),
+        (
+            "SELECT name FROM country ORDER BY continent, code",
+            "SELECT name FROM country ORDER BY continent",
+            {"reading": "shuffled", "row_number": 1},
+        ),
+        (
+            "SELECT name FROM city ORDER BY id",
+            "SELECT name FROM city",
+            {"reading": "backwards", "row_number": 1},
+        ),
+    ],
+)
+def test_a_prediction_that_is_right_by_the_order_of_rows_alone_is_unknown(
+    world: Path, gold: str, predicted: str, witness: dict[str, Any]
+) -> None:
+    judgement = judged(world, gold, predicted)
+    assert judgement[:2] == ("unknown", "undefined")
+    assert json.loads(judgement.witness).items() >= witness.items()
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted"),
+    [
+        ("SELECT max(population) FROM city", "SELECT population FROM city ORDER BY 1 DESC LIMIT 1"),
+        ("SELECT continent FROM country ORDER BY 1", "SELECT continent FROM country ORDER BY 1"),
+        # gold ties as well, and the tied rows may come in any order
+        (
+            "SELECT name FROM country ORDER BY continent",
+            "SELECT T1.name FROM country AS T1 ORDER BY T1.continent",
+        ),
+        (
+            "SELECT code, name FROM country GROUP BY code",
+            "SELECT code, name FROM country GROUP BY code, name",
+        ),
+    ],
+)
+def test_a_prediction_that_is_defined_on_these_rows_is_correct(
+    world: Path, gold: str, predicted: str
+) -> None:
+    assert judged(world, gold, predicted)[:2] == ("correct", "equal")
+
+
+def test_an_open_prediction_whose_result_differs_is_incorrect(world: Path) -> None:
+    judgement = judged(
+        world,
+        "SELECT name FROM country WHERE continent = 'Europe'",
+        "SELECT name FROM country ORDER BY length(code) LIMIT 1",
+    )
+    assert judgement[:2] == ("incorrect", "differs")
+
+
+def test_one_database_where_a_prediction_is_open_spoils_its_agreement(
+    instances: tuple[str, ...],
+) -> None:
+    _, one, ties, telling = instances
+    gold, predicted = "SELECT min(b) FROM t", "SELECT b FROM t ORDER BY a LIMIT 1"
+    assert judge(Unit((one, telling), gold, (predicted,)))[1][0].verdict == "correct"
+    [judgement] = judge(Unit((one, ties, telling), gold, (predicted,)))[1]
+    assert judgement[:2] == ("unknown", "undefined")
+    assert json.loads(judgement.witness)["database"] == "ties.sqlite"
+
+
+def test_a_gold_is_checked_again_when_its_file_changes(world: Path) -> None:
+    gold = "SELECT name FROM city WHERE id = 1"
+    os.utime(world, (1, 1))  # a file that rests
+    assert judged(world, gold, "SELECT 'Shanghai'").verdict == "correct"
+    with closing(sqlite3.connect(world)) as connection:
+        connection.execute("UPDATE city SET name = 'Jinan' WHERE id = 1")
+        connection.commit()
+    assert judged(world, gold, "SELECT 'Jinan'").verdict == "correct"
 
 
 def test_official_rules_stand_beside_the_verdict(world: Path) -> None:
