@@ -239,4 +239,5 @@ def test_whole_spider(shared_data: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert (train.read, train.kept) == (8_659, 8_628)
     assert train.dropped == {"duplicate": 8, "gold_error": 3, "gold_loses": 20}
     assert (dev.read, dev.kept, dev.dropped) == (1_034, 1_034, {})
+    assert facts.counts == {"strings_in_double_quotes": {"single_quoted": 3_061}}
     assert facts.results["splits"]["databases"]["train"]["num_rows"] == 166
