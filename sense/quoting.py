@@ -46,6 +46,22 @@ def single_quoted(sql: str, schema: Schema) -> str:
     return sql
 
 
+def compiles(sql: str, schema: Schema) -> bool:
+    """Whether SQLite compiles the query on this schema without reading double quotes as strings.
+
+    >>> compiles("SELECT 1", Schema(())), compiles("SELECT 1 FROM nowhere", Schema(()))
+    (True, False)
+    """
+    with closing(_empty_database(schema)) as connection:
+        try:
+            connection.execute(sql)
+        except apsw.ExecTraceAbort:
+            return True
+        except (apsw.Error, UnicodeEncodeError):
+            return False
+    return False
+
+
 def _places(sql: str, schema: Schema) -> list[tuple[int, int]]:
     """Where these strings start and end, in order."""
     if '"' not in sql or "\0" in sql:

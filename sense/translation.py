@@ -31,7 +31,7 @@ from sense.algebra import (
     negated,
     used_sources,
 )
-from sense.quoting import single_quoted
+from sense.quoting import compiles, single_quoted
 from sense.schema import Schema, Table
 
 COMPARISONS: dict[type[exp.Expr], str] = {
@@ -64,8 +64,11 @@ Columns = Mapping[str, Term]
 
 def translate(sql: str, schema: Schema) -> tuple[Query, dict[int, Table]]:
     """The query, and the tables of its sources that are tables. Raises Unsupported."""
+    sql = single_quoted(sql, schema)
+    if not compiles(sql, schema):
+        raise Unsupported("SQLite does not compile it")
     try:
-        trees = sqlglot.parse(single_quoted(sql, schema), read="sqlite")
+        trees = sqlglot.parse(sql, read="sqlite")
     except (SqlglotError, RecursionError) as error:
         raise Unsupported(str(error)) from error
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
