@@ -186,7 +186,7 @@ def _canonical(value: Any) -> Any:
         return value
     if abs(value) < 10**KEY_DIGITS:
         value = float(f"{value:.{KEY_DIGITS}g}")
-    if math.isfinite(value) and are_close(value, round(value), LAST_BITS):
+    if abs(value) < 2**63 and are_close(value, round(value), LAST_BITS):
         return round(value)
     return {"float": f"{value:.{KEY_DIGITS}g}"}
 

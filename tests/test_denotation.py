@@ -21,6 +21,13 @@ from sense.denotation import (
 )
 
 VALUES = st.none() | st.integers(-3, 3) | st.sampled_from(["", "a", "1", "é", 0.5, 1.0, b"a"])
+NUMBERS = st.sampled_from(
+    [0, 0.0, 1e-13, 1, 1.0, 1 + 1e-12, 1 + 9e-7, 1 + 3e-6, 2, 1234567, 1234567.4, 1234568, 1e7,
+     1e7 + 0.5, 10**12, 10**12 + 1, 1e12, 1e12 + 0.25, 0.1 + 0.2, 0.3, -0.3, float("inf"), None]
+)  # fmt: skip
+NUMERIC_RESULTS = st.integers(1, 2).flatmap(
+    lambda width: st.lists(st.tuples(*[NUMBERS] * width), min_size=1, max_size=4)
+)
 RESULTS = st.integers(1, 3).flatmap(
     lambda width: st.lists(st.tuples(*[VALUES] * width), min_size=1, max_size=8)
 )
@@ -95,6 +102,14 @@ def test_many_equal_columns_do_not_blow_up() -> None:
     assert not spider_equal(rows, other, order_matters=False)
     mixed = [tuple(random.Random(i).choices([0, 1], k=width)) for i in range(100)]
     assert not spider_equal(mixed, rows, order_matters=False)
+
+
+def test_equal_numbers_of_two_types_do_not_hide_the_float() -> None:
+    integers: list[Row] = [(1000000,), (1000001,)]
+    floats: list[Row] = [(1000001.0,), (1000001.0,)]
+    assert strict_comparison(integers, floats, False) == "equal"
+    assert strict_comparison(floats, integers, False) == "equal"
+    assert strict_comparison(integers, [(1000001,), (1000001,)], False) == "differs"
 
 
 def test_unmatched_row_counts_duplicates_and_ignores_last_bits() -> None:
@@ -193,3 +208,66 @@ def test_spider_finds_every_column_order_and_strict_names_it(rows: list[Row], se
 def test_strict_equality_implies_equal_keys(first: list[Row], second: list[Row]) -> None:
     if strict_equal(first, second, order_matters=False):
         assert denotation_key(first, False) == denotation_key(second, False)
+
+
+@given(first=NUMERIC_RESULTS, second=NUMERIC_RESULTS, order_matters=st.booleans())
+def test_strict_comparison_is_the_same_from_both_sides(
+    first: list[Row], second: list[Row], order_matters: bool
+) -> None:
+    there = strict_comparison(first, second, order_matters)
+    assert strict_comparison(second, first, order_matters) == there
+
+
+@given(first=NUMERIC_RESULTS, second=NUMERIC_RESULTS, seed=st.integers(0, 99))
+def test_strict_comparison_without_order_is_blind_to_row_order(
+    first: list[Row], second: list[Row], seed: int
+) -> None:
+    shuffled = random.Random(seed).sample(second, len(second))
+    assert strict_comparison(first, shuffled, False) == strict_comparison(first, second, False)
+
+
+@given(rows=NUMERIC_RESULTS, seed=st.integers(0, 99))
+def test_ties_may_be_shuffled_and_the_whole_may_be_one_tie(rows: list[Row], seed: int) -> None:
+    shuffled = random.Random(seed).sample(rows, len(rows))
+    assert strict_comparison(rows, shuffled, True, tie_sizes=(len(rows),)) == "equal"
+    alone = strict_comparison(rows, shuffled, True, tie_sizes=(1,) * len(rows))
+    assert alone == strict_comparison(rows, shuffled, True)
+
+
+@given(first=NUMERIC_RESULTS, second=NUMERIC_RESULTS, seed=st.integers(0, 99))
+def test_order_of_columns_changes_no_more_than_its_own_verdict(
+    first: list[Row], second: list[Row], seed: int
+) -> None:
+    order = random.Random(seed).sample(range(len(second[0])), len(second[0]))
+    permuted = [tuple(row[i] for i in order) for row in second]
+    kinds = {strict_comparison(first, rows, False) for rows in (second, permuted)}
+    assert kinds <= {"equal", "column_order"} or kinds == {"differs"}
+
+
+@given(first=NUMERIC_RESULTS, second=NUMERIC_RESULTS)
+def test_equal_keys_imply_strict_equality(first: list[Row], second: list[Row]) -> None:
+    for is_ordered in (True, False):
+        if denotation_key(first, is_ordered) == denotation_key(second, is_ordered):
+            assert strict_equal(first, second, is_ordered)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "equal"),
+    [
+        (5, 5.0, True),
+        (5, 5.00000001, True),
+        (0, 1e-17, True),
+        (0.1 + 0.2, 0.3, True),
+        (12345678, 12345678.000000002, True),
+        (12345678.25, 12345678.250000002, True),
+        (12345678, 12345679, False),
+        (2**53 + 1, 2**53, False),
+        (0.333333, 1 / 3, False),
+        (2**62, 2.0**62, True),
+        (1e300, 1.0000000000000002e300, True),
+        (float("inf"), float("-inf"), False),
+        (5, "5", False),
+    ],
+)
+def test_key_rounds_floats_and_keeps_integers(first: object, second: object, equal: bool) -> None:
+    assert (denotation_key([(first,)], True) == denotation_key([(second,)], True)) == equal
