@@ -40,8 +40,14 @@ from sense.preference import (
     sample_row,
     unpaired_of,
 )
-from sense.prompt import CONTRACTS, ContractError, PromptContract, completion_sql
-from sense.question import Outline, Question, QuestionSet, open_questions, outline
+from sense.prompt import CONTRACTS, PromptContract, completion_sql, contract_of
+from sense.question import (
+    IndexedQuestions,
+    Outline,
+    Question,
+    index_questions,
+    open_questions,
+)
 from sense.reading import read_predictions
 from sense.release import (
     Tables,
@@ -154,7 +160,7 @@ def make_tables(
         contract=asked.contract,
     )
     held_out = held_out_databases(asked.outline.db_ids, arguments.test_share, arguments.seed)
-    pairs, unpaired, kept = (spools_by_split(spool) for _ in FEATURES)
+    pairs, unpaired, kept = ({str(split): spool() for split in SPLITS} for _ in FEATURES)
     for (example, _), samples in judged:
         split = "test" if example.db_id in held_out else "train"
         found = pairs_of(example, samples, pairing)
@@ -172,10 +178,6 @@ def make_tables(
     return {**tables, "samples": kept}
 
 
-def spools_by_split(spool: Callable[[], Spool]) -> dict[str, Spool]:
-    return {split: spool() for split in SPLITS}
-
-
 def read_samples(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Asked:
     """The answers of a file, and their questions: those of --data, or as the file has them."""
     path = Path(arguments.samples)
@@ -183,9 +185,9 @@ def read_samples(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> A
     source = Input(path.name, kind="file", sha256=file_sha256(path), license=arguments.license)
     if arguments.data:
         data = open_data(arguments, spool, tally)
-        contract = contract_of(data.outline, arguments.data)
-        given = answers_to_questions(predictions, *data, spool, tally.answers)
-        if num_left := len(data.positions) - len(given.questions):
+        contract = contract_of(data.outline.prompt_hashes, arguments.data)
+        given = answers_to_questions(predictions, data, spool, tally.answers)
+        if num_left := len(data.distinct) - len(given.questions):
             tally.questions.drop("no_answer", num_left)
         origin = dataset_source(arguments.data)
     else:
@@ -210,7 +212,7 @@ def open_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Ask
     data = open_data(arguments, spool, tally)
     cache = work_folder(arguments.out) / "replies.jsonl" if arguments.base_url else None
     writer = open_writer(arguments.model, arguments.base_url, cache)
-    check_prompts(data.outline, writer.contract, arguments)
+    contract = contract_of(data.outline.prompt_hashes, arguments.data, writer.contract)
     source = model_source(arguments.model, writer.revision)
 
     def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
@@ -223,7 +225,7 @@ def open_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Ask
         return [
             [
                 Answer(
-                    sql=completion_sql(writer.contract, question.example.prompt, completion.text),
+                    sql=completion_sql(contract, question.example.prompt, completion.text),
                     completion=completion.text,
                     model=source.name,
                     revision=writer.revision,
@@ -236,23 +238,12 @@ def open_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Ask
         ]
 
     inputs = (source, dataset_source(arguments.data))
-    return Asked(data.distinct(), data.outline, ask, inputs, writer.contract, tally)
+    return Asked(data.distinct, data.outline, ask, inputs, contract, tally)
 
 
-class Data(NamedTuple):
-    """The questions of --data."""
-
-    questions: Sequence[Question]
-    outline: Outline
-    positions: Spool
-    """The first place of each question under its example's id."""
-
-    def distinct(self) -> Sequence[Question]:
-        """The questions, each once."""
-        return QuestionSet(len(self.positions), lambda i: self.questions[self.positions[i]])
-
-
-def open_data(arguments: argparse.Namespace, spool: Callable[[], Spool], tally: Tally) -> Data:
+def open_data(
+    arguments: argparse.Namespace, spool: Callable[[], Spool], tally: Tally
+) -> IndexedQuestions:
     """The questions to answer, after a look at each."""
     questions = open_questions(
         arguments.data,
@@ -261,11 +252,10 @@ def open_data(arguments: argparse.Namespace, spool: Callable[[], Spool], tally: 
         arguments.num_questions,
         arguments.seed,
     )
-    positions = spool()
-    found = outline(questions, positions)
-    if num_repeated := len(questions) - len(positions):
-        tally.questions.drop("duplicate_question", num_repeated)
-    return Data(questions, found, positions)
+    indexed = index_questions(questions, spool())
+    if indexed.num_repeated:
+        tally.questions.drop("duplicate_question", indexed.num_repeated)
+    return indexed
 
 
 def batch_seed(seed: int, round: int, number: int) -> int:
@@ -274,33 +264,6 @@ def batch_seed(seed: int, round: int, number: int) -> int:
     Below 2**28, so that any server takes it.
     """
     return int(content_id(str(seed), str(round), str(number))[:7], 16)
-
-
-def check_prompts(
-    outline: Outline, contract: PromptContract, arguments: argparse.Namespace
-) -> None:
-    """Refuses questions whose prompts follow another contract than the model's."""
-    others = outline.prompt_hashes - {contract.hash}
-    if others:
-        names = {known.hash: f"'{name}'" for name, known in CONTRACTS.items()}
-        found = ", ".join(sorted(names.get(hash, hash or "none") for hash in others))
-        raise ContractError(
-            f"the prompts of {arguments.data} follow contract {found}, but {arguments.model} was "
-            f"trained on {names.get(contract.hash, contract.hash)}; build the data again with the "
-            "model's (--contract), or take a model that was trained on this data"
-        )
-
-
-def contract_of(outline: Outline, data: str) -> PromptContract:
-    """The contract that all prompts of --data follow."""
-    found = [c for c in CONTRACTS.values() if outline.prompt_hashes == {c.hash}]
-    if not found:
-        shown = ", ".join(sorted(hash[:12] or "none" for hash in outline.prompt_hashes))
-        raise ContractError(
-            f"the prompts of {data} follow contract {shown}; expected one of "
-            f"{', '.join(sorted(CONTRACTS))} for all of them: build the set again"
-        )
-    return found[0]
 
 
 def judging_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, Any]:

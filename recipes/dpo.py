@@ -22,12 +22,11 @@ from trl import DPOConfig, DPOTrainer, get_peft_config, get_quantization_config
 
 from sense.command import run_script
 from sense.facts import collect_facts
-from sense.prompt import load_contract
+from sense.prompt import contract_of, load_contract
 from sense.training import (
     RecipeArguments,
     check_base,
     chosen_settings,
-    contract_of,
     dataset_input,
     finish,
     keep_contract,
@@ -58,7 +57,7 @@ def main() -> None:
     settings = chosen_settings(recipe, training, model)
     base = check_base(model.model_name_or_path)
     rows = load_split(recipe, recipe.train_split, COLUMNS)
-    contract = contract_of(rows, recipe.dataset_name, load_contract(base))
+    contract = contract_of(rows.unique("prompt_hash"), recipe.dataset_name, load_contract(base))
     evaluation_rows = None
     if training.eval_strategy != "no":
         evaluation_rows = load_split(recipe, recipe.eval_split, COLUMNS)

@@ -21,11 +21,11 @@ from trl import SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from sense.command import run_script
 from sense.facts import collect_facts
+from sense.prompt import contract_of
 from sense.training import (
     SFTArguments,
     check_base,
     chosen_settings,
-    contract_of,
     count_lengths,
     dataset_input,
     finish,
@@ -57,7 +57,7 @@ def main() -> None:
     settings = chosen_settings(recipe, training, model)
     base = check_base(model.model_name_or_path)
     rows = load_split(recipe, recipe.train_split, ["prompt", "completion"])
-    contract = contract_of(rows, recipe.dataset_name)
+    contract = contract_of(rows.unique("prompt_hash"), recipe.dataset_name)
     evaluation_rows = None
     if training.eval_strategy != "no":
         evaluation_rows = load_split(recipe, recipe.eval_split, ["prompt", "completion"])

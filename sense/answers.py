@@ -12,7 +12,7 @@ from sense.example import Example, content_id
 from sense.execution import DatabaseError
 from sense.facts import Funnel
 from sense.prompt import PromptContract, completion_messages, prompt_messages
-from sense.question import Outline, Question, QuestionSet, gold_hardness
+from sense.question import IndexedQuestions, Outline, Question, QuestionSet, gold_hardness
 from sense.reading import Prediction
 from sense.schema import read_schema
 from sense.spool import Spool
@@ -98,35 +98,31 @@ def answers_over_databases(
 
 def answers_to_questions(
     predictions: Iterable[Prediction],
-    questions: Sequence[Question],
-    outline: Outline,
-    positions: Spool,
+    asked: IndexedQuestions,
     spool: Callable[[], Spool],
     funnel: Funnel,
 ) -> GivenAnswers:
     """The answers by the questions of a set.
 
-    positions: the place of each question under its example's id, see `sense.question.outline`;
     spool: opens an empty one; funnel: counts answers to other questions. Raises ValueError where no
     answer is left.
     """
     group = _group(
         predictions,
-        lambda p: "" if _example_id(p) in positions else "unknown_example",
+        lambda p: "" if _example_id(p) in asked else "unknown_example",
         spool,
         funnel,
     )
     if not len(group.first):
         raise ValueError(
-            f"none of the {funnel.read:,} answers is to one of the {len(positions):,} questions of "
-            "the set; expected db_id, question, evidence and gold as they stand there"
+            f"none of the {funnel.read:,} answers is to one of the {len(asked.distinct):,} "
+            "questions of the set; expected db_id, question, evidence and gold as they stand there"
         )
 
     def question(position: int) -> Question:
-        [found, *_] = positions.of(_example_id(Prediction(*group.first[position])))
-        return questions[found]
+        return asked[_example_id(Prediction(*group.first[position]))]
 
-    return group.given(question, outline._replace(db_ids=frozenset(group.db_ids)))
+    return group.given(question, asked.outline._replace(db_ids=frozenset(group.db_ids)))
 
 
 class _Group(NamedTuple):

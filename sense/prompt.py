@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -28,9 +28,9 @@ __all__ = [  # extract_sql is the way back, so it is found here too
     "TINY_CONTRACT",
     "ContractError",
     "PromptContract",
-    "check_contract",
     "completion_messages",
     "completion_sql",
+    "contract_of",
     "extract_sql",
     "load_contract",
     "prompt_messages",
@@ -164,18 +164,37 @@ def load_contract(model: str | Path, revision: str | None = None) -> PromptContr
     return _contract_from(settings, path)
 
 
-def check_contract(expected: PromptContract, found: PromptContract) -> None:
-    """Raises ContractError naming every setting in which `found` differs from `expected`."""
-    differences = [
-        f"{f.name}: expected {_short(getattr(expected, f.name))}, found {_short(value)}"
-        for f in fields(PromptContract)
-        if (value := getattr(found, f.name)) != getattr(expected, f.name)
-    ]
-    if differences:
+def contract_of(
+    hashes: Iterable[str], name: str, of_model: PromptContract | None = None
+) -> PromptContract:
+    """The contract that all prompts of a set follow, by their `prompt_hash`.
+
+    It is one of `CONTRACTS` or lies in the folder `name` as `sense_prompt.json`; of_model: that of
+    a model that reads the prompts, where it must be the same one. Raises ContractError.
+    """
+    found = sorted(set(hashes))
+    if len(found) != 1:
         raise ContractError(
-            f"the prompt contracts differ in {'; '.join(differences)}; "
-            f"use the contract that the model was trained with, its {CONTRACT_FILE}"
+            f"{name} mixes the prompt contracts {', '.join(sorted(map(_contract_name, found)))}; "
+            "build it with one"
         )
+    [wanted] = found
+    known = {c.hash: c for c in [*CONTRACTS.values(), *([of_model] if of_model else [])]}
+    if of_model is not None and of_model.hash != wanted:
+        raise ContractError(
+            f"the prompts of {name} follow contract {_contract_name(wanted)}, those that the model "
+            f"was trained on {_contract_name(of_model.hash)}"
+            f"{_differences(of_model, known.get(wanted))}; build the set again for this model, or "
+            "take a model that was trained on this set"
+        )
+    if wanted in known:
+        return known[wanted]
+    if Path(name, CONTRACT_FILE).is_file() and (contract := load_contract(name)).hash == wanted:
+        return contract
+    raise ContractError(
+        f"the prompts of {name} follow contract {_contract_name(wanted)}, which this version of "
+        "sense-kit does not know; build it again, or use the version that built it"
+    )
 
 
 class _PromptSource:
@@ -298,6 +317,25 @@ def _contract_from(settings: object, path: Path) -> PromptContract:
             "it was edited after the model was trained; restore it from the model's repository"
         )
     return contract
+
+
+def _contract_name(hash: str) -> str:
+    """What a person calls the contract: its name, else the start of its hash."""
+    names = {contract.hash: f"'{name}'" for name, contract in CONTRACTS.items()}
+    return names.get(hash, hash[:12] or "(none)")
+
+
+def _differences(of_model: PromptContract, of_data: PromptContract | None) -> str:
+    """In which settings two contracts differ, as the end of a sentence; "" where one is unknown."""
+    if of_data is None:
+        return ""
+    pairs = [(f.name, getattr(of_model, f.name), getattr(of_data, f.name)) for f in fields(of_data)]
+    shown = [
+        f"{name} (model {_short(ours)}, set {_short(theirs)})"
+        for name, ours, theirs in pairs
+        if ours != theirs
+    ]
+    return f", which differs in {', '.join(shown)}"
 
 
 def _short(value: object) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
@@ -51,11 +51,28 @@ class Outline(NamedTuple):
     """Of the examples' ids and the contents of their databases, in order."""
 
 
-def outline(questions: Iterable[Question], positions: Spool) -> Outline:
-    """The outline of the questions; `positions` is given the place of each under its example's id.
+class IndexedQuestions:
+    """Questions that can be found by the ids of their examples."""
 
-    A question that is there already is left out.
-    """
+    def __init__(self, questions: Sequence[Question], positions: Spool, outline: Outline) -> None:
+        """positions: the place of each distinct question under its example's id."""
+        self.outline = outline
+        self.distinct = QuestionSet(len(positions), lambda i: questions[positions[i]])
+        """The questions, each once, in their order."""
+        self.num_repeated = len(questions) - len(positions)
+        self._questions = questions
+        self._positions = positions
+
+    def __contains__(self, example_id: object) -> bool:
+        return example_id in self._positions
+
+    def __getitem__(self, example_id: str) -> Question:
+        [position] = self._positions.of(example_id)
+        return self._questions[position]
+
+
+def index_questions(questions: Sequence[Question], positions: Spool) -> IndexedQuestions:
+    """The questions with an index, which is written to the empty spool, after a look at each."""
     digest = hashlib.sha256()
     db_ids, licenses, prompt_hashes = set(), set(), set()
     for position, (example, _) in enumerate(questions):
@@ -66,9 +83,10 @@ def outline(questions: Iterable[Question], positions: Spool) -> Outline:
         db_ids.add(example.db_id)
         licenses.add(example.license)
         prompt_hashes.add(example.prompt_hash)
-    return Outline(
+    outline = Outline(
         frozenset(db_ids), frozenset(licenses), frozenset(prompt_hashes), digest.hexdigest()
     )
+    return IndexedQuestions(questions, positions, outline)
 
 
 def load_questions(

@@ -15,16 +15,7 @@ import yaml
 
 from sense.facts import Facts, Funnel, Input
 from sense.model import check_model_folder
-from sense.prompt import (
-    CONTRACT_FILE,
-    DEFAULT_CONTRACT,
-    RATIONALE_CONTRACT,
-    TINY_CONTRACT,
-    ContractError,
-    PromptContract,
-    load_contract,
-    save_contract,
-)
+from sense.prompt import CONTRACT_FILE, PromptContract, save_contract
 from sense.source import dataset_source, model_source
 
 if TYPE_CHECKING:
@@ -34,7 +25,6 @@ if TYPE_CHECKING:
     from sense.card import ModelText
 
 SETTINGS_FILE = "settings.json"
-CONTRACTS = (DEFAULT_CONTRACT, RATIONALE_CONTRACT, TINY_CONTRACT)
 PLACES = frozenset({"output_dir", "push", "dataset_name", "model_name_or_path", "hub_token"})
 """Arguments that say where things lie, not what a run does."""
 REVISIONS = frozenset({"dataset_revision", "model_revision"})
@@ -138,37 +128,6 @@ def load_split(recipe: RecipeArguments, split: str, columns: Sequence[str]) -> "
             "write them: strong.py for sft.py, weak.py for dpo.py"
         )
     return rows.select_columns(wanted)
-
-
-def contract_of(
-    rows: "Dataset", name: str, of_model: PromptContract | None = None
-) -> PromptContract:
-    """The contract that the rows' prompts follow, by their `prompt_hash`.
-
-    It is one of `CONTRACTS` or lies in the set as `sense_prompt.json`; of_model: that of the model
-    to be trained, where it must be the same one. Raises ContractError.
-    """
-    hashes = sorted(rows.unique("prompt_hash"))
-    if len(hashes) != 1:
-        raise ContractError(
-            f"{name} mixes the prompt contracts {', '.join(h[:12] or '(none)' for h in hashes)}; "
-            "build it with one"
-        )
-    [wanted] = hashes
-    if of_model is not None and of_model.hash != wanted:
-        raise ContractError(
-            f"the prompts of {name} follow contract {wanted[:12]}, those that the model was "
-            f"trained on {of_model.hash[:12]}; build the set again for this model"
-        )
-    for contract in [of_model, *CONTRACTS] if of_model else CONTRACTS:
-        if contract.hash == wanted:
-            return contract
-    if Path(name, CONTRACT_FILE).is_file() and (contract := load_contract(name)).hash == wanted:
-        return contract
-    raise ContractError(
-        f"the prompts of {name} follow contract {wanted[:12] or '(none)'}, which this version of "
-        "sense-kit does not know; build it again, or train with the version that built it"
-    )
 
 
 def check_base(name: str | None) -> str:

@@ -15,7 +15,7 @@ from sense.database import UnknownDatabase
 from sense.execution import DatabaseError
 from sense.facts import Funnel
 from sense.prompt import TINY_CONTRACT, completion_sql
-from sense.question import Question, outline
+from sense.question import Question, index_questions
 from sense.reading import Prediction
 from sense.spool import Spool
 
@@ -89,18 +89,14 @@ def test_answers_to_a_set_take_its_questions_and_leave_out_others(world: Path) -
         Question(replace(first.example, question=text, license="cc0-1.0"), first.db_path)
         for text in ("a", "b", "a", "c")
     ]
-    positions = Spool(world.parent)
-    found = outline(asked, positions)
-    assert (len(positions), found.licenses) == (3, {"cc0-1.0"})
+    indexed = index_questions(asked, Spool(world.parent))
+    assert [question.example.question for question in indexed.distinct] == ["a", "b", "c"]
+    assert (indexed.num_repeated, indexed.outline.licenses) == (1, {"cc0-1.0"})
     funnel = Funnel("answers")
     lines = [line("c", "1"), line("never asked", "2"), line("a", "3"), line("c", "4")]
-    given = answers_to_questions(
-        lines, asked, found, positions, lambda: Spool(world.parent), funnel
-    )
+    given = answers_to_questions(lines, indexed, lambda: Spool(world.parent), funnel)
     assert listed(given) == [("c", ["1", "4"]), ("a", ["3"])]
     assert [question.example.license for question in given.questions] == ["cc0-1.0"] * 2
     assert funnel.dropped == {"unknown_example": 1}
     with pytest.raises(ValueError, match="none of the 1 answers is to one of the 3 questions"):
-        answers_to_questions(
-            lines[1:2], asked, found, positions, lambda: Spool(world.parent), Funnel("answers")
-        )
+        answers_to_questions(lines[1:2], indexed, lambda: Spool(world.parent), Funnel("answers"))

@@ -322,7 +322,7 @@ def test_local_model_is_sampled_and_judged(
     from sense.tiny import make_model, training_texts
 
     make_model(folder / "model", training_texts(load_dataset(str(strong), split="train")))
-    with pytest.raises(SystemExit, match=r"contract 'tiny', but .*model was trained on 'def"):
+    with pytest.raises(SystemExit, match=r"contract 'tiny', those .* on 'default', which"):
         build(folder, monkeypatch, "--model", folder / "model", "--data", strong)
     monkeypatch.setattr("sense.sampler.MAX_NEW_TOKENS", 8)
     from sense.prompt import TINY_CONTRACT, save_contract

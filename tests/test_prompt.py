@@ -18,8 +18,8 @@ from sense.prompt import (
     TINY_CONTRACT,
     ContractError,
     PromptContract,
-    check_contract,
     completion_messages,
+    contract_of,
     extract_sql,
     load_contract,
     prompt_messages,
@@ -243,11 +243,30 @@ def test_damaged_contract_file_is_an_error(tmp_path: Path, edit, words: str) -> 
         load_contract(tmp_path)
 
 
-def test_differences_of_contracts_are_named() -> None:
-    check_contract(COMPACT, replace(COMPACT))
-    with pytest.raises(ContractError, match="style: expected 'ddl', found 'compact'") as error:
-        check_contract(DEFAULT_CONTRACT, COMPACT)
+def test_contract_comes_from_the_rows_and_must_be_one() -> None:
+    tiny = TINY_CONTRACT.hash
+    assert contract_of([tiny, tiny], "set") == TINY_CONTRACT
+    assert contract_of([tiny], "set", TINY_CONTRACT) == TINY_CONTRACT
+    assert contract_of([COMPACT.hash], "set", COMPACT) == COMPACT
+    with pytest.raises(ContractError, match="set mixes the prompt contracts 'default', 'tiny'"):
+        contract_of([tiny, DEFAULT_CONTRACT.hash], "set")
+    with pytest.raises(ContractError, match=r"contract \(none\), which .* does not know"):
+        contract_of([""], "set")
+
+
+def test_differences_between_a_model_and_a_set_are_named() -> None:
+    with pytest.raises(ContractError, match="trained on 'default', which differs in") as error:
+        contract_of([TINY_CONTRACT.hash], "set", DEFAULT_CONTRACT)
+    assert "style (model 'ddl', set 'compact')" in str(error.value)
     assert "rationale" not in str(error.value)
+    with pytest.raises(ContractError, match=f"contract {'a' * 12}, those .* on 'tiny'; build"):
+        contract_of(["a" * 64], "set", TINY_CONTRACT)
+
+
+def test_a_contract_of_its_own_travels_with_a_set(tmp_path: Path) -> None:
+    own = replace(TINY_CONTRACT, max_schema_chars=123)
+    save_contract(own, tmp_path)
+    assert contract_of([own.hash], str(tmp_path)) == own
 
 
 @pytest.mark.slow

@@ -14,9 +14,7 @@ import yaml
 
 from sense.facts import Input, collect_facts, write_facts
 from sense.prompt import (
-    DEFAULT_CONTRACT,
     TINY_CONTRACT,
-    ContractError,
     load_contract,
     save_contract,
 )
@@ -26,7 +24,6 @@ from sense.training import (
     RecipeArguments,
     SFTArguments,
     check_base,
-    contract_of,
     count_lengths,
     last_checkpoint,
     mean_loss,
@@ -171,29 +168,6 @@ def test_a_missing_recipe_is_named() -> None:
     path = TINY / "sft.yaml"
     with pytest.raises(FileNotFoundError, match=r"nothing\.yaml"):
         parse(path, ["--config", "nothing.yaml"])
-
-
-def test_contract_comes_from_the_rows_and_must_be_one() -> None:
-    from datasets import Dataset
-
-    tiny = Dataset.from_dict({"prompt_hash": [TINY_CONTRACT.hash] * 2})
-    assert contract_of(tiny, "set") == TINY_CONTRACT
-    with pytest.raises(ContractError, match="the model was trained on"):
-        contract_of(tiny, "set", DEFAULT_CONTRACT)
-    mixed = Dataset.from_dict({"prompt_hash": [TINY_CONTRACT.hash, DEFAULT_CONTRACT.hash]})
-    with pytest.raises(ContractError, match="mixes"):
-        contract_of(mixed, "set")
-    with pytest.raises(ContractError, match="does not know"):
-        contract_of(Dataset.from_dict({"prompt_hash": [""]}), "set")
-
-
-def test_a_contract_of_its_own_travels_with_a_set(tmp_path: Path) -> None:
-    from datasets import Dataset
-
-    own = replace(TINY_CONTRACT, max_schema_chars=123)
-    save_contract(own, tmp_path)
-    rows = Dataset.from_dict({"prompt_hash": [own.hash]})
-    assert contract_of(rows, str(tmp_path)) == own
 
 
 def test_no_base_model_says_how_to_make_one(tmp_path: Path) -> None:
