@@ -163,6 +163,7 @@ BOMBS = [
     Attack("fat rows", NUMBERS + "SELECT hex(zeroblob(100000)) FROM n", "limit"),
     Attack("fat sort", NUMBERS + "SELECT i, zeroblob(1000000) z FROM n ORDER BY z, -i", "limit"),
     Attack("long statement", "SELECT 1 -- " + "x" * 2_000_000, "limit"),
+    Attack("long program", " UNION ALL ".join(["SELECT * FROM bulky"] * 10), "limit", "views"),
     Attack("long pattern", "SELECT name FROM city WHERE name LIKE '" + "%a" * 600 + "'", "limit"),
 ]
 

@@ -36,7 +36,8 @@ SCRIPTS = {
     + "".join(
         f"CREATE VIEW twice{n} AS SELECT * FROM twice{n - 1} UNION ALL SELECT * FROM twice{n - 1};"
         for n in range(1, 18)
-    ),
+    )
+    + f"CREATE VIEW bulky AS SELECT {', '.join([' + '.join(['id'] * 400)] * 500)} FROM city;",
     "latin": """
         CREATE TABLE person (name TEXT);
         INSERT INTO person VALUES (CAST(x'4dfc6c6c6572' AS TEXT));

@@ -22,6 +22,7 @@ from sense.execution import (
     execute,
     map_in_workers,
 )
+from sense.workers import MAX_WORKER_BYTES
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
 ONE_OPCODE_BOMB = "SELECT instr(zeroblob(9000000), zeroblob(4500000) || x'01')"
@@ -154,9 +155,15 @@ def misbehave(item: str) -> str:
         time.sleep(600)
     if item == "die":
         os._exit(9)
+    if item == "abort":
+        os.abort()
     if item == "raise":
         raise ValueError("cannot do this")
     return item.upper()
+
+
+def take(num_bytes: int) -> int:
+    return len(bytearray(num_bytes))
 
 
 def process_of(_: object) -> int:
@@ -194,6 +201,27 @@ def test_only_the_item_at_fault_fails() -> None:
     failures = {i: r.status for i, r in enumerate(results) if isinstance(r, WorkerFailure)}
     assert failures == {2: "limit", 4: "crash"}
     assert [r for r in results if isinstance(r, str)] == ["A", "B", "C", "D"] + ["E"] * 50
+
+
+def test_item_that_takes_all_memory_fails_alone() -> None:
+    first, greedy, last = map_in_workers(take, [1, 2 * MAX_WORKER_BYTES, 3], 1, 60)
+    assert (first, last) == (1, 3)
+    assert isinstance(greedy, WorkerFailure) and greedy.status == "limit"
+    assert greedy.error == "more than 4,000,000,000 bytes of memory"
+
+
+def test_worker_that_crashes_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        [failure] = map_in_workers(misbehave, ["abort"], 1, 60)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    assert isinstance(failure, WorkerFailure) and failure.status == "crash"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_exception_is_raised_at_its_place() -> None:
