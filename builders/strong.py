@@ -21,7 +21,6 @@ The key of a server is read from OPENAI_API_KEY, for servers of Hugging Face fro
 import argparse
 import os
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from sense.chat import CONCURRENCY, Chat, Prices
 from sense.collection import (
     Database,
     database_files,
+    database_funnel,
     database_rows,
     given_databases,
     invented_databases,
@@ -40,7 +40,6 @@ from sense.database import database_paths
 from sense.example import HARDNESS_LEVELS, content_id, database_features, example_features
 from sense.facts import (
     Facts,
-    Funnel,
     Input,
     collect_facts,
     file_sha256,
@@ -52,12 +51,12 @@ from sense.journal import Journal
 from sense.license import check_license
 from sense.prompt import CONTRACTS
 from sense.proposal import (
-    Job,
     ProposalSet,
     Teaching,
     answered,
     make_proposals,
     plan_round,
+    previewed,
 )
 from sense.release import check_output, check_push, push_folder, work_folder, write_dataset
 from sense.server import Server
@@ -119,7 +118,7 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
         if not used:
             raise RuntimeError(
                 f"the {len(databases):,} databases gave no example: "
-                f"{reasons(strong.funnel)}; give databases with more tables and rows"
+                f"{strong.funnel.reasons()}; give databases with more tables and rows"
             )
         left_out = {f"{db_id} {fault}": 1 for db_id, fault in faults.items()}
         missing: dict[str, dict[str, int]] = {
@@ -181,12 +180,12 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             tasks = plan_round(0, found, teaching)[: arguments.preview]
             for job in answered(tasks, chat, teaching, journal, arguments.num_workers):
                 print(previewed(job, journal[job.task.key]))
-            print(text_table([("use of the model", "amount"), *shown_usage(chat)]))
+            print(text_table([("use of the model", "amount"), *chat.shown_usage()]))
             return None
         make_proposals(found, chat, teaching, arguments.num_workers)
         if not found.num_kept:
             raise RuntimeError(
-                f"{arguments.model} gave no example: {reasons(found.funnel)}; look at its answers "
+                f"{arguments.model} gave no example: {found.funnel.reasons()}; look at its answers "
                 "with --preview 5, raise --max-cost or choose a stronger model"
             )
         found.divide(arguments.num_test, arguments.seed)
@@ -216,25 +215,10 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             facts,
             model_text(arguments),
         )
-    print(text_table([("use of the model", "amount"), *shown_usage(chat)]))
+    print(text_table([("use of the model", "amount"), *chat.shown_usage()]))
     if chat.is_spent:
         print(f"stopped: --max-cost {arguments.max_cost:g} was reached, what was done is kept")
     return facts
-
-
-def previewed(job: Job, result: dict[str, Any]) -> str:
-    """A request and its answer for a person to judge."""
-    outcome = result["reject_reason"] or f"good, measured hardness: {result['row']['hardness']}"
-    answer = job.reply.choices[0].text if job.reply.choices else job.reply.error
-    title = f"=== answer {job.task.number + 1}, level {job.task.level}: {outcome}"
-    return f"{title}\n{answer.strip()}\n"
-
-
-def shown_usage(chat: Chat) -> list[tuple[str, int | str]]:
-    return [
-        (name, f"{value:,.4f}" if isinstance(value, float) else value)
-        for name, value in chat.usage().items()
-    ]
 
 
 def find_or_invent(
@@ -253,27 +237,6 @@ def find_or_invent(
         folder,
         arguments.num_workers,
     )
-
-
-def database_funnel(
-    databases: Sequence[Database], used: Sequence[Database], faults: dict[str, str]
-) -> Funnel:
-    """What became of each database: left out with its fault, without examples, or used."""
-    funnel = Funnel("databases", unit="databases")
-    used_ids = {database.db_id for database in used}
-    db_ids = {database.db_id for database in databases} | faults.keys()
-    for db_id in sorted(db_ids):
-        if db_id in used_ids:
-            funnel.keep()
-        else:
-            funnel.drop(faults.get(db_id, "no_example"))
-    return funnel
-
-
-def reasons(funnel: Funnel) -> str:
-    """Why a step dropped what it read, the most frequent first."""
-    dropped = sorted(funnel.dropped.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{reason} {num:,}" for reason, num in dropped) or "nothing was read"
 
 
 def source_name(arguments: argparse.Namespace) -> str:

@@ -99,6 +99,13 @@ class Chat:
             found["cost_usd"] = round(self.cost, 6)
         return found
 
+    def shown_usage(self) -> list[tuple[str, int | str]]:
+        """The usage as lines of a table."""
+        return [
+            (name, f"{value:,.4f}" if isinstance(value, float) else value)
+            for name, value in self.usage().items()
+        ]
+
     def ask_all(
         self, requests: Sequence[Request], desc: str = "", *, must_answer: bool = False
     ) -> list[Reply | None]:

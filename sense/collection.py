@@ -21,7 +21,7 @@ from sense.execution import (
     map_in_workers,
     open_read_only,
 )
-from sense.facts import versions
+from sense.facts import Funnel, versions
 from sense.schema import quote_identifier, read_schema
 from sense.splits import Split, held_out_databases
 
@@ -123,6 +123,21 @@ def invented_databases(
         if isinstance(result, WorkerFailure):
             raise RuntimeError(f"an invented database could not be built: {result.error}")
     return databases
+
+
+def database_funnel(
+    databases: Sequence[Database], used: Sequence[Database], faults: dict[str, str]
+) -> Funnel:
+    """What became of each database: left out with its fault, without examples, or used."""
+    funnel = Funnel("databases", unit="databases")
+    used_ids = {database.db_id for database in used}
+    db_ids = {database.db_id for database in databases} | faults.keys()
+    for db_id in sorted(db_ids):
+        if db_id in used_ids:
+            funnel.keep()
+        else:
+            funnel.drop(faults.get(db_id, "no_example"))
+    return funnel
 
 
 def database_rows(

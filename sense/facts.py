@@ -63,9 +63,16 @@ class Funnel:
 
     def rows(self) -> list[tuple[str, int]]:
         """Lines of a table: read, each reason with the most frequent first, kept."""
-        reasons = sorted(self.dropped.items(), key=lambda item: (-item[1], item[0]))
-        dropped = [(f"dropped {reason}", count) for reason, count in reasons]
+        dropped = [(f"dropped {reason}", count) for reason, count in self._by_frequency()]
         return [("read", self.read), *dropped, ("kept", self.kept)]
+
+    def reasons(self) -> str:
+        """Why rows were dropped, the most frequent reason first, as part of a sentence."""
+        shown = ", ".join(f"{reason} {count:,}" for reason, count in self._by_frequency())
+        return shown or "nothing was read"
+
+    def _by_frequency(self) -> list[tuple[str, int]]:
+        return sorted(self.dropped.items(), key=lambda item: (-item[1], item[0]))
 
     def __str__(self) -> str:
         return text_table([(f"{self.name} ({self.unit})", "rows"), *self.rows()])

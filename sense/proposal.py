@@ -216,6 +216,14 @@ def answered(
     return jobs
 
 
+def previewed(job: Job, result: dict[str, Any]) -> str:
+    """A request and its answer for a person to judge."""
+    outcome = result["reject_reason"] or f"good, measured hardness: {result['row']['hardness']}"
+    answer = job.reply.choices[0].text if job.reply.choices else job.reply.error
+    title = f"=== answer {job.task.number + 1}, level {job.task.level}: {outcome}"
+    return f"{title}\n{answer.strip()}\n"
+
+
 def plan_round(start: int, found: ProposalSet, teaching: Teaching) -> list[Task]:
     """The next requests, levels in the proportions in which they are missing; none at the end."""
     missing = found.num_missing

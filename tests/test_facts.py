@@ -54,6 +54,14 @@ def test_funnel_prints_thousands_and_frequent_reasons_first() -> None:
     ]
 
 
+def test_reasons_of_a_funnel_are_part_of_a_sentence() -> None:
+    funnel = Funnel("filter")
+    assert funnel.reasons() == "nothing was read"
+    for reason, count in (("b", 2), ("a", 2), ("c", 1_500)):
+        funnel.drop(reason, count)
+    assert funnel.reasons() == "c 1,500, a 2, b 2"
+
+
 def test_funnel_that_loses_rows_is_an_error() -> None:
     funnel = Funnel("filter", read=10, dropped={"empty": 3}, kept=6)
     with pytest.raises(ValueError, match="read 10 but kept 6 and dropped 3 \\(9\\)"):
