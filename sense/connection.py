@@ -47,7 +47,7 @@ RUNTIME_LIMITS = {
     apsw.SQLITE_LIMIT_PARSER_DEPTH: 2_500,
     # Far above what a question needs and far below SQLite's; beyond them a query ends as `limit`.
     apsw.SQLITE_LIMIT_SQL_LENGTH: 1_000_000,  # bytes
-    apsw.SQLITE_LIMIT_VDBE_OP: 1_000_000,  # of some 100 bytes; a join of ten tables has hundreds
+    apsw.SQLITE_LIMIT_VDBE_OP: 1_000_000,  # of 24 bytes; a join of ten tables has hundreds
     apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 1_000,  # bytes
     # Nothing that reads needs these; a hundred parameters are enough for our own queries.
     apsw.SQLITE_LIMIT_ATTACHED: 0,

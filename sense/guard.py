@@ -30,8 +30,7 @@ def guarded_execution(db_path: str | Path, sql: str) -> Execution:
     """
     outcome = _in_worker(partial(execute, str(db_path), limits=INTERACTIVE_LIMITS), sql)
     if isinstance(outcome, WorkerFailure):
-        seconds = f"more than {INTERACTIVE_LIMITS.max_seconds:g} seconds"
-        return Execution(outcome.status, error=seconds if outcome.status == "limit" else "")
+        return Execution(outcome.status, error=outcome.error)
     return outcome
 
 

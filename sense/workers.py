@@ -175,7 +175,7 @@ class _Pool:
             if worker.connection in ready:
                 self._hear(worker)
             elif self._is_overdue(worker):
-                self._lose(worker, "limit", f"no answer within {self.max_seconds:g} seconds")
+                self._lose(worker, "limit", f"more than {self.max_seconds:g} seconds without an answer")
 
     def _hear(self, worker: _Worker) -> None:
         try:
