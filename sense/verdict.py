@@ -9,6 +9,7 @@ long as SQLite meets the rows in the order of the file. Official scores stand be
 
 import itertools
 import json
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -28,6 +29,7 @@ from sense.official import (
     spider_score,
 )
 from sense.shuffle import may_depend_on_order, reorderings
+from sense.spelling import one_spelling
 from sense.volatility import volatility
 from sense.workers import WorkerFailure
 
@@ -47,6 +49,7 @@ Verdict: TypeAlias = Literal["correct", "incorrect", "unknown"]
 Rule: TypeAlias = Literal["spider", "spider_distinct", "bird", "strict"]
 
 UNIT_SECONDS_PER_QUERY_SECOND = 3  # a unit runs several queries; a stuck one ends it there
+RESULTS_PER_DATABASE = 4  # kept of a unit: its gold's and its last prediction's, by both limits
 NUM_KEPT_GOLDS = 4  # sets word a question in several ways and list these one after the other
 OWN_FAULTS = ("error", "refused")
 REWARDS: dict[Verdict, float | None] = {"correct": 1.0, "incorrect": 0.0, "unknown": None}
@@ -91,9 +94,9 @@ def judge(
     golds = _checked_golds(unit, limits)
     statuses = [gold.status for gold in golds.values()]
     status = "ok" if "ok" in statuses else statuses[0]
-    known = {(path, unit.gold_sql): gold.execution for path, gold in golds.items()}
+    runs = _Runs(limits, golds)
     judged = {
-        sql: _judgement(golds, unit.gold_sql, sql, rules, _Runs(limits, known))
+        sql: _judgement(golds, unit.gold_sql, sql, rules, runs)
         for sql in dict.fromkeys(unit.predicted_sqls)
     }
     return status, [judged[sql] for sql in unit.predicted_sqls]
@@ -211,29 +214,37 @@ def _kept_checks(
 
 
 class _Runs:
-    """Queries run on behalf of one prediction, each once.
+    """Queries run on behalf of one unit; of those in a row each spelling runs once.
 
     limits: those of our own verdict; `official` runs without a limit in steps.
     """
 
-    def __init__(self, limits: Limits, known: Mapping[tuple[str, str], Execution]) -> None:
+    def __init__(self, limits: Limits, golds: Mapping[str, GoldCheck]) -> None:
         self.limits = limits
-        self.known = dict(known)
-        self.unlimited: dict[tuple[str, str], Execution] = {}
+        self.known = {(path, one_spelling(g.sql)): g.execution for path, g in golds.items()}
+        self.recent: OrderedDict[tuple[str, str, Limits], Execution] = OrderedDict()
+        self.max_recent = RESULTS_PER_DATABASE * len(golds)
 
     def __call__(self, db_path: str, sql: str) -> Execution:
-        if (db_path, sql) not in self.known:
-            self.known[db_path, sql] = execute(db_path, sql, self.limits)
-        return self.known[db_path, sql]
+        known = self.known.get((db_path, one_spelling(sql)))
+        return known or self._run(db_path, sql, self.limits)
 
     def official(self, db_path: str, sql: str) -> Execution:
-        key = (db_path, sql)
-        if key not in self.unlimited:
-            execution = self.known.get(key)
-            if execution is None or execution.status == "limit":
-                execution = execute(db_path, sql, official_limits(self.limits))
-            self.unlimited[key] = execution
-        return self.unlimited[key]
+        spelling = one_spelling(sql)
+        found = self.known.get((db_path, spelling))
+        found = found or self.recent.get((db_path, spelling, self.limits))
+        if found and found.status != "limit":
+            return found
+        return self._run(db_path, sql, official_limits(self.limits))
+
+    def _run(self, db_path: str, sql: str, limits: Limits) -> Execution:
+        key = (db_path, one_spelling(sql), limits)
+        if key not in self.recent:
+            self.recent[key] = execute(db_path, sql, limits)
+            if len(self.recent) > self.max_recent:
+                self.recent.popitem(last=False)
+        self.recent.move_to_end(key)
+        return self.recent[key]
 
 
 class _Finding(NamedTuple):
@@ -312,7 +323,7 @@ def _unless_by_luck(
     Such a prediction leaves open what gold defines: its own LIMIT cuts ties, for example. It is not
     `incorrect`, since SQLite happens to give the right result on the file as it is.
     """
-    if predicted_sql == gold.sql:
+    if predicted is gold.execution:
         return finding
     if not gold.order_matters and not may_depend_on_order(predicted_sql):
         return finding
