@@ -175,7 +175,9 @@ class _Pool:
             if worker.connection in ready:
                 self._hear(worker)
             elif self._is_overdue(worker):
-                self._lose(worker, "limit", f"more than {self.max_seconds:g} seconds without an answer")
+                self._lose(
+                    worker, "limit", f"more than {self.max_seconds:g} seconds without an answer"
+                )
 
     def _hear(self, worker: _Worker) -> None:
         try:
