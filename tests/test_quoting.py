@@ -2,11 +2,15 @@
 
 import json
 import sqlite3
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
-from sense.execution import execute
+from sense.connection import open_read_only
+from sense.execution import Limits, execute
 from sense.quoting import double_quoted_literals, has_double_quoted_literal, single_quoted
 from sense.schema import Column, Schema, Table, read_schema
 
@@ -109,3 +113,29 @@ def test_213_golds_of_spider_dev_need_the_fallback(shared_data: Path) -> None:
         assert not has_double_quoted_literal(rewritten, schemas[row["db_id"]])
         path = paths[row["db_id"]]
         assert execute(path, rewritten).rows == execute(path, row["query"]).rows
+
+
+@pytest.mark.slow
+def test_published_predictions_run_the_same_where_double_quotes_hold_names_only(
+    shared_data: Path,
+) -> None:
+    folder = shared_data / "spider" / "database"
+    counts = Counter[str]()
+    for db_id, sql in published_predictions(shared_data / "predictions"):
+        path = folder / db_id / f"{db_id}.sqlite"
+        before = execute(path, sql, Limits(max_steps=2_000_000))
+        counts[before.status] += 1
+        if before.status == "ok":
+            rewritten = single_quoted(sql, read_schema(path))
+            assert repr(execute(path, rewritten).rows) == repr(before.rows)
+            with closing(open_read_only(path)) as connection:
+                connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+                connection.execute(rewritten)
+    assert counts == {"ok": 590, "error": 43}
+
+
+def published_predictions(folder: Path) -> set[tuple[str, str]]:
+    """Database and SQL of each distinct prediction that has double quotes."""
+    lines = (line for path in folder.glob("*.jsonl") for line in path.read_text().splitlines())
+    rows = map(json.loads, lines)
+    return {(row["db_id"], row["pred"]) for row in rows if '"' in row["pred"]}
