@@ -43,6 +43,7 @@ from sense.mistakes import (
     wrong_database,
 )
 from sense.predictions import System, extracted, read_systems
+from sense.proof import with_proofs
 from sense.question import Question, load_questions
 from sense.reading import Prediction
 from sense.release import check_output, work_folder
@@ -85,6 +86,8 @@ def main() -> None:
     outcomes = evaluate_systems(
         answers, databases, arguments.rule, workers, suite, arguments.engine
     )
+    if arguments.prove:
+        outcomes = [with_proofs(found, databases, workers) for found in outcomes]
     mistakes: list[list[Mistake]] = [[] for _ in (*systems, "all of them")]
     if not arguments.scores_only:
         outcomes = [diagnosed(found, databases) for found in outcomes]
@@ -195,6 +198,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--suite", metavar="DIR", help="a test suite: also score on its database variants")
     add("--rule", nargs="+", choices=get_args(Rule), default=["strict"], help="the first one ranks")
     add("--extract-sql", action="store_true", help="take SQL out of prose and code fences first")
+    add("--prove", action="store_true", help="count what equals gold on every database apart")
     add("--scores-only", action="store_true", help="leave out error kinds and their examples")
     add("--engine", choices=get_args(Engine), default="local", help="ray: judge on a Ray cluster")
     add("--limit", type=int, metavar="N", help="a seeded choice of N questions")

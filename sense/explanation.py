@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from sense.diagnosis import error_kind
 from sense.execution import DEFAULT_LIMITS, Limits
+from sense.proof import is_proved
 from sense.verdict import Judgement, Unit, Verdict, judge
 from sense.witness import Witness, shrink
 
 SENTENCES = {
     "equal": "both queries return the same rows",
+    "proved": "both queries return the same rows on every database of this schema",
     "differs": "the queries return different rows",
     "row_order": "the rows are those of gold, in another order",
     "column_order": "the rows are those of gold, with the columns in another order",
@@ -19,16 +21,19 @@ SENTENCES = {
     "refused": "the prediction is not a single query that only reads",
     "limit": "the prediction did not end within the limits",
     "crash": "the prediction made SQLite crash",
+    "undefined": "the rows are those of gold only as long as they lie in this order in the file",
     "time": "the prediction depends on the clock",
     "random": "the prediction depends on chance",
     "gold_empty": "gold returns nothing here, so that an equal result would prove nothing",
-    "gold_order": "rows tie where gold cuts its result off",
+    "gold_order": "gold does not say which rows it returns: some tie where it cuts them off",
     "gold_bare_column": "gold shows a column of which its groups hold several values",
     "gold_time": "gold depends on the clock",
     "gold_random": "gold depends on chance",
     "gold_error": "SQLite does not run gold",
     "gold_refused": "gold is not a single query that only reads",
     "gold_limit": "gold did not end within the limits",
+    "gold_crash": "gold made SQLite crash",
+    "gold_unparsed": "gold cannot be read well enough to know whether it can judge",
 }
 """Reason of a judgement -> what it means."""
 
@@ -38,7 +43,7 @@ class Explanation(NamedTuple):
 
     verdict: Verdict
     reason: str
-    """As in `sense.verdict.Judgement`."""
+    """As in `sense.verdict.Judgement`, or `proved`: equal on every database of the schema."""
     error_kind: str
     """What is wrong with an incorrect prediction, as in `sense.diagnosis`; "" for others."""
     error: str
@@ -90,7 +95,9 @@ def explain(
     _, [judgement] = judge(unit, limits=limits)
     error = _error(judgement)
     if judgement.verdict != "incorrect":
-        return Explanation(judgement.verdict, judgement.reason, "", error, None)
+        is_equal = judgement.verdict == "correct" and is_proved(paths[0], gold, prediction)
+        reason = "proved" if is_equal else judgement.reason
+        return Explanation(judgement.verdict, reason, "", error, None)
     witness = None if error else _witness(unit, limits)
     kind = error_kind(gold, prediction, error)
     return Explanation(judgement.verdict, judgement.reason, kind, error, witness)
