@@ -92,7 +92,7 @@ def error_kind(gold_sql: str, predicted_sql: str, error: str = "") -> str:
         return "syntax"
     try:
         kinds = differences(parse_sql(gold_sql), predicted)
-    except UnparsedSqlError:
+    except (UnparsedSqlError, RecursionError):  # no query, or one nested too deeply to be walked
         return "other"
     return kinds[0] if kinds else "other"
 

@@ -88,7 +88,7 @@ def to_markdown(blocks: Iterable[Block]) -> str:
     | a\|b | 3 |
     """
     parts = [_markdown(block) for block in blocks]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return _encodable("\n\n".join(part for part in parts if part) + "\n")
 
 
 def to_html(title: str, blocks: Iterable[Block]) -> str:
@@ -98,12 +98,21 @@ def to_html(title: str, blocks: Iterable[Block]) -> str:
     True
     """
     body = "\n".join(_html(block) for block in blocks)
-    return (
+    return _encodable(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def _encodable(text: str) -> str:
+    r"""The text without halves of characters, which JSON may hold and UTF-8 may not.
+
+    >>> print(_encodable("a\ud800"))
+    a\ud800
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _markdown(block: Block) -> str:

@@ -101,14 +101,17 @@ def parse_sql(sql: str | exp.Expr) -> exp.Expr:
 
 
 def hardness(sql: str | exp.Expr) -> Hardness:
-    """Spider's level of the query.
+    """Spider's level of the query. Raises UnparsedSqlError for what is none, or nested too deeply.
 
     >>> hardness("SELECT name FROM country")
     'easy'
     >>> hardness("SELECT name FROM city WHERE population < (SELECT AVG(population) FROM city)")
     'hard'
     """
-    clauses, nested, others = components(sql)
+    try:
+        clauses, nested, others = components(sql)
+    except RecursionError as error:
+        raise UnparsedSqlError(f"conditions nested too deeply in {_shortened(str(sql))}") from error
     if nested == 0:
         if clauses <= 1 and others == 0:
             return "easy"

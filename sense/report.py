@@ -99,8 +99,8 @@ def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
     blocks: list[Block] = [
         Heading(title or "Execution accuracy", 1),
         Text(
-            f"Rule: {column_text(primary)}. {scores['num']:,} questions over "
-            f"{scores['num_databases']:,} databases; intervals are Wilson's, 95 %."
+            f"Rule: {column_text(primary)}. {_counted(scores['num'], 'question')} over "
+            f"{_counted(scores['num_databases'], 'database')}; intervals are Wilson's, 95 %."
         ),
     ]
     if scores["num_not_counted"]:
@@ -243,6 +243,14 @@ def _input_blocks(
     return blocks
 
 
+def _counted(num: int, noun: str) -> str:
+    """
+    >>> _counted(1, "database"), _counted(1034, "question")
+    ('1 database', '1,034 questions')
+    """
+    return f"{num:,} {noun}{'' if num == 1 else 's'}"
+
+
 def _counts_table(name: str, counts: Mapping[str, int]) -> Table:
     return Table((name, " questions"), tuple((key, f"{num:,}") for key, num in counts.items()))
 
@@ -263,6 +271,11 @@ def _database_blocks(scores: Mapping[str, Any]) -> list[Block]:
         return []
     return [
         Heading("By database"),
+        Text(
+            "Questions about one database are right or wrong together. For other databases such as "
+            f"these, accuracy lies within {100 * scores['low_by_database']:.1f} to "
+            f"{100 * scores['high_by_database']:.1f} % (95 %, bootstrap over databases)."
+        ),
         Table(
             ("db_id", " questions", " correct", " accuracy", "95 % interval"),
             tuple((name, *_score_cells(row)) for name, row in rows.items()),
@@ -286,7 +299,8 @@ def _score_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _write_lines(path: Path, rows: Iterable[Outcome | Prediction]) -> None:
-    with path.open("w", encoding="utf-8") as file:
+    """One JSON object per line; half a character, which JSON may hold, stays as its escape."""
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         for row in rows:
             file.write(json.dumps(row._asdict(), ensure_ascii=False) + "\n")
 

@@ -295,6 +295,28 @@ def test_predictions_that_are_no_query_are_counted_with_the_first_ones(
     assert [row["correct"] for row in lines(folder / "extracted")] == [1, 0, 0]
 
 
+def test_texts_of_any_kind_are_judged_and_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [
+        *("(" * 5_000, f"SELECT {'(' * 3_000}1{')' * 3_000}", "SELECT '\0'", "SELECT '\ud800'"),
+        *(f"SELECT 1 WHERE {' OR '.join(['1=2'] * 5_000)}", "/* x", ";", "PRAGMA table_info(city)"),
+    ]
+    rows = [
+        {"db_id": "world", "question": "half a \ud83d |", "gold": gold, "pred": text}
+        for text in texts
+        for gold in (COUNT, text)
+    ]
+    file = folder / "p.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ("--predictions", file, "--databases", folder / "db", "--rule", "bird", "strict")
+    out = run(folder, monkeypatch, *options)
+    found = lines(out)
+    assert [row["predicted_sql"] for row in found[::2]] == texts
+    assert {row["reason"] for row in found[::2]} == {"error", "refused"}
+    assert "half a \\ud83d" in (out / "report.html").read_text()
+
+
 def test_golds_that_do_not_run_are_counted_and_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
