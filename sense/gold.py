@@ -158,13 +158,15 @@ class _Asker:
             inside = slice(max(first, start), min(last, stop))
             if inside.start >= inside.stop:
                 continue
-            tied = [row[:width] for row in rows[first:last]]
+            tied = tuple(row[:width] for row in rows[first:last])
             returned = execution.rows[inside.start - start : inside.stop - start]
-            if inside.stop - inside.start < last - first and len(set(tied)) > 1:
+            sizes.append(inside.stop - inside.start)
+            if tied == returned:
+                continue
+            if sizes[-1] < last - first and len(set(tied)) > 1:
                 tie_at_cut = tie_at_cut or _tie(tied, returned)
             elif Counter(row[:width] for row in rows[inside]) != Counter(returned):
                 return None
-            sizes.append(inside.stop - inside.start)
         if sum(sizes) != len(execution.rows):
             return None
         return Window(tuple(sizes), tie_at_cut)

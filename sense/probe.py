@@ -8,6 +8,7 @@ and are kept for the next database.
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import sqlglot
@@ -22,6 +23,8 @@ LISTS = (exp.GroupConcat, exp.JSONArrayAgg, exp.JSONObjectAgg)
 UNTYPED_LISTS = ("jsonb_group_array", "jsonb_group_object")
 UNTYPED_AGGREGATES = ("median", "percentile", "total", *UNTYPED_LISTS)
 """Functions for which sqlglot has no class."""
+BYTES = exp.DataType.build("blob", dialect="sqlite")
+"""What values are compared as, so that no collation takes two texts for equal."""
 TABLE_PLACES = (exp.From, exp.Join, exp.In, exp.Exists, exp.SetOperation, exp.Subquery)
 
 
@@ -150,7 +153,7 @@ def _group_probe(select: exp.Select, ctes: exp.With | None) -> GroupProbe | None
     if ctes:
         probe.set("with_", ctes.copy())
     columns = tuple(column.sql("sqlite") for column in bare)
-    return GroupProbe(columns, probe.sql("sqlite") + " LIMIT 1")
+    return GroupProbe(columns, probe.sql("sqlite", copy=False) + " LIMIT 1")
 
 
 def limit_numbers(query: exp.Query) -> tuple[int | None, int | None]:
@@ -198,14 +201,15 @@ def order_probe(query: exp.Query, columns: Sequence[str]) -> OrderProbe | None:
             num_extra += 1
         else:
             return None
-    return OrderProbe(probe.sql("sqlite"), tuple(keys))
+    return OrderProbe(probe.sql("sqlite", copy=False), tuple(keys))
 
 
 def runs(rows: Sequence[Row], keys: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Start and end of each run of rows that share their sort keys."""
+    keys_of = itemgetter(*keys) if keys else len
     first = 0
-    for i, (row, following) in enumerate(pairwise(rows), start=1):
-        if not are_tied(row, following, keys):
+    for i, (value, following) in enumerate(pairwise(map(keys_of, rows)), start=1):
+        if value != following and not are_tied(rows[i - 1], rows[i], keys):
             yield first, i
             first = i
     if rows:
@@ -213,16 +217,19 @@ def runs(rows: Sequence[Row], keys: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def are_tied(row: Row, other: Row, keys: Sequence[int]) -> bool:
-    return all(_is_same_key(row[key], other[key]) for key in keys)
+    for key in keys:
+        if row[key] != other[key] and not _is_nearly_same(row[key], other[key]):
+            return False
+    return True
 
 
-def _is_same_key(a: Any, b: Any) -> bool:
-    """Equal, or perhaps equal: floats by their last bits, text by its collation."""
+def _is_nearly_same(a: Any, b: Any) -> bool:
+    """Perhaps equal: floats by their last bits, text by its collation."""
     if isinstance(a, str) and isinstance(b, str):
         return a.rstrip().casefold() == b.rstrip().casefold()
-    if isinstance(a, int | float) and isinstance(b, int | float):
-        return a == b or are_close(a, b, LAST_BITS)
-    return bool(a == b)
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return are_close(a, b, LAST_BITS)
+    return False
 
 
 def own_nodes(select: exp.Select) -> Iterator[exp.Expr]:
@@ -293,7 +300,7 @@ def _differs_in_group(columns: Iterable[exp.Expr]) -> exp.Expr:
     """The condition that one of the columns has two values, or a value and NULL, in a group."""
     conditions: list[exp.Expr] = []
     for column in columns:
-        value = exp.cast(column.copy(), "blob")  # so that no collation takes two texts for equal
+        value = exp.Cast(this=column.copy(), to=BYTES.copy())
         least, greatest = exp.Min(this=value), exp.Max(this=value.copy())
         num = exp.Count(this=column.copy())
         has_value = exp.GT(this=num, expression=exp.Literal.number(0))
