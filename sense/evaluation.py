@@ -17,7 +17,7 @@ from sense.database import unknown_database
 from sense.engine import Engine
 from sense.example import HARDNESS_LEVELS
 from sense.execution import open_read_only
-from sense.metrics import Score, score, score_by
+from sense.metrics import Score, bootstrap_interval, score, score_by
 from sense.question import Question, gold_hardness
 from sense.reading import Prediction
 from sense.verdict import Judgement, Rule, Unit, judge_all
@@ -37,6 +37,7 @@ CUT_CHARS = 80  # of a question in an error
 MAX_PREDICTIONS_PER_UNIT = 64
 """Of one question, to be judged together; more, as of many systems, are parted."""
 SECONDS_BEFORE_PROGRESS = 2.0
+NUM_RESAMPLES = 1_000  # of databases; bounds then vary by about a tenth of the interval
 
 
 class Outcome(NamedTuple):
@@ -265,13 +266,21 @@ def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def column_scores(outcomes: Sequence[Outcome], column: str) -> dict[str, Any]:
-    """Accuracy by one column with its Wilson interval; by hardness and by database."""
+    """Accuracy by one column with its Wilson interval; by hardness and by database.
+
+    `low_by_database` and `high_by_database` bound it for other databases such as these: questions
+    about one database are right or wrong together, which makes that interval the wider one.
+    """
     values = [(o, o.scores[column]) for o in outcomes]
     counted = [(o, value) for o, value in values if value is not None]
     levels = score_by((o.hardness, value) for o, value in counted)
-    databases = score_by((o.db_id, value) for o, value in counted)
+    by_database = [(o.db_id, value) for o, value in counted]
+    databases = score_by(by_database)
+    low, high = bootstrap_interval(by_database, num_resamples=NUM_RESAMPLES)
     return {
         **as_numbers(score([value for _, value in counted])),
+        "low_by_database": low,
+        "high_by_database": high,
         "num_not_counted": len(values) - len(counted),
         "by_hardness": {
             level: as_numbers(levels[level]) for level in HARDNESS_LEVELS if level in levels

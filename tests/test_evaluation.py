@@ -153,7 +153,9 @@ def test_accuracy_of_no_question_is_none_and_no_zero() -> None:
 
 def test_databases_have_scores_of_their_own() -> None:
     outcomes = [outcome(0, 1, db_id="b"), outcome(1, 0, db_id="a"), outcome(2, 1, db_id="a")]
-    by_database = summarize(outcomes)["by_database"]
+    scores = summarize(outcomes)
+    assert (scores["low_by_database"], scores["high_by_database"]) == (0.5, 1.0)
+    by_database = scores["by_database"]
     assert [(name, row["accuracy"]) for name, row in by_database.items()] == [("a", 0.5), ("b", 1)]
 
 
