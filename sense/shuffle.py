@@ -81,7 +81,7 @@ def _has_aggregates_only(projections: str) -> bool:
 def reorderings(
     db_path: str | Path, sql: str, execution: Execution, limits: Limits
 ) -> Iterator[Reordered]:
-    """The query read backwards, then on a shuffled copy where there is one; those that end well.
+    """The query on a shuffled copy where there is one, then read backwards; those that end well.
 
     execution: how it ended on the database as it is. Steps are limited to ten times those it took.
     """
@@ -89,15 +89,14 @@ def reorderings(
     if limits.max_steps:
         max_steps = min(max_steps, limits.max_steps)
     limits = replace(limits, max_steps=max_steps)
-    backwards = execute(db_path, sql, limits, backwards=True)
-    if backwards.status == "ok":
-        yield Reordered("backwards", backwards)
-    if any(word in sql.lower() for word in LAYOUT_WORDS):
-        return
-    copy = shuffled_copy(db_path)
+    asks_layout = any(word in sql.lower() for word in LAYOUT_WORDS)
+    copy = None if asks_layout else shuffled_copy(db_path)
     shuffled = execute_on(copy, sql, limits) if copy else None
     if shuffled and shuffled.status == "ok":
         yield Reordered("shuffled", shuffled)
+    backwards = execute(db_path, sql, limits, backwards=True)
+    if backwards.status == "ok":
+        yield Reordered("backwards", backwards)
 
 
 def shuffled_copy(db_path: str | Path) -> ReadOnlyConnection | None:

@@ -327,12 +327,14 @@ def _unless_by_luck(
         return finding
     if not gold.order_matters and not may_depend_on_order(predicted_sql):
         return finding
-    for reading, other in reorderings(path, predicted_sql, predicted, limits):
-        comparison = gold.comparison(other)
-        if comparison != "equal" and (comparison != "row_order" or gold.tie_sizes is not None):
-            shown = difference(gold.execution, other, comparison, ("gold", "predicted"))
-            return _Finding("unknown", "undefined", {"reading": reading, **shown})
-    return finding
+    reordered = next(reorderings(path, predicted_sql, predicted, limits), None)
+    if not reordered:
+        return finding
+    comparison = gold.comparison(reordered.execution)
+    if comparison == "equal" or (comparison == "row_order" and gold.tie_sizes is None):
+        return finding
+    shown = difference(gold.execution, reordered.execution, comparison, ("gold", "predicted"))
+    return _Finding("unknown", "undefined", {"reading": reordered.reading, **shown})
 
 
 def _alone(result: tuple[str, list[Judgement]] | WorkerFailure, rules: Sequence[Rule]) -> Judgement:

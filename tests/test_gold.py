@@ -200,11 +200,11 @@ def test_gold_knows_which_rows_tie(world: Path) -> None:
             "order",
             "changes_with_order",
             {
-                "reading": "backwards",
+                "reading": "shuffled",
                 "only_in": "first",
                 "row": ["China"],
                 "first_rows": 1,
-                "backwards_rows": 1,
+                "shuffled_rows": 1,
             },
         ),
     ],

@@ -34,7 +34,10 @@ def test_tables_are_read_from_their_end_once_only(world: Path) -> None:
 
 def test_a_query_is_read_in_two_other_orders(world: Path) -> None:
     found = readings(world, "SELECT id FROM city LIMIT 3")
-    assert found == {"backwards": ((8,), (7,), (6,)), "shuffled": ((5,), (2,), (7,))}
+    assert list(found.items()) == [
+        ("shuffled", ((5,), (2,), (7,))),
+        ("backwards", ((8,), (7,), (6,))),
+    ]
 
 
 @pytest.mark.parametrize("table", ["country", "city"])

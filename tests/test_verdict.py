@@ -200,12 +200,12 @@ def test_a_database_where_gold_is_open_is_left_out(instances: tuple[str, ...]) -
         (
             "SELECT name FROM country WHERE continent = 'Asia' AND population > 1200000000",
             "SELECT name FROM country LIMIT 1",
-            {"reading": "backwards", "row": ["China"]},
+            {"reading": "shuffled", "row": ["China"]},
         ),
         (
             "SELECT name FROM city WHERE id IN (1, 8)",
             "SELECT name FROM city WHERE country_code = (SELECT code FROM country)",
-            {"reading": "backwards", "row": ["Shanghai"]},
+            {"reading": "shuffled", "row": ["Shanghai"]},
         ),
         (
             "SELECT name FROM country ORDER BY continent, code",
@@ -215,7 +215,7 @@ def test_a_database_where_gold_is_open_is_left_out(instances: tuple[str, ...]) -
         (
             "SELECT name FROM city ORDER BY id",
             "SELECT name FROM city",
-            {"reading": "backwards", "row_number": 1},
+            {"reading": "shuffled", "row_number": 1},
         ),
     ],
 )
