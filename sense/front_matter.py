@@ -23,8 +23,6 @@ def dataset_data(
     from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCardData
 
-    from sense.parquet import parquet_path
-
     splits = facts.results["splits"]
     data = DatasetCardData(
         pretty_name=text.pretty_name,
@@ -56,7 +54,8 @@ def dataset_data(
         {
             config: {
                 "data_files": [
-                    {"split": split, "path": parquet_path(config, split)} for split in parts
+                    {"split": split, "path": _paths(config, split, len(part["sha256"]))}
+                    for split, part in parts.items()
                 ],
                 **({"default": True} if position == 0 and config != "default" else {}),
             }
@@ -82,6 +81,14 @@ def model_data(text: "ModelText", evaluations: Iterable[Evaluation]) -> "ModelCa
         eval_results=results or None,
         tags=["text-to-sql", "sense", PAPER, *text.tags],
     )
+
+
+def _paths(config: str, split: str, num_files: int) -> str | list[str]:
+    """Where the rows of a split lie: one path, or a list of several."""
+    from sense.parquet import parquet_path
+
+    paths = [parquet_path(config, split, number, num_files) for number in range(num_files)]
+    return paths[0] if num_files == 1 else paths
 
 
 def size_category(num_rows: int) -> str:

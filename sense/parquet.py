@@ -1,12 +1,12 @@
-"""Rows streamed into one Parquet file of datasets' own layout, counted on their way.
+"""Rows streamed into Parquet files of datasets' own layout, counted on their way.
 
-Equal rows give equal bytes with the same versions of pyarrow and datasets: batches are cut by the
-rows alone. Memory holds one batch.
+Equal rows give equal bytes with the same versions of pyarrow and datasets: batches and files are
+cut by the rows alone. Memory holds one batch.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -21,6 +21,7 @@ Row: TypeAlias = dict[str, Any]
 
 BATCH_ROWS = 1000  # datasets' own default
 BATCH_CHARS = 16 << 20  # wide rows, such as database scripts, are written earlier
+SHARD_CHARS = 500_000_000  # datasets' own default for the bytes of a file's rows in memory
 TALLIED = (
     *("hardness", "gold_status", "source", "teacher", "license", "style", "domain", "weak_model"),
     *(
@@ -39,12 +40,13 @@ TALLIED = (
 
 
 class Written(NamedTuple):
-    """What one file holds."""
+    """What the files of one split hold."""
 
     num_rows: int
     num_bytes: int
     file_bytes: int
-    sha256: str
+    sha256: tuple[str, ...]
+    """Of each file."""
     num_databases: int
     """Distinct `db_id`; 0 where there is no such column."""
     tallies: dict[str, Counter[str]]
@@ -52,59 +54,114 @@ class Written(NamedTuple):
     first_row: Row
 
 
-def parquet_path(config: str, split: str) -> str:
-    """Where a split lies in its folder, as datasets' push_to_hub lays it out.
+def parquet_path(config: str, split: str, shard: int = 0, num_shards: int = 1) -> str:
+    """Where a part of a split lies in its folder, as datasets' push_to_hub lays it out.
 
     >>> parquet_path("default", "train")
     'default/train-00000-of-00001.parquet'
     """
-    return f"{config}/{split}-00000-of-00001.parquet"
+    return f"{config}/{split}-{shard:05d}-of-{num_shards:05d}.parquet"
 
 
-def write_parquet(path: Path, rows: Iterable[Row], features: "Features") -> Written | None:
-    """Writes the rows, read once; None, and no file, when there are none.
+def write_parquet(
+    folder: Path, config: str, split: str, rows: Iterable[Row], features: "Features"
+) -> Written | None:
+    """Writes the rows below the folder, read once; None, and no file, when there are none.
 
     Raises ValueError naming the row whose columns are not those of the features, or whose values
     do not fit them.
     """
+    (folder / config).mkdir(parents=True, exist_ok=True)
+    count = _Count(f"config '{config}', split '{split}'", features)
+    source = iter(rows)
+    drafts: list[Path] = []
+    num_bytes = 0
+    while True:
+        draft = folder / config / f"{split}-{len(drafts):05d}.draft"
+        before = count.num_rows
+        num_bytes_of_shard = _write_shard(draft, source, features, count)
+        if count.num_rows == before:
+            draft.unlink()
+            break
+        drafts.append(draft)
+        num_bytes += num_bytes_of_shard
+    paths = [
+        draft.rename(folder / parquet_path(config, split, shard, len(drafts)))
+        for shard, draft in enumerate(drafts)
+    ]
+    if not paths:
+        return None
+    return Written(
+        num_rows=count.num_rows,
+        num_bytes=num_bytes,
+        file_bytes=sum(path.stat().st_size for path in paths),
+        sha256=tuple(map(file_sha256, paths)),
+        num_databases=len(count.db_ids),
+        tallies=count.tallies,
+        first_row=count.first_row,
+    )
+
+
+class _Count:
+    """What is known of the rows of a split after they have passed."""
+
+    def __init__(self, place: str, features: "Features") -> None:
+        self.place = place
+        self.features = features
+        self.tallies = {name: Counter[str]() for name in TALLIED if name in features}
+        self.db_ids: set[str] = set()
+        self.first_row: Row = {}
+        self.num_rows = 0
+
+    def add(self, row: Row) -> None:
+        if row.keys() != self.features.keys():
+            raise ValueError(
+                _other_columns(row, self.features, f"row {self.num_rows} of {self.place}")
+            )
+        self.first_row = self.first_row or row
+        self.num_rows += 1
+        for name, tally in self.tallies.items():
+            tally[str(row[name])] += 1
+        if "db_id" in self.features:
+            self.db_ids.add(row["db_id"])
+
+
+def _write_shard(path: Path, rows: Iterator[Row], features: "Features", count: _Count) -> int:
+    """Writes rows until the shard is full or there are no more; their bytes in memory."""
     import pyarrow as pa
     from datasets.arrow_writer import ParquetWriter
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    place = f"{path.parent.name}/{path.name}"
-    tallies = {name: Counter[str]() for name in TALLIED if name in features}
-    db_ids: set[str] = set()
-    first_row: Row = {}
-    num_rows = batch_chars = 0
+    shard_chars = batch_chars = 0
     writer = ParquetWriter(path=str(path), features=features, writer_batch_size=BATCH_ROWS)
     try:
         for row in rows:
-            if row.keys() != features.keys():
-                raise ValueError(_other_columns(row, features, f"row {num_rows} of {place}"))
-            first_row = first_row or row
+            count.add(row)
             writer.write(row)
-            num_rows += 1
-            for name, tally in tallies.items():
-                tally[str(row[name])] += 1
-            if "db_id" in features:
-                db_ids.add(row["db_id"])
             batch_chars += sum(len(value) for value in row.values() if isinstance(value, str))
             if batch_chars >= BATCH_CHARS:
                 writer.write_examples_on_file()
                 batch_chars = 0
+            shard_chars += _num_chars(row)
+            if shard_chars >= SHARD_CHARS:
+                break
         _, num_bytes = writer.finalize()
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise ValueError(
-            f"a row up to row {num_rows} of {place} holds a value of another type ({error}); "
-            "expected the types of its Features in sense.example"
+            f"a row up to row {count.num_rows} of {count.place} holds a value of another type "
+            f"({error}); expected the types of its Features in sense.example"
         ) from error
     finally:
         writer.close()
-    if not num_rows:
-        path.unlink()
-        return None
-    size, digest = path.stat().st_size, file_sha256(path)
-    return Written(num_rows, num_bytes, size, digest, len(db_ids), tallies, first_row)
+    return int(num_bytes)
+
+
+def _num_chars(value: Any) -> int:
+    """Characters of all texts in a value."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_num_chars, value.values()))
+    return sum(map(_num_chars, value)) if isinstance(value, list) else 0
 
 
 def _other_columns(row: Row, features: "Features", place: str) -> str:

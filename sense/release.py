@@ -22,7 +22,7 @@ from sense.command import run_script
 from sense.eval_results import EVAL_RESULTS, Evaluation, eval_result_files
 from sense.facts import FACTS_FILE, Facts, write_facts
 from sense.folder import check_dataset, check_folder, release_files
-from sense.parquet import Row, parquet_path, write_parquet
+from sense.parquet import Row, write_parquet
 from sense.push import PushError, check_push, push_folder
 
 if TYPE_CHECKING:
@@ -194,13 +194,13 @@ def _write_tables(
     draft: Path, tables: Tables, features: Mapping[str, "Features"]
 ) -> tuple[dict[str, Any], dict[str, Row]]:
     """Writes all Parquet files; returns the facts about them and the first row of each config."""
-    splits: dict[str, dict[str, dict[str, int | str]]] = {}
+    splits: dict[str, dict[str, dict[str, int | list[str]]]] = {}
     tallies: dict[str, dict[str, dict[str, int]]] = {}
     first_rows: dict[str, Row] = {}
     for position, (config, parts) in enumerate(tables.items()):
         counted: dict[str, Counter[str]] = {}
         for split, rows in parts.items():
-            written = write_parquet(draft / parquet_path(config, split), rows, features[config])
+            written = write_parquet(draft, config, split, rows, features[config])
             if written is None:
                 logger.info("split '%s' of config '%s' has no rows: left out", split, config)
                 continue
@@ -210,7 +210,7 @@ def _write_tables(
                 "num_databases": written.num_databases,
                 "num_bytes": written.num_bytes,
                 "file_bytes": written.file_bytes,
-                "sha256": written.sha256,
+                "sha256": list(written.sha256),
             }
             for name, tally in written.tallies.items():
                 counted.setdefault(name, Counter()).update(tally)

@@ -50,12 +50,13 @@ TEXT = DatasetText(
 )
 
 
-def split_of(num_rows: int) -> dict[str, int]:
+def split_of(num_rows: int) -> dict[str, Any]:
     return {
         "num_rows": num_rows,
         "num_databases": 7,
         "num_bytes": 100 * num_rows,
         "file_bytes": 10 * num_rows,
+        "sha256": ["0" * 64],
     }
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from datasets import load_dataset
+from huggingface_hub import DatasetCard
 
 from sense.card import DatasetText
 from sense.example import Example, content_id, database_features, example_features, to_row
-from sense.facts import Facts, Funnel, collect_facts, read_facts
+from sense.facts import Facts, Funnel, collect_facts, file_sha256, read_facts
 from sense.folder import check_dataset, check_folder, release_files
 from sense.release import check_output, work_folder, write_dataset
 
@@ -175,6 +176,29 @@ def test_batches_are_cut_by_rows_and_width_not_by_the_reader(tmp_path: Path) -> 
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_a_long_split_lies_in_several_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sense.parquet.SHARD_CHARS", 2_000)
+    rows = [example_row(n) | {"evidence": "x" * 1_000} for n in range(7)]
+    for row in rows:
+        row["id"] = content_id(row["db_id"], row["question"], row["evidence"], row["sql"])
+    facts = write_strong(tmp_path / "strong", tables={"default": {"train": rows}})
+    names = [f"default/train-0000{n}-of-00004.parquet" for n in range(4)]
+    assert [name for name in release_files(tmp_path / "strong") if "default" in name] == names
+    written = facts.results["splits"]["default"]["train"]
+    assert written["sha256"] == [file_sha256(tmp_path / "strong" / name) for name in names]
+    assert written["num_rows"] == 7
+    [data_files] = DatasetCard.load(tmp_path / "strong" / "README.md").data["configs"][0][
+        "data_files"
+    ]
+    assert data_files == {"split": "train", "path": names}
+    loaded = load_dataset(
+        str(tmp_path / "strong"), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert loaded["id"] == [row["id"] for row in rows]
+
+
 def test_memory_stays_flat_as_rows_grow(tmp_path: Path) -> None:
     code = """
 import resource, sys
@@ -185,9 +209,9 @@ def rows(num):
     for n in range(num):
         yield {"db_id": f"db{n}", "domain": "d", "db_sha256": "0", "script": f"{n:09}" * 10_000,
                "source": "s", "license": "l", "num_tables": 1, "num_rows": 1}
-write_parquet(Path(sys.argv[1]) / "default/train.parquet", rows(200), database_features())
+write_parquet(Path(sys.argv[1]), "default", "train", rows(200), database_features())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-write_parquet(Path(sys.argv[1]) / "default/test.parquet", rows(4000), database_features())
+write_parquet(Path(sys.argv[1]), "default", "test", rows(4000), database_features())
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run(
@@ -312,9 +336,8 @@ def test_row_with_other_columns_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError) as caught:
         write_strong(tmp_path / "s", tables={"default": {"train": [example_row(0), wrong]}})
     assert str(caught.value) == (
-        "row 1 of default/train-00000-of-00001.parquet lacks the columns ['sql'] and has the "
-        "unknown columns ['query']; make rows with sense.example.to_row or give the features that "
-        "fit"
+        "row 1 of config 'default', split 'train' lacks the columns ['sql'] and has the unknown "
+        "columns ['query']; make rows with sense.example.to_row or give the features that fit"
     )
 
 
