@@ -107,11 +107,11 @@ def make_suites(jobs: Sequence[SuiteJob], num_workers: int) -> Iterator[MadeSuit
 
 def count(suites: Sequence[MadeSuite]) -> dict[str, Any]:
     """What the suite holds, over all databases."""
-    golds = [entry for suite in suites for entry in suite.index["golds"].values()]
+    golds = [entry for suite in suites for entry in suite.content["golds"].values()]
     return {
         "databases": len(suites),
         "golds": len(golds),
-        "instances": sum(len(suite.index["instances"]) for suite in suites),
+        "instances": sum(len(suite.content["instances"]) for suite in suites),
         "instances per gold, the most": max((len(g["instances"]) for g in golds), default=0),
         "near misses": sum(gold["near_misses"] for gold in golds),
         "separated by the original": sum(gold["by_original"] for gold in golds),

@@ -2,15 +2,17 @@
 
 After Zhong et al. 2020, section 3: a variant is kept if it separates a gold from a near miss that
 the instances so far, the original included, cannot tell from it. Each near miss gets several
-variants where there are such, because that separates other mistakes too.
+variants where there are such, also where the original separates it, because that separates other
+mistakes too.
 """
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +37,7 @@ class DistilSettings:
     max_variants: int = 400
     """Variants that are tried per database."""
     num_covers: int = 3
-    """Variants that should separate a near miss which the original does not."""
+    """Variants that should separate each near miss, whether or not the original does."""
     num_double_edits: int = 24
     """Near misses of two edits per gold, beside all those of one."""
 
@@ -84,8 +86,8 @@ class Distilled(NamedTuple):
 class MadeSuite(NamedTuple):
     """What became of a job."""
 
-    index: dict[str, Any]
-    """The content of `index.json`."""
+    content: dict[str, Any]
+    """Of `index.json`."""
     is_new: bool
     """False if the folder held it already."""
 
@@ -123,9 +125,11 @@ def distil(
 
     folder: a place for files that are removed again. Raises DatabaseError.
     """
-    wanted = _Wanted(misses, settings.num_covers)
+    everything = range(len(misses))
+    left = dict.fromkeys(everything, settings.num_covers)
+    wanted = _Wanted(misses, left, settings.num_covers, set(everything))
     by_original = frozenset(separated(db_path, golds, wanted.by_gold()))
-    wanted.drop(by_original)
+    wanted.unseparated -= by_original
     instances: list[Instance] = []
     for start in range(0, settings.max_variants, BATCH):
         numbers = range(start, min(start + BATCH, settings.max_variants))
@@ -137,7 +141,8 @@ def distil(
             tried.remove(best)
             useful = frozenset(misses[i].gold for i in wanted.take(best.separated))
             instances.append(Instance(best.number, best.data, useful))
-    return Distilled(tuple(instances), by_original, frozenset(wanted.done))
+    by_variants = frozenset(everything) - by_original - wanted.unseparated
+    return Distilled(tuple(instances), by_original, by_variants)
 
 
 class _Trial(NamedTuple):
@@ -151,17 +156,10 @@ class _Wanted:
     """How many variants each near miss still wants."""
 
     misses: Sequence[NearMiss]
+    left: dict[int, int]
+    """Near miss -> variants, for those that want any."""
     num_covers: int
-    left: dict[int, int] = field(default_factory=dict)
-    done: set[int] = field(default_factory=set)
-    """Near misses that some variant separates."""
-
-    def __post_init__(self) -> None:
-        self.left = dict.fromkeys(range(len(self.misses)), self.num_covers)
-
-    def drop(self, numbers: frozenset[int]) -> None:
-        for number in numbers:
-            del self.left[number]
+    unseparated: set[int]
 
     def by_gold(self) -> dict[int, dict[int, str]]:
         grouped: dict[int, dict[int, str]] = {}
@@ -173,7 +171,7 @@ class _Wanted:
     def gain(self, separated: set[int]) -> int:
         """What a variant helps; a first separation counts as much as all further ones together."""
         return sum(
-            1 if number in self.done else self.num_covers
+            self.num_covers if number in self.unseparated else 1
             for number in separated
             if number in self.left
         )
@@ -181,7 +179,7 @@ class _Wanted:
     def take(self, separated: set[int]) -> list[int]:
         """The near misses that wanted the variant."""
         useful = sorted(separated & self.left.keys())
-        self.done.update(useful)
+        self.unseparated.difference_update(useful)
         for number in useful:
             self.left[number] -= 1
             if not self.left[number]:
@@ -204,6 +202,7 @@ def _try(
     data = make_variant(material, f"{seed} {number}", focus)
     path = folder / f"variant-{number}.sqlite"
     path.write_bytes(data)
+    os.utime(path, (0, 0))  # `sense.connection` opens a file that was just written for each query
     try:
         return _Trial(number, data, separated(path, golds, by_gold))
     finally:

@@ -137,9 +137,9 @@ def _without_rows(db_path: str | Path) -> apsw.Connection:
     with tempfile.TemporaryDirectory() as folder:
         path = build_database(script, Path(folder, "empty.sqlite"))
         connection.deserialize("main", path.read_bytes())
-    triggers = "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
-    for (name,) in connection.execute(triggers).fetchall():
-        connection.execute(f"DROP TRIGGER {quoted(name)}")
+    triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+    for (name,) in triggers.fetchall():
+        connection.execute(f"DROP TRIGGER {quoted(str(name))}")
     return connection
 
 
@@ -231,7 +231,8 @@ def _read_table(
 def _sample(connection: apsw.Connection, table: FillTable) -> tuple[Row, ...]:
     """Rows evenly spread over the table; invalid bytes of texts are left out."""
     source = f"FROM {quoted(table.name)} NOT INDEXED"
-    [(num_rows,)] = connection.execute(f"SELECT count(*) {source}").fetchall()
+    counted: list[Any] = connection.execute(f"SELECT count(*) {source}").fetchall()
+    [(num_rows,)] = counted
     step = -(-num_rows // MAX_SOURCE_ROWS) or 1
     names = [quoted(column.name) for column in table.columns]
     try:

@@ -7,7 +7,7 @@ from random import Random
 
 from sense.denotation import order_matters
 from sense.execution import Execution, Limits, execute
-from sense.hardness import UnparsedSqlError, normalize_sql
+from sense.hardness import UnparsedSqlError, parse_sql, sql_text
 from sense.material import Material
 from sense.mutation import Values, mutate
 from sense.schema import Schema
@@ -29,7 +29,7 @@ def near_misses(
     [] where sqlglot cannot read gold.
     """
     try:
-        gold = normalize_sql(gold_sql)
+        gold = sql_text(parse_sql(gold_sql))
         singles = [mutation.sql for mutation in mutate(gold_sql, schema, values)]
     except UnparsedSqlError:
         return []
@@ -37,8 +37,9 @@ def near_misses(
     found = dict.fromkeys(singles)
     num_first = min(len(singles), -(-num_double_edits // EDITS_PER_EDIT))
     for sql in rng.sample(singles, num_first):
-        again = [m.sql for m in mutate(sql, schema, values) if normalize_sql(m.sql) != gold]
+        again = [mutation.sql for mutation in mutate(sql, schema, values)]
         found.update(dict.fromkeys(rng.sample(again, min(EDITS_PER_EDIT, len(again)))))
+    found.pop(gold, None)  # a second edit may undo the first
     return list(found)
 
 
