@@ -27,6 +27,7 @@ from sense.ask import open_writer
 from sense.card import DatasetText
 from sense.command import run_script
 from sense.database import database_paths
+from sense.engine import Engine
 from sense.example import content_id, pair_features, sample_features, to_row, unpaired_features
 from sense.facts import Facts, Input, collect_facts, file_sha256, print_outcome, versions
 from sense.journal import Journal
@@ -65,7 +66,7 @@ from sense.weak import Answer, Ask, Judging, judged_questions
 
 PLACES = (
     *("out", "push", "num_workers", "databases", "model", "base_url", "data", "samples"),
-    "contract",
+    *("contract", "engine"),
 )
 """Not settings; the contract stands among them as `prompt_hash`."""
 FEATURES = {"default": pair_features, "unpaired": unpaired_features, "samples": sample_features}
@@ -115,7 +116,7 @@ def build(
     arguments: argparse.Namespace, asked: Asked, spool: Callable[[], Spool], started: float
 ) -> Facts:
     """Judges the answers, pairs them and writes the folder; the facts as written."""
-    judging = Judging(arguments.round, arguments.rule, arguments.num_workers)
+    judging = Judging(arguments.round, arguments.rule, arguments.num_workers, arguments.engine)
     used = {name: versions()[name] for name in VERSIONS}
     settings = judging_settings(arguments, asked) | {"versions": used}
     with Journal(work_folder(arguments.out) / "journal.jsonl", settings) as journal:
@@ -380,6 +381,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=os.cpu_count() or 1,
         help="0 = this process (default: cores)",
     )
+    add("--engine", choices=get_args(Engine), default="local", help="ray: judge on a Ray cluster")
     add("--out", required=True, metavar="DIR", help="folder to write; must not exist")
     add("--push", metavar="OWNER/NAME", help="also publish it on the Hub, in one commit")
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 FACTS_FILE = "facts.json"
+NOT_CONTENT = ("out", "output_dir", "push", "num_workers", "engine")
+"""Arguments that say where a result goes or how it is made, which is not what it is."""
 LIBRARIES = ("sqlglot", "datasets", "huggingface_hub", "pyarrow", "transformers", "trl", "torch")
 
 
@@ -100,8 +102,8 @@ class Facts:
     script: str
     """Path of the builder or recipe in the repository."""
     command: str
-    """What to type to do it again, but for `--out`, `--output_dir`, `--push` and `--num-workers`;
-    folders by their names and servers without their addresses."""
+    """What to type to do it again, but for `--out`, `--output_dir`, `--push`, `--num-workers` and
+    `--engine`; folders by their names and servers without their addresses."""
     seed: int
     inputs: tuple[Input, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
@@ -287,7 +289,7 @@ def _without_places(arguments: Sequence[str]) -> list[str]:
     rest = iter(arguments)
     for argument in rest:
         name, equals, _ = argument.partition("=")
-        if name.replace("-", "_") not in ("__out", "__output_dir", "__push", "__num_workers"):
+        if name.replace("-", "_").removeprefix("__") not in NOT_CONTENT:
             kept.append(argument)
         elif not equals:
             next(rest, None)

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from tqdm import tqdm
 
 from sense.completion import answer_fault
+from sense.engine import Engine
 from sense.journal import Journal
 from sense.mutation import error_kind
 from sense.preference import Sample, sample_row, to_sample
@@ -48,6 +49,7 @@ class Judging(NamedTuple):
     rule: Rule
     """The official rule whose 0 or 1 stands beside each verdict."""
     num_workers: int = 1
+    engine: Engine = "local"
 
 
 Ask: TypeAlias = Callable[[int, Sequence[Question]], list[list[Answer]]]
@@ -108,7 +110,9 @@ def _judged(
         Unit((job.question.db_path,), job.question.example.sql, tuple(a.sql for a in job.answers))
         for job in jobs
     )
-    judged = judge_all(units, rules=(judging.rule,), num_workers=judging.num_workers)
+    judged = judge_all(
+        units, rules=(judging.rule,), num_workers=judging.num_workers, engine=judging.engine
+    )
     for job, (gold_status, judgements) in zip(again, judged, strict=True):
         yield job.question, _samples(job, gold_status, judgements, judging)
 
