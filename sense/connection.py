@@ -5,6 +5,8 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -100,13 +102,25 @@ def open_read_only(db_path: str | Path) -> "ReadOnlyConnection":
     try:
         connection = ReadOnlyConnection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-    except DAMAGE as error:
+    except apsw.Error as error:
         raise DatabaseError(
             f"{path} cannot be read as a SQLite database: {error}. It is damaged, cut short or "
             "encrypted: restore it from its source, or decrypt it first."
         ) from error
     connection.restrict()
     return connection
+
+
+@contextmanager
+def reading(db_path: str | Path) -> Iterator["ReadOnlyConnection"]:
+    """`open_read_only`, closed at the end; damage that a query meets raises DatabaseError too."""
+    with closing(open_read_only(db_path)) as connection:
+        try:
+            yield connection
+        except DAMAGE as error:
+            raise DatabaseError(
+                f"{db_path} is damaged: {error}. Restore the file from its source."
+            ) from error
 
 
 class ReadOnlyConnection(apsw.Connection):

@@ -4,11 +4,10 @@ The index of a database is built once and kept until its file changes. No model 
 """
 
 import re
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from sense.execution import open_read_only
+from sense.connection import reading
 from sense.schema import (
     Column,
     Schema,
@@ -99,7 +98,7 @@ class ValueIndex:
         self._entries: dict[str, list[_Entry]] = {}
         self._max_words = 0
         self.num_values = 0
-        with closing(open_read_only(db_path)) as connection:
+        with reading(db_path) as connection:
             tables = [table for table in schema.tables if not table.is_view]
             num_columns = sum(len(table.columns) for table in tables)
             limit = min(MAX_VALUES_PER_COLUMN, MAX_VALUES // max(num_columns, 1))

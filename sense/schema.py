@@ -1,14 +1,14 @@
 """Tables, columns, types and keys of a SQLite file, and their text for a prompt.
 
-Only what a query can name is read: SQLite's own tables, shadow tables, hidden columns, broken views
-and virtual tables of an absent module are left out, as are foreign keys to no table or column.
+Only what a query can name is read: SQLite's own tables, shadow tables, hidden columns, broken
+views, virtual tables of an absent module and tables with a name that is not UTF-8 are left out, as
+are foreign keys to no table or column.
 Names are spelled as they are declared, in foreign keys too.
 """
 
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import apsw
 
-from sense.execution import open_read_only
+from sense.connection import reading
 
 logger = logging.getLogger(__name__)
 
@@ -84,14 +84,14 @@ class Schema:
 
 def read_schema(db_path: str | Path) -> Schema:
     """Tables and views of the SQLite file, in the order of their declaration."""
-    with closing(open_read_only(db_path)) as connection:
+    with reading(db_path) as connection:
         connection.authorizer = None  # it denies the pragma functions; views are not run here
         tables = []
-        for name, kind in list(connection.execute(_TABLES)):
+        for name_bytes, kind in list(connection.execute(_TABLES)):
             try:
-                tables.append(_read_table(connection, name, kind == "view"))
-            except apsw.SQLError as error:
-                logger.info("table '%s' of %s left out of the schema: %s", name, db_path, error)
+                tables.append(_read_table(connection, name_bytes.decode(), kind == "view"))
+            except (apsw.SQLError, UnicodeDecodeError) as error:
+                logger.info("table %s of %s left out of the schema: %s", name_bytes, db_path, error)
     return Schema(_resolve_foreign_keys([table for table in tables if table.columns]))
 
 
@@ -103,7 +103,7 @@ def sample_rows(
     A table or view whose rows cost more than `MAX_SAMPLE_STEPS` to find has none.
     """
     samples = {}
-    with closing(open_read_only(db_path)) as connection:
+    with reading(db_path) as connection:
         for table in schema.tables:
             rows: list[tuple[str, ...]] = []
             columns = ", ".join(map(_typed_value, table.columns))
@@ -170,7 +170,7 @@ def limited_rows(
 
 
 _TABLES = """
-SELECT name, type FROM sqlite_schema
+SELECT CAST(name AS BLOB), type FROM sqlite_schema
 WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
   AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')
 ORDER BY rowid

@@ -234,6 +234,7 @@ FILES = [
     Attack("zero-length file", "SELECT 1", "unreadable", "empty"),
     Attack("cut short", "SELECT 1", "unreadable", "truncated"),
     Attack("noise in its pages", "SELECT * FROM city", "unreadable", "noise"),
+    Attack("format of the future", "SELECT 1", "unreadable", "future"),
     Attack("schema that is no SQL", "SELECT 1", "unreadable", "malformed"),
     Attack("root page beyond the end", "SELECT * FROM city", "unreadable", "rootless"),
     Attack("page that is its own child", "SELECT count(*) FROM city", "unreadable", "cyclic"),

@@ -63,6 +63,11 @@ def _noise(path: Path) -> None:
     path.write_bytes(content[:4096] + b"\x55" * (len(content) - 4096))
 
 
+def _future(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:44] + (9).to_bytes(4, "big") + content[48:])  # the schema format
+
+
 def _with_schema(path: Path, change: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
@@ -123,6 +128,7 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
     "empty": _empty,
     "truncated": _truncated,
     "noise": _noise,
+    "future": _future,
     "malformed": _malformed,
     "rootless": _rootless,
     "modules": _modules,

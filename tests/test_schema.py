@@ -415,3 +415,20 @@ def test_widest_spider_schema(shared_data: Path) -> None:
     assert len(text) <= 500
     for part in ("salary (", "team (", "team_id_br", " salary ,", " name ,"):
         assert part in text.replace(" )", " ,"), part
+
+
+def test_names_that_are_no_utf_8_are_left_out(tmp_path: Path) -> None:
+    script = "CREATE TABLE good (a); CREATE TABLE axxx (a); CREATE TABLE worse (a, byyy);"
+    path = write_database(tmp_path / "odd.sqlite", script)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"axxx", b"a\xff\xfe\xfd").replace(b"byyy", b"b\xff\xfe\xfd"))
+    assert [table.name for table in read_schema(path).tables] == ["good"]
+
+
+def test_damage_met_while_reading_samples_is_the_databases_fault(tmp_path: Path) -> None:
+    path = write_database(tmp_path / "cut.sqlite", "CREATE TABLE t (a); INSERT INTO t VALUES (1);")
+    schema = read_schema(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\x55" * (len(content) - 4096))
+    with pytest.raises(DatabaseError, match="is damaged"):
+        sample_rows(path, schema, 1, 20)
