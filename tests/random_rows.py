@@ -51,7 +51,7 @@ def literal_values(*sqls: str) -> list[Any]:
             if token.token_type == TokenType.NUMBER:
                 number = float(token.text)
                 whole = int(number) if number.is_integer() else number
-                found += [whole, whole + 1, whole - 1, str(whole)]
+                found += [whole, whole + 1, whole - 1, whole + 0.5, str(whole)]
             elif token.token_type in (TokenType.STRING, TokenType.IDENTIFIER):
                 found += [token.text.strip("%"), token.text.lower()]
     return list(dict.fromkeys(found))
@@ -64,7 +64,7 @@ def _insert(
     rng: Random,
     keeps_keys: bool,
 ) -> None:
-    row = [_value(column.affinity, column.nullable, values, rng) for column in table.columns]
+    row = [_value(column.affinity, values, rng) for column in table.columns]
     for key in table.keys if keeps_keys else ():
         names = ", ".join(quoted(_names(connection, key.parent)[i]) for i in key.parent_columns)
         parents = list(connection.execute(f"SELECT {names} FROM {quoted(key.parent)}"))
@@ -86,8 +86,9 @@ def _names(connection: apsw.Connection, table: str) -> list[str]:
     return [name for _, name, *_, hidden in rows if hidden == 0]
 
 
-def _value(affinity: str, nullable: bool, values: Sequence[Any], rng: Random) -> Any:
-    if nullable and rng.random() < 0.15:
+def _value(affinity: str, values: Sequence[Any], rng: Random) -> Any:
+    """A value of the pool; NULL too, where SQLite will judge whether the column takes it."""
+    if rng.random() < 0.06:
         return None
     is_number = affinity in ("INTEGER", "REAL", "NUMERIC")
     kinds = (int, float) if is_number and rng.random() < 0.9 else (str, int, float)
