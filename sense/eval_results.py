@@ -51,6 +51,11 @@ def to_evaluation(
             f"the scores of '{system}' on {benchmark} {split} lack {', '.join(missing)}; "
             "expected the scores.json that recipes/evaluate.py writes"
         )
+    if scores["accuracy"] is None:
+        raise ValueError(
+            f"none of the golds of {benchmark} {split} could judge an answer of '{system}'; a card "
+            "needs an accuracy: mend the golds and evaluate again"
+        )
     questions = hub_questions(facts)
     return Evaluation(
         system=system,

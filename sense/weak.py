@@ -5,16 +5,15 @@ the journal, so a run that was killed samples and judges only what is left, to t
 """
 
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from tqdm import tqdm
 
 from sense.completion import answer_fault
+from sense.diagnosis import judged_kind
 from sense.engine import Engine
 from sense.journal import Journal
-from sense.mutation import error_kind
 from sense.preference import Sample, sample_row, to_sample
 from sense.question import Question
 from sense.verdict import Judgement, Rule, Unit, Verdict, judge_all
@@ -124,7 +123,6 @@ def _samples(
     samples = []
     for index, (answer, judgement) in enumerate(zip(job.answers, judgements, strict=True)):
         verdict, reason = _verdict(answer, judgement)
-        is_wrong = verdict == "incorrect"
         sample = Sample(
             example_id=example.id,
             db_id=example.db_id,
@@ -135,7 +133,7 @@ def _samples(
             completion=answer.completion,
             verdict=verdict,
             reason=reason,
-            error_kind=_error_kind(example.sql, answer.sql, judgement) if is_wrong else "",
+            error_kind=judged_kind(example.sql, answer.sql, verdict, judgement.witness),
             witness=judgement.witness,
             weak_model=answer.model,
             weak_model_revision=answer.revision,
@@ -166,8 +164,3 @@ def _verdict(answer: Answer, judgement: Judgement) -> tuple[Verdict, str]:
     if fault == "no_sql" and judgement.reason == "error":
         return judgement.verdict, fault
     return judgement.verdict, judgement.reason
-
-
-def _error_kind(gold_sql: str, predicted_sql: str, judgement: Judgement) -> str:
-    error = json.loads(judgement.witness).get("error", "") if judgement.witness else ""
-    return error_kind(gold_sql, predicted_sql, error)

@@ -299,6 +299,15 @@ def test_scores_and_facts_become_a_line() -> None:
     assert (line.split, line.dataset_id, line.dataset_revision) == ("dev", "ada/bird", "d" * 40)
     with pytest.raises(ValueError, match="of 'ours' on BIRD dev lack low, high"):
         to_evaluation({k: SCORES[k] for k in list(SCORES)[:4]}, facts, "ours", "BIRD")
+    with pytest.raises(ValueError, match="none of the golds of BIRD dev could judge"):
+        to_evaluation(SCORES | {"num": 0, "accuracy": None}, facts, "ours", "BIRD")
+
+
+def test_table_says_which_scores_are_those_of_a_test_suite() -> None:
+    on_suite = replace(BASELINE, metric="test_suite_accuracy")
+    card = tiny_card(evaluations=(EVALUATION, on_suite))
+    assert "| base model | Spider | dev | spider on a test suite | 1,034 |" in card
+    assert "| **SENSE tiny** | Spider | dev | spider | 1,034 |" in card
 
 
 @pytest.mark.parametrize(
