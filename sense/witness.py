@@ -6,6 +6,7 @@ rows that hold what the queries and their results name. It spends trials, never 
 same database and queries give the same witness everywhere.
 """
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -20,6 +21,7 @@ from sqlglot.tokens import TokenType
 from sense.constraints import quoted
 from sense.database import database_script
 from sense.denotation import Row, order_matters, strict_comparison, unmatched_row
+from sense.difference import shown_row
 from sense.excerpt import RowId, Source, read_columns
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
 from sense.result import text_table
@@ -65,6 +67,19 @@ class Witness:
     @property
     def predicted_rows(self) -> tuple[Row, ...]:
         return self.predicted.rows
+
+    def json(self) -> str:
+        """JSON object: tables with columns and rows, both results, and the number of all rows."""
+        tables = {
+            table.name: {"columns": table.columns, "rows": list(map(shown_row, table.rows))}
+            for table in self.tables
+        }
+        results = {
+            "gold_rows": list(map(shown_row, self.gold_rows)),
+            "predicted_rows": list(map(shown_row, self.predicted_rows)),
+        }
+        found = {"tables": tables, **results, "num_rows": self.num_rows}
+        return json.dumps(found, ensure_ascii=False)
 
     def __str__(self) -> str:
         """Tables and both results, for people."""
