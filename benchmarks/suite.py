@@ -25,6 +25,7 @@ from statistics import fmean
 from typing import Any
 
 from held_out import HeldOut, HeldOutJob, measure
+from tqdm import tqdm
 
 from sense.command import run_script
 from sense.database import database_paths
@@ -50,7 +51,7 @@ def main() -> None:
         results["cost"] = cost(arguments, folder)
     suite = read_suite(folder)
     results["size"] = size(suite)
-    systems = {Path(name).stem: read_predictions(name) for name in arguments.predictions}
+    systems = {Path(name).stem: list(read_predictions(name)) for name in arguments.predictions}
     results["accuracy"] = {
         name: accuracy(suite, predictions, arguments.num_workers)
         for name, predictions in systems.items()
@@ -58,7 +59,8 @@ def main() -> None:
     if arguments.num_random:
         jobs = held_out_jobs(arguments, suite, [p for ps in systems.values() for p in ps])
         measured = map_in_workers(measure, jobs, arguments.num_workers, max_seconds=0)
-        found: list[HeldOut] = [row for rows in measured for row in rows]
+        progress = tqdm(measured, "held out", len(jobs), unit="database")
+        found: list[HeldOut] = [row for rows in progress for row in rows]
         results["held_out"] = {kind: shares(found, kind) for kind in KINDS}
         survivors = [r for r in found if r.separated_by in ("unused", "variant", "filled")]
         lines = [json.dumps(row._asdict(), ensure_ascii=False) + "\n" for row in survivors]
