@@ -40,6 +40,7 @@ from sense.preference import (
     pairs_of,
     sample_row,
     unpaired_of,
+    with_database,
 )
 from sense.prompt import CONTRACTS, PromptContract, completion_sql, contract_of
 from sense.question import (
@@ -62,6 +63,7 @@ from sense.source import dataset_source, model_source
 from sense.splits import SPLITS, held_out_databases
 from sense.spool import Spool
 from sense.tally import Tally, systems_table
+from sense.verdict import OFFICIAL_SCORES
 from sense.weak import Answer, Ask, Judging, judged_questions
 
 PLACES = (
@@ -162,9 +164,11 @@ def make_tables(
     )
     held_out = held_out_databases(asked.outline.db_ids, arguments.test_share, arguments.seed)
     pairs, unpaired, kept = ({str(split): spool() for split in SPLITS} for _ in FEATURES)
-    for (example, _), samples in judged:
+    for (example, db_path), samples in judged:
         split = "test" if example.db_id in held_out else "train"
         found = pairs_of(example, samples, pairing)
+        if arguments.witness == "database":
+            found = [with_database(pair, example.sql, db_path) for pair in found]
         for pair in found:
             pairs[split].add(example.id, to_row(pair))
         for row in unpaired_of(example, samples, asked.contract):
@@ -370,8 +374,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=sorted(CONTRACTS),
         help="prompts of --samples without --data (default: default)",
     )
+    add("--rule", choices=tuple(OFFICIAL_SCORES), default="spider", help="beside the verdicts")
     add(
-        "--rule", choices=("spider", "bird"), default="spider", help="official rule beside verdicts"
+        "--witness",
+        choices=("difference", "database"),
+        default="difference",
+        help="of a pair: the first row that differs, or a smallest database, about 0.05 s each",
     )
     add("--license", default="unknown", help="licence of --samples, as the Hub spells it")
     add("--seed", type=int, default=0)

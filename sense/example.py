@@ -75,7 +75,8 @@ class Pair:
     rejected_reason: str
     error_kind: str
     witness: str
-    """JSON text with the difference: the first row that only one side returns, or the error."""
+    """JSON text with the difference: the first row that only one side returns, or the error; or a
+    smallest database on which the results differ, as `sense.witness` writes it."""
     policy: str
     round: int
     suite_hash: str

@@ -8,7 +8,7 @@ neither the order of the samples nor the clock changes it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 from sense.example import Example, Messages, Pair, content_id
 from sense.hardness import normalize_sql
 from sense.prompt import PromptContract, completion_messages
+from sense.witness import shrink
 
 GoldUse: TypeAlias = Literal["never", "when_none_correct", "always"]
 """When gold stands on the chosen side; "always" leaves the right samples out."""
@@ -209,6 +210,17 @@ def pairs_of(
         )
         for chosen, rejected in _first_distinct(choices, pairing.limit)
     ]
+
+
+def with_database(pair: Pair, gold_sql: str, db_path: str) -> Pair:
+    """The pair with the few rows on which its rejected answer is seen to be wrong as its witness.
+
+    As it is where that answer does not run, or no such rows are found. Raises DatabaseError.
+    """
+    if pair.rejected_reason not in ("differs", "row_order"):
+        return pair
+    witness = shrink(db_path, gold_sql, pair.rejected_sql)
+    return replace(pair, witness=witness.as_json()) if witness else pair
 
 
 def unpaired_of(

@@ -68,7 +68,7 @@ class Witness:
     def predicted_rows(self) -> tuple[Row, ...]:
         return self.predicted.rows
 
-    def json(self) -> str:
+    def as_json(self) -> str:
         """JSON object: tables with columns and rows, both results, and the number of all rows."""
         tables = {
             table.name: {"columns": table.columns, "rows": list(map(shown_row, table.rows))}
@@ -97,6 +97,12 @@ def shrink(
     For a prediction that is so on the whole database, with a result that differs. No row can be
     left out of it, with those that refer to it. None where no part tells the two apart within the
     trials, or one of them does not run. Raises DatabaseError.
+
+    >>> from sense.api import example_database
+    >>> gold = "SELECT count(*) FROM pet WHERE age > 2"
+    >>> witness = shrink(example_database(), gold, "SELECT count(*) FROM pet")
+    >>> witness.tables[0].rows, witness.gold_rows, witness.predicted_rows
+    (((1,),), ((0,),), ((1,),))
     """
     columns = read_columns(db_path, (gold_sql, predicted_sql))
     if not columns:

@@ -100,6 +100,18 @@ def test_right_and_wrong_answers_become_pairs_samples_and_unpaired_rows(
     assert "a                   3   66.7 %  100.0 %        1" in capsys.readouterr().out
 
 
+def test_pairs_may_show_the_smallest_database_on_which_they_differ(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = build(folder, monkeypatch, "--witness", "database", "--max-pairs", "0")
+    witnesses = {p["rejected_reason"]: json.loads(p["witness"]) for p in rows(out, "default")}
+    assert witnesses["error"] == {"error": "no such column: nam"}
+    found = witnesses["differs"]
+    assert found["tables"]["city"]["columns"] == ["name", "country_code"]
+    assert (len(found["gold_rows"]), len(found["predicted_rows"])) == (1, 2)
+    assert read_facts(out).settings["witness"] == "database"
+
+
 def test_one_answer_per_question_gives_no_pair_but_samples_and_unpaired(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
