@@ -56,8 +56,7 @@ class Limits:
     max_heap_bytes: int = 1_000_000_000
     """SQLite's memory in this whole process while the query runs."""
     raises_at_backstop: bool = False
-    """For callers that try again: time or memory raises BackstopError, not what the query is worth.
-    """
+    """Time or memory raise BackstopError instead of ending in a status; for who then tries again."""
 
 
 @dataclass(frozen=True)

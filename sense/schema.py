@@ -162,7 +162,7 @@ def limited_rows(
     connection.set_progress_handler(lambda: True, max_steps)
     try:
         yield from connection.execute(query)
-    except (apsw.InterruptError, apsw.SQLError, apsw.AuthError) as error:
+    except (apsw.InterruptError, apsw.SQLError, apsw.AuthError, UnicodeDecodeError) as error:
         # A view may fail on its rows, call a function that is refused, or take for ever.
         logger.info("not all rows read (%s, at most %d steps): %s", error, max_steps, query)
     finally:
