@@ -7,6 +7,7 @@ Every machine of the cluster must see the database files under the same paths.
 """
 
 import itertools
+import logging
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -59,7 +60,8 @@ def _map_on_ray(
             for number, start in enumerate(range(0, len(window), size))
         ]
         data = ray.data.from_items(blocks, override_num_blocks=len(blocks))
-        done = data.map(run, compute=ray.data.TaskPoolStrategy(num_workers), num_cpus=1)
+        at_a_time = ray.data.TaskPoolStrategy(min(num_workers, len(blocks)))
+        done = data.map(run, compute=at_a_time, num_cpus=1)
         for row in sorted(done.iter_rows(), key=lambda row: row["number"]):
             results = pickle.loads(row["results"])
             if isinstance(results, Exception):
@@ -87,8 +89,9 @@ def _connected_ray() -> ModuleType:
             f"the engine 'ray' needs Ray ({error}); run `pip install 'sense-kit[ray]'`, or use the "
             "engine 'local'"
         ) from error
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every step it takes
     ray.data.DataContext.get_current().enable_progress_bars = False
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False, logging_level=logging.WARNING)
     module: ModuleType = ray
     return module
