@@ -310,6 +310,22 @@ def test_table_says_which_scores_are_those_of_a_test_suite() -> None:
     assert "| **SENSE tiny** | Spider | dev | spider | 1,034 |" in card
 
 
+def test_scores_on_a_test_suite_are_not_taken_for_those_on_the_data() -> None:
+    facts = evaluated(Input("ada/bird", "dataset", "d" * 40))
+    scores = SCORES | {"metric": "test_suite_accuracy"}
+    line = to_evaluation(scores, facts, "ours", "BIRD")
+    [text] = eval_result_files([line]).values()
+    [entry] = parse_eval_result_entries(yaml.safe_load(text))
+    assert entry.task_id == "dev_suite_bird"
+    assert entry.notes.startswith("test suite accuracy in per cent, rule bird")
+    card = tiny_card(evaluations=(line,))
+    assert "with `suite_` before the rule, on every database of a test suite" in card
+    assert "| **ours** | BIRD | dev | suite_bird | 2 | 1 | 50.0 % |" in card
+    [result] = ModelCard(card).data.eval_results
+    assert result.metric_type == "test_suite_accuracy"
+    assert "suite" not in tiny_card(evaluations=(EVALUATION,))
+
+
 @pytest.mark.parametrize(
     "facts",
     [
