@@ -22,7 +22,7 @@ import argparse
 import itertools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -48,13 +48,16 @@ from sense.question import Question, load_questions
 from sense.reading import Prediction
 from sense.release import check_output, work_folder
 from sense.source import dataset_source, model_source
-from sense.suite import read_suite
+from sense.suite import Suite, read_suite
 from sense.verdict import Rule
 
 PLACES = (
     *("out", "compare", "num_workers", "databases", "model", "base_url", "data", "predictions"),
     *("gold", "suite", "engine"),
 )
+
+OWNERS = {"gold": "predictions", "base_url": "model", "limit": "data"}
+"""Option -> the one without which it would do nothing."""
 
 
 class Answers(NamedTuple):
@@ -79,10 +82,27 @@ def main() -> None:
     systems, inputs = answering_systems(arguments, questions)
     for system in systems:
         check_predictions(system.predictions, databases, questions)
+    results, together = judged_results(arguments, systems, databases, suite)
+    if arguments.data:
+        inputs.append(dataset_source(arguments.data))
+    if suite:
+        inputs.append(Input(suite.folder.resolve().name, kind="databases", sha256=suite.hash))
+    facts = run_facts(arguments, inputs, started)
+    print(write_results(out, results, facts, together))
+    print(f"written to {out}")
+
+
+def judged_results(
+    arguments: argparse.Namespace,
+    systems: Sequence[System],
+    databases: Mapping[str, Path],
+    suite: Suite | None,
+) -> tuple[list[SystemResult], list[Mistake]]:
+    """What became of the answers of each system, and the most frequent mistakes of them all."""
     if arguments.extract_sql:
         systems = [extracted(system) for system in systems]
-    answers = [system.predictions for system in systems]
     workers = arguments.num_workers
+    answers = [system.predictions for system in systems]
     outcomes = evaluate_systems(
         answers, databases, arguments.rule, workers, suite, arguments.engine
     )
@@ -93,17 +113,11 @@ def main() -> None:
         outcomes = [diagnosed(found, databases) for found in outcomes]
         mistakes = [frequent_mistakes(found) for found in (*outcomes, itertools.chain(*outcomes))]
         mistakes = with_witnesses(mistakes, partial(wrong_database, databases, suite), workers)
-    if arguments.data:
-        inputs.append(dataset_source(arguments.data))
-    if suite:
-        inputs.append(Input(suite.folder.resolve().name, kind="databases", sha256=suite.hash))
-    facts = run_facts(arguments, inputs, started)
-    results = [
+    *own, together = mistakes
+    return [
         SystemResult(*parts, has_new_answers=not arguments.predictions)
-        for parts in zip(systems, outcomes, mistakes[:-1], strict=True)
-    ]
-    print(write_results(out, results, facts, mistakes[-1]))
-    print(f"written to {out}")
+        for parts in zip(systems, outcomes, own, strict=True)
+    ], together
 
 
 def compare_folders(arguments: argparse.Namespace, started: float) -> None:
@@ -216,8 +230,10 @@ def check_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespa
         parser.error("--predictions needs --databases DIR, the SQLite files of their db_ids")
     if (arguments.model or arguments.baseline) and not arguments.data:
         parser.error("--model and --baseline need --data, the questions to answer")
-    if arguments.gold and not arguments.predictions:
-        parser.error("--gold belongs to --predictions; the golds of --data stand in it")
+    for name, owner in OWNERS.items():
+        if getattr(arguments, name) and not getattr(arguments, owner):
+            option, owner = (f"--{word.replace('_', '-')}" for word in (name, owner))
+            parser.error(f"{option} says nothing without {owner}; add that, or leave it out")
     for name, least in (("limit", 1), ("num_workers", 0)):
         value = getattr(arguments, name)
         if value is not None and value < least:

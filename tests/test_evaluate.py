@@ -374,12 +374,17 @@ def test_scores_only_leaves_out_examples_and_changes_no_score(
         (["--baseline", "nearest"], "--model and --baseline need --data"),
         (["--compare", "a=b", "a=c"], "expected each name once"),
         (["--compare", "folder"], "expected NAME=DIR"),
+        (
+            ["--predictions", "x", "--databases", "d", "--limit", "3"],
+            "--limit says nothing without",
+        ),
+        (["--baseline", "nearest", "--data", "d", "--base-url", "u"], "--base-url says nothing"),
         (["--baseline", "nearest", "--data", "d", "--limit", "0"], "expected 1 or more"),
         (["--predictions", "x", "--databases", "d", "--rule", "exact"], "invalid choice: 'exact'"),
         (["--predictions", "x", "--databases", "d", "--rule", "bird", "bird"], "each name once"),
         (
             ["--baseline", "nearest", "--data", "d", "--gold", "g"],
-            "--gold belongs to --predictions",
+            "--gold says nothing without --pred",
         ),
     ],
 )
