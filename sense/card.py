@@ -141,7 +141,7 @@ def model_card(
         facts=facts,
         folder_name=folder_name,
         evaluations=evaluations,
-        has_suites=any(line.column != line.rule for line in evaluations),
+        has_suites=any(line.has_suite for line in evaluations),
         contract=_flat(contract),
         settings=_flat(facts.settings),
     )

@@ -37,12 +37,12 @@ class Evaluation:
     date: str = ""
     """When it was done, in ISO 8601; "" where nobody knows."""
     metric: str = "execution_accuracy"
-    """Or `test_suite_accuracy`: the rule accepts the answer on every database of a suite."""
+    """Or `test_suite_accuracy`."""
 
     @property
-    def column(self) -> str:
-        """The rule, with `suite_` before it for a test suite: other questions, other numbers."""
-        return f"suite_{self.rule}" if self.metric == "test_suite_accuracy" else self.rule
+    def has_suite(self) -> bool:
+        """Whether the rule had to accept an answer on every database of a test suite."""
+        return self.metric == "test_suite_accuracy"
 
 
 def to_evaluation(
@@ -100,7 +100,7 @@ def eval_result_files(evaluations: Iterable[Evaluation]) -> dict[str, str]:
             name = f"{EVAL_RESULTS}/{line.dataset_id.replace('/', '--')}.yaml"
             entry = EvalResultEntry(
                 dataset_id=line.dataset_id,
-                task_id=f"{line.split}_{line.column}",
+                task_id=f"{line.split}_{'suite_' if line.has_suite else ''}{line.rule}",
                 value=round(100 * line.accuracy, 2),
                 dataset_revision=line.dataset_revision or None,
                 date=line.date or None,

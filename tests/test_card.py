@@ -319,8 +319,8 @@ def test_scores_on_a_test_suite_are_not_taken_for_those_on_the_data() -> None:
     assert entry.task_id == "dev_suite_bird"
     assert entry.notes.startswith("test suite accuracy in per cent, rule bird")
     card = tiny_card(evaluations=(line,))
-    assert "with `suite_` before the rule, on every database of a test suite" in card
-    assert "| **ours** | BIRD | dev | suite_bird | 2 | 1 | 50.0 % |" in card
+    assert "by the rule named, or on every database of a test suite." in card
+    assert "| **ours** | BIRD | dev | bird on a test suite | 2 | 1 | 50.0 % |" in card
     [result] = ModelCard(card).data.eval_results
     assert result.metric_type == "test_suite_accuracy"
     assert "suite" not in tiny_card(evaluations=(EVALUATION,))
