@@ -215,7 +215,11 @@ class Source:
                 continue
             info = list(self.connection.execute(f"PRAGMA src.table_xinfo({quoted(parent)})"))
             primary = [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5]]
-            ends = [(own, to or primary[place]) for _, place, _, own, to, *_ in rows]
+            named = [to or "" for *_, to, _, _, _ in rows]
+            wanted = primary if "" in named else named
+            if len(wanted) != len(rows):
+                continue
+            ends = list(zip((row[3] for row in rows), wanted, strict=True))
             same = " AND ".join(f"p.{quoted(to)} = c.{quoted(own)}" for own, to in ends)
             given = " AND ".join(f"c.{quoted(own)} IS NOT NULL" for own, _ in ends)
             orphans = (
