@@ -28,7 +28,7 @@ from sense.card import DatasetText
 from sense.command import run_script
 from sense.database import database_paths
 from sense.engine import Engine
-from sense.example import content_id, pair_features, sample_features, to_row, unpaired_features
+from sense.example import pair_features, sample_features, to_row, unpaired_features
 from sense.facts import Facts, Input, collect_facts, file_sha256, print_outcome, versions
 from sense.journal import Journal
 from sense.license import check_license
@@ -42,7 +42,7 @@ from sense.preference import (
     unpaired_of,
     with_database,
 )
-from sense.prompt import CONTRACTS, PromptContract, completion_sql, contract_of
+from sense.prompt import CONTRACTS, PromptContract, contract_of
 from sense.question import (
     IndexedQuestions,
     Outline,
@@ -64,7 +64,7 @@ from sense.splits import SPLITS, held_out_databases
 from sense.spool import Spool
 from sense.tally import Tally, systems_table
 from sense.verdict import OFFICIAL_SCORES
-from sense.weak import Answer, Ask, Judging, judged_questions
+from sense.weak import Ask, Judging, Sampling, ask_model, judged_questions
 
 PLACES = (
     *("out", "push", "num_workers", "databases", "model", "base_url", "data", "samples"),
@@ -219,29 +219,10 @@ def open_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Ask
     writer = open_writer(arguments.model, arguments.base_url, cache)
     contract = contract_of(data.outline.prompt_hashes, arguments.data, writer.contract)
     source = model_source(arguments.model, writer.revision)
-
-    def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
-        sampled = writer.sample(
-            [question.example.prompt for question in batch],
-            arguments.num_samples,
-            arguments.temperature,
-            batch_seed(arguments.seed, arguments.round, number),
-        )
-        return [
-            [
-                Answer(
-                    sql=completion_sql(contract, question.example.prompt, completion.text),
-                    completion=completion.text,
-                    model=source.name,
-                    revision=writer.revision,
-                    temperature=arguments.temperature,
-                    logprob=completion.logprob,
-                )
-                for completion in completions
-            ]
-            for question, completions in zip(batch, sampled, strict=True)
-        ]
-
+    sampling = Sampling(
+        arguments.num_samples, arguments.temperature, arguments.seed, arguments.round
+    )
+    ask = ask_model(writer, source.name, contract, sampling)
     inputs = (source, dataset_source(arguments.data))
     return Asked(data.distinct, data.outline, ask, inputs, contract, tally)
 
@@ -261,14 +242,6 @@ def open_data(
     if indexed.num_repeated:
         tally.questions.drop("duplicate_question", indexed.num_repeated)
     return indexed
-
-
-def batch_seed(seed: int, round: int, number: int) -> int:
-    """The seed of a batch of questions, which no other run, round or batch shares.
-
-    Below 2**28, so that any server takes it.
-    """
-    return int(content_id(str(seed), str(round), str(number))[:7], 16)
 
 
 def judging_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, Any]:

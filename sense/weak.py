@@ -6,17 +6,22 @@ the journal, so a run that was killed samples and judges only what is left, to t
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tqdm import tqdm
 
 from sense.completion import answer_fault
 from sense.diagnosis import judged_kind
 from sense.engine import Engine
+from sense.example import content_id
 from sense.journal import Journal
 from sense.preference import Sample, sample_row, to_sample
+from sense.prompt import PromptContract, completion_sql
 from sense.question import Question
 from sense.verdict import Judgement, Rule, Unit, Verdict, judge_all
+
+if TYPE_CHECKING:
+    from sense.ask import Writer
 
 QUESTIONS_PER_BATCH = 64
 
@@ -51,8 +56,54 @@ class Judging(NamedTuple):
     engine: Engine = "local"
 
 
+class Sampling(NamedTuple):
+    """How a model is asked."""
+
+    num_samples: int
+    """Answers to each question."""
+    temperature: float
+    seed: int
+    round: int
+
+
 Ask: TypeAlias = Callable[[int, Sequence[Question]], list[list[Answer]]]
 """(number of a batch, its questions) -> the answers to each question."""
+
+
+def ask_model(writer: "Writer", name: str, contract: PromptContract, sampling: Sampling) -> Ask:
+    """Questions answered by a model; each batch is sampled from a seed of its own.
+
+    name: of the model, as samples name it; contract: that of the questions' prompts.
+    """
+
+    def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
+        prompts = [question.example.prompt for question in batch]
+        seed = batch_seed(sampling.seed, sampling.round, number)
+        sampled = writer.sample(prompts, sampling.num_samples, sampling.temperature, seed)
+        return [
+            [
+                Answer(
+                    sql=completion_sql(contract, prompt, completion.text),
+                    completion=completion.text,
+                    model=name,
+                    revision=writer.revision,
+                    temperature=sampling.temperature,
+                    logprob=completion.logprob,
+                )
+                for completion in completions
+            ]
+            for prompt, completions in zip(prompts, sampled, strict=True)
+        ]
+
+    return ask
+
+
+def batch_seed(seed: int, round: int, number: int) -> int:
+    """The seed of a batch of questions, which no other run, round or batch shares.
+
+    Below 2**28, so that any server takes it.
+    """
+    return int(content_id(str(seed), str(round), str(number))[:7], 16)
 
 
 def judged_questions(

@@ -8,15 +8,18 @@ import pytest
 
 from sense import weak
 from sense.answers import GivenAnswers, GivenDatabases, answers_over_databases
+from sense.ask import Writer
+from sense.example import Messages
 from sense.facts import Funnel
 from sense.journal import Journal
 from sense.preference import Sample
-from sense.prompt import TINY_CONTRACT
+from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT
 from sense.question import Question
 from sense.reading import Prediction
+from sense.sampler import Completion
 from sense.spool import Spool
 from sense.verdict import Judgement, Unit, judge
-from sense.weak import Answer, Judging, judged_questions
+from sense.weak import Answer, Judging, Sampling, ask_model, judged_questions
 
 CITIES = "SELECT name FROM city"
 JUDGING = Judging(round=1, rule="spider", num_workers=0)
@@ -135,6 +138,26 @@ def test_answer_whose_worker_is_lost_is_unknown_and_the_run_goes_on(
         ("unknown", "crash", 0),
         ("correct", "equal", 1),
     ]
+
+
+def test_a_model_is_asked_with_a_seed_of_its_own_for_each_batch_and_round(world: Path) -> None:
+    seeds: list[int] = []
+
+    def sample(
+        prompts: Sequence[Messages], num: int, temperature: float, seed: int
+    ) -> list[list[Completion]]:
+        seeds.append(seed)
+        return [[Completion(f"```sql\n{CITIES}\n```", -1.5)] * num for _ in prompts]
+
+    writer = Writer("m", "abc", DEFAULT_CONTRACT, lambda prompts: [], sample)
+    questions = given(world, ("a", "", ""), ("b", "", "")).questions
+    ask = ask_model(writer, "m", DEFAULT_CONTRACT, Sampling(2, 0.5, seed=0, round=1))
+    answer = Answer(CITIES, f"```sql\n{CITIES}\n```", "m", "abc", 0.5, -1.5)
+    assert ask(0, questions) == [[answer, answer], [answer, answer]]
+    ask(1, questions)
+    ask_model(writer, "m", DEFAULT_CONTRACT, Sampling(2, 0.5, seed=0, round=2))(0, questions)
+    assert len(set(seeds)) == 3
+    assert max(seeds) < 2**28
 
 
 @pytest.mark.parametrize(
