@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sense.ask import INTERACTIVE_LIMITS
+from sense.comparison import QueryComparison, compare_queries
 from sense.example import Messages
 from sense.execution import DatabaseError, Execution, execute
 from sense.prompt import PromptContract, prompt_messages
@@ -31,6 +32,18 @@ def guarded_execution(db_path: str | Path, sql: str) -> Execution:
     outcome = _in_worker(partial(execute, str(db_path), limits=INTERACTIVE_LIMITS), sql)
     if isinstance(outcome, WorkerFailure):
         return Execution(outcome.status, error=outcome.error)
+    return outcome
+
+
+def guarded_comparison(db_path: str | Path, first_sql: str, second_sql: str) -> QueryComparison:
+    """`compare_queries` within `INTERACTIVE_LIMITS`; after about 12 seconds at the latest.
+
+    Raises DatabaseError for a file that cannot be read.
+    """
+    compare = partial(compare_queries, str(db_path), first_sql, limits=INTERACTIVE_LIMITS)
+    outcome = _in_worker(compare, second_sql)
+    if isinstance(outcome, WorkerFailure):
+        return QueryComparison("fault", f"The comparison was stopped: {outcome.error}.")
     return outcome
 
 

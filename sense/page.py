@@ -14,10 +14,11 @@ from typing import Literal, NamedTuple, TypeAlias
 from sense.ask import Writer
 from sense.database import build_database
 from sense.execution import DatabaseError, Execution
-from sense.guard import guarded_execution, guarded_prompt
+from sense.guard import guarded_comparison, guarded_execution, guarded_prompt
 from sense.prompt import completion_sql
-from sense.result import sentence
+from sense.result import html_table, sentence
 from sense.schema import Schema, Table, read_schema
+from sense.witness import Witness
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +114,33 @@ def run(sql: str, database: Database) -> Step:
     if execution.status != "ok":
         return Step(sentence(execution), sql=None)
     return Step(sentence(execution), "good", None, execution)
+
+
+def compare_html(first_sql: str, second_sql: str, database: Database) -> str:
+    """Whether the two queries give the same rows, as HTML with the rows that show a difference."""
+    if not first_sql.strip() or not second_sql.strip():
+        return step_html(Step("There is nothing to compare yet: write SQL in both boxes."))
+    if max(len(first_sql), len(second_sql)) > MAX_SQL_CHARS:
+        return step_html(Step(f"This SQL is too long: {MAX_SQL_CHARS:,} characters at most."))
+    try:
+        found = guarded_comparison(database.path, first_sql, second_sql)
+    except DatabaseError as error:
+        return step_html(Step(_in_public(error, database)))
+    said = step_html(Step(found.text, "good" if found.kind == "same" else "fault"))
+    return said + (witness_html(found.witness) if found.witness else "")
+
+
+def witness_html(witness: Witness) -> str:
+    """The tables of a small database and what each query returns there, as HTML."""
+    parts = [(f"table {t.name}", html_table(t.columns, t.rows)) for t in witness.tables]
+    for place, execution in (("first", witness.gold), ("second", witness.predicted)):
+        shown = html_table(execution.columns, execution.rows)
+        parts.append((f"the {place} query", shown if execution.rows else "<p>no rows</p>"))
+    figures = (
+        f"<figure><figcaption>{html.escape(title)}</figcaption>{shown}</figure>"
+        for title, shown in parts
+    )
+    return f'<div class="witness">{"".join(figures)}</div>'
 
 
 def step_html(step: Step) -> str:

@@ -1,5 +1,6 @@
 """What a person sees of a result: a sentence, a table as text, a chart where one suits."""
 
+import html
 import math
 import re
 import unicodedata
@@ -115,6 +116,21 @@ def display_rows(execution: Execution) -> list[list[Any]]:
 
     shown = (row[:MAX_SHOWN_COLUMNS] for row in execution.rows[:MAX_SHOWN_ROWS])
     return [[display(value) for value in row] for row in shown]
+
+
+def html_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """The first rows as an HTML table; everything in it is escaped.
+
+    >>> html_table(("drink",), [("<tea>",)])
+    '<table><tr><th>drink</th></tr><tr><td>&lt;tea&gt;</td></tr></table>'
+    """
+    lines = [(("th", name) for name in columns[:MAX_SHOWN_COLUMNS])]
+    lines += [
+        (("td", cell_text(value)) for value in row[:MAX_SHOWN_COLUMNS])
+        for row in rows[:MAX_SHOWN_ROWS]
+    ]
+    cells = ("".join(f"<{tag}>{html.escape(text)}</{tag}>" for tag, text in line) for line in lines)
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in cells)}</table>"
 
 
 def chart_of(execution: Execution) -> Chart | None:

@@ -1,4 +1,4 @@
-"""The web demo: upload a SQLite file, ask about it, read, change and run the SQL, see the rows.
+"""The web demo: upload a SQLite file, ask about it, read, change, run and compare the SQL.
 
     SENSE_MODEL=OWNER/NAME python space/app.py --port 7860
 
@@ -28,6 +28,7 @@ from sense.page import (
     Step,
     Write,
     answer,
+    compare_html,
     read_examples,
     run,
     schema_html,
@@ -130,6 +131,7 @@ def build_page(
             schema: schema_html(chosen),
             samples: gr.Dataset(samples=questions, visible=bool(questions)),
             question: "",
+            comparison: "",
             **shown(Step("")),
         }
 
@@ -186,6 +188,12 @@ def build_page(
                     label="SQL", language="sql", interactive=True, lines=3, wrap_lines=True
                 )
                 run_button = gr.Button("Run this SQL", size="md")
+                with gr.Accordion("Compare it with another query", open=False):
+                    other_sql = gr.Code(
+                        label="Other SQL", language="sql", interactive=True, lines=3
+                    )
+                    compare_button = gr.Button("Compare", size="md")
+                    comparison = gr.HTML()
                 status = gr.HTML()
                 table = gr.Dataframe(
                     visible=False, interactive=False, datatype="str", max_height=340, label="Rows"
@@ -195,7 +203,7 @@ def build_page(
                 line = gr.LinePlot(**plot, label="Chart")
 
         answered = [sql, status, table, bars, line]
-        page = [database, schema, samples, question, *answered]
+        page = [database, schema, samples, question, comparison, *answered]
         work: dict[str, Any] = {"outputs": answered, "concurrency_limit": NUM_RUNS, **PRIVATE}
         example.input(lambda name: opened(examples[name]), example, page, **PRIVATE)
         file.upload(
@@ -210,6 +218,13 @@ def build_page(
         )
         gr.on([ask_button.click, question.submit], ask, [question, database], **work)
         run_button.click(lambda text, asked: shown(run(text, asked)), [sql, database], **work)
+        compare_button.click(
+            compare_html,
+            [sql, other_sql, database],
+            comparison,
+            concurrency_limit=NUM_RUNS,
+            **PRIVATE,
+        )
         blocks.unload(leave)
     return blocks
 
