@@ -20,6 +20,7 @@ import apsw
 from sense.connection import DAMAGE, ReadOnlyConnection, cached_connection, file_state
 from sense.connection import DatabaseError as DatabaseError
 from sense.connection import open_read_only as open_read_only
+from sense.workers import OverrunError as OverrunError
 from sense.workers import WorkerFailure as WorkerFailure
 from sense.workers import map_in_workers as map_in_workers
 
@@ -56,7 +57,7 @@ class Limits:
     max_heap_bytes: int = 1_000_000_000
     """SQLite's memory in this whole process while the query runs."""
     raises_at_backstop: bool = False
-    """Time or memory raise BackstopError instead of ending in a status; for who then tries again."""
+    """Whether time or memory raise OverrunError instead of ending in a status."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,8 @@ class Execution:
 
 
 DEFAULT_LIMITS = Limits()
-
-
-class BackstopError(Exception):
-    """Time or memory ended a query that may well end by itself when nothing else is running."""
+WORKER_LIMITS = replace(DEFAULT_LIMITS, raises_at_backstop=True)
+"""For what runs in `map_in_workers`, which tries once more, alone, what overran."""
 
 
 def execute(
@@ -95,7 +94,7 @@ def execute(
     are fine. Text in double quotes that names no column is a string, as SQLite has it. Text that is
     not valid UTF-8 comes back with its bad bytes written as `\xNN`. Connections stay open and are
     reused as long as the file does not change. backwards: SQLite reads from the end what no ORDER
-    BY orders, which shows whether the result depends on it. Raises DatabaseError, and BackstopError
+    BY orders, which shows whether the result depends on it. Raises DatabaseError, and OverrunError
     where `limits` ask for it.
 
     >>> import sqlite3, tempfile
@@ -173,7 +172,7 @@ class _Run:
         except (apsw.InterruptError, apsw.TooBigError, apsw.NoMemError) as error:
             is_backstop = self.is_late or isinstance(error, apsw.NoMemError)
             if is_backstop and self.limits.raises_at_backstop:
-                raise BackstopError(self.overrun or str(error)) from error
+                raise OverrunError(self.overrun or str(error)) from error
             return self._ended("limit", self.overrun or str(error))
         except DAMAGE:
             raise

@@ -6,14 +6,16 @@ can be judged by execution, and why the others cannot.
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sense.database import database_sha256
 from sense.example import content_id
-from sense.execution import DatabaseError
+from sense.execution import WORKER_LIMITS, DatabaseError
 from sense.facts import Funnel
 from sense.gold import check_gold
+from sense.predictions import Gold
 from sense.question import gold_hardness
 from sense.workers import WorkerFailure, map_in_workers
 
@@ -22,20 +24,6 @@ if TYPE_CHECKING:
 
 MAX_SECONDS_PER_GOLD = 120
 """A gold, its probes and its readings in another order, each within the 30 seconds of a query."""
-
-
-class GoldQuestion(NamedTuple):
-    """A question with its gold SQL, and where its database lies."""
-
-    idx: int
-    """Its number in its set."""
-    db_id: str
-    question: str
-    """"" where the set is a file of SQL only."""
-    evidence: str
-    sql: str
-    db_path: str
-    """"" when there is no database."""
 
 
 class Found(NamedTuple):
@@ -50,7 +38,8 @@ class Found(NamedTuple):
 
 
 def check_golds(
-    questions: Iterable[GoldQuestion],
+    golds: Iterable[Gold],
+    databases: Mapping[str, Path],
     source: str,
     license: str,
     funnel: Funnel,
@@ -60,13 +49,14 @@ def check_golds(
     """A row per gold, in order.
 
     Dropped are repetitions and questions whose database is missing or cannot be read; a gold that
-    does not run is kept under its status. funnel: counts every question, kept or dropped; counts:
-    becomes the number of golds of each status. Golds run in worker processes.
+    does not run is kept under its status. databases: file of each `db_id`; funnel: counts every
+    gold, kept or dropped; counts: becomes the number of golds of each status. Golds run in worker
+    processes.
     """
-    waiting: deque[GoldQuestion] = deque()
-    distinct = _distinct(questions, funnel, waiting)
-    for found in map_in_workers(_found, distinct, num_workers, MAX_SECONDS_PER_GOLD):
-        question = waiting.popleft()
+    waiting: deque[_Job] = deque()
+    jobs = _distinct(golds, databases, funnel, waiting)
+    for found in map_in_workers(_found, jobs, num_workers, MAX_SECONDS_PER_GOLD):
+        gold, path = waiting.popleft()
         if found is None:
             funnel.drop("database_unreadable")
             continue
@@ -75,15 +65,11 @@ def check_golds(
         funnel.keep()
         counts[f"{found.gold_status} ({found.why})" if found.why else found.gold_status] += 1
         yield {
-            "id": _id(question),
-            "idx": question.idx,
-            "db_id": question.db_id,
-            "question": question.question,
-            "evidence": question.evidence,
-            "sql": question.sql,
+            "id": _id(gold),
+            **gold._asdict(),
             **found._asdict(),
-            "hardness": gold_hardness(question.sql),
-            "db_sha256": database_sha256(question.db_path),
+            "hardness": gold_hardness(gold.sql),
+            "db_sha256": database_sha256(path),
             "source": source,
             "license": license,
         }
@@ -95,31 +81,35 @@ def gold_check_features() -> "Features":
 
     numbers = dict.fromkeys(("idx", "num_result_rows", "num_result_columns"), "int64")
     kinds = {**numbers, "order_matters": "bool"}
-    names = ["id", "idx", "db_id", "question", "evidence", "sql", *Found._fields]
-    names += ["hardness", "db_sha256", "source", "license"]
+    names = ["id", *Gold._fields, *Found._fields, "hardness", "db_sha256", "source", "license"]
     return Features({name: Value(kinds.get(name, "string")) for name in names})
 
 
 def _distinct(
-    questions: Iterable[GoldQuestion], funnel: Funnel, waiting: deque[GoldQuestion]
-) -> Iterator[GoldQuestion]:
-    """The questions to check, each of which is also put at the end of `waiting`."""
+    golds: Iterable[Gold], databases: Mapping[str, Path], funnel: Funnel, waiting: deque["_Job"]
+) -> Iterator["_Job"]:
+    """The golds to check, each of which is also put at the end of `waiting`."""
     seen: set[str] = set()
-    for question in questions:
-        if not question.db_path:
+    for gold in golds:
+        if gold.db_id not in databases:
             funnel.drop("database_missing")
-        elif _id(question) in seen:
+        elif _id(gold) in seen:
             funnel.drop("duplicate")
         else:
-            seen.add(_id(question))
-            waiting.append(question)
-            yield question
+            seen.add(_id(gold))
+            waiting.append(_Job(gold, str(databases[gold.db_id])))
+            yield waiting[-1]
 
 
-def _found(question: GoldQuestion) -> Found | None:
+class _Job(NamedTuple):
+    gold: Gold
+    db_path: str
+
+
+def _found(job: _Job) -> Found | None:
     """None for a database that cannot be read."""
     try:
-        check = check_gold(question.db_path, question.sql)
+        check = check_gold(job.db_path, job.gold.sql)
     except DatabaseError:
         return None
     return Found(
@@ -132,5 +122,5 @@ def _found(question: GoldQuestion) -> Found | None:
     )
 
 
-def _id(question: GoldQuestion) -> str:
-    return content_id(question.db_id, question.question, question.evidence, question.sql)
+def _id(gold: Gold) -> str:
+    return content_id(gold.db_id, gold.question, gold.evidence, gold.sql)

@@ -6,7 +6,6 @@ repeats an earlier row. What gold is worth as a judge stands in `gold_status`. S
 quotes, which other engines reject, get single quotes where the database shows that nothing changes.
 """
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -16,7 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from sense.completion import first_statement
 from sense.database import database_sha256
 from sense.example import Example, content_id
-from sense.execution import DEFAULT_LIMITS, execute
+from sense.execution import WORKER_LIMITS, execute
 from sense.facts import Funnel
 from sense.gold import check_gold
 from sense.hardness import UnparsedSqlError, hardness, parse_sql, sql_features
@@ -76,7 +75,7 @@ def human_examples(
     evaluated, a function of `sense.official`; quotes: counts the `Quoting` of examples. Golds run
     in worker processes; one that overruns is tried once more, alone.
     """
-    questions, again = itertools.tee(_distinct(rows, databases, funnel))
+    questions = _distinct(rows, databases, funnel)
     label = partial(
         to_example,
         source=source,
@@ -85,11 +84,7 @@ def human_examples(
         official_score=official_score,
     )
     seen: set[str] = set()
-    results = map_in_workers(label, questions, num_workers, MAX_SECONDS_PER_ROW)
-    for question, result in zip(again, results, strict=True):
-        if isinstance(result, Labelled) and result.example == "gold_timeout":
-            tries = map_in_workers(label, [question], min(num_workers, 1), MAX_SECONDS_PER_ROW)
-            [result] = tries
+    for result in map_in_workers(label, questions, num_workers, MAX_SECONDS_PER_ROW):
         if isinstance(result, WorkerFailure):
             funnel.drop("gold_timeout" if result.status == "limit" else "gold_crash")
         elif isinstance(result.example, str):
@@ -114,15 +109,15 @@ def to_example(
     """The example of the question, or the reason why there is none."""
     if not question.db_path:
         return Labelled("database_missing")
-    gold_status = check_gold(question.db_path, question.sql).status
+    gold_status = check_gold(question.db_path, question.sql, WORKER_LIMITS).status
     if gold_status in GOLD_REASONS:
         return Labelled(GOLD_REASONS[gold_status])
-    run = partial(execute, question.db_path, limits=official_limits(DEFAULT_LIMITS))
+    run = partial(execute, question.db_path, limits=official_limits(WORKER_LIMITS))
     if not official_score(run, question.sql, question.sql):
         return Labelled("gold_loses")
     sql, quoting = _portable(question, run, official_score)
     if quoting == "single_quoted":
-        gold_status = check_gold(question.db_path, sql).status
+        gold_status = check_gold(question.db_path, sql, WORKER_LIMITS).status
     try:
         tree = parse_sql(sql)
     except UnparsedSqlError:

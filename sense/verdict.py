@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from sense.connection import FileState, file_state
 from sense.difference import difference
 from sense.engine import Engine, map_on_engine
-from sense.execution import DEFAULT_LIMITS, BackstopError, Execution, Limits, execute
+from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
 from sense.gold import GoldCheck, check_gold
 from sense.official import (
     bird_score,
@@ -113,12 +113,12 @@ def judge_all(
 
     engine: `local`, or `ray` for a cluster, with the same results; see `sense.engine`.
 
-    A unit whose worker is lost, or in which time or memory ends a query, is taken apart: its gold
-    and each prediction are judged once more, one at a time; what fails again is `unknown`. Raises
-    DatabaseError.
+    A unit whose worker is lost, or in which time or memory ends a query, is judged once more,
+    alone. Then it is taken apart: its gold and each prediction are judged one at a time, and only
+    what fails again is `unknown`. Raises DatabaseError.
     """
-    judge_once = partial(_judge_once, rules=tuple(rules), limits=limits)
     judge_alone = partial(judge, rules=tuple(rules), limits=limits)
+    judge_unit = partial(judge_alone, limits=replace(limits, raises_at_backstop=True))
     max_seconds = limits.max_seconds * UNIT_SECONDS_PER_QUERY_SECOND
     if _official(rules):
         max_seconds += official_limits(limits).max_seconds
@@ -127,7 +127,7 @@ def judge_all(
         return map_on_engine(engine, judge_alone, units, min(num_workers, 1), max_seconds)
 
     units, again = itertools.tee(units)
-    judged = map_on_engine(engine, judge_once, units, num_workers, max_seconds)
+    judged = map_on_engine(engine, judge_unit, units, num_workers, max_seconds)
     for unit, result in zip(again, judged, strict=True):
         if not isinstance(result, WorkerFailure):
             yield result
@@ -139,16 +139,6 @@ def judge_all(
         else:
             parts = alone([unit._replace(predicted_sqls=(sql,)) for sql in unit.predicted_sqls])
             yield gold[0], [_alone(part, rules) for part in parts]
-
-
-def _judge_once(
-    unit: Unit, rules: Sequence[Rule], limits: Limits
-) -> tuple[str, list[Judgement]] | WorkerFailure:
-    """`judge`, or a failure where it says more about how busy this machine is than about SQL."""
-    try:
-        return judge(unit, rules, replace(limits, raises_at_backstop=True))
-    except BackstopError as error:
-        return WorkerFailure("limit", str(error))
 
 
 def execution_reward(

@@ -43,6 +43,10 @@ serve(connection)
 """
 
 
+class OverrunError(Exception):
+    """Raised by a function for an item that a busy machine may have kept from its end."""
+
+
 @dataclass(frozen=True)
 class WorkerFailure:
     """The place of a result that an item did not give."""
@@ -63,15 +67,16 @@ def map_in_workers(
     function: picklable, from a module that a fresh interpreter can import. num_workers: 0 runs it
     here, without limits. max_seconds: for one item; 0 = off. An item whose worker overruns, dies or
     takes more than `MAX_WORKER_BYTES` is run once more, alone in a new worker, as are the others of
-    its batch that were not finished; if it fails again, its place holds a `WorkerFailure`. Any
-    other exception that the function raises is raised here, at its place. Items are taken as they
-    are needed, at most 4,096 ahead. No worker outlives the iterator.
+    its batch that were not finished, and an item for which the function raises OverrunError; if it
+    fails again, its place holds a `WorkerFailure`. Any other exception that the function raises is
+    raised here, at its place. Items are taken as they are needed, at most 4,096 ahead. No worker
+    outlives the iterator.
 
     >>> list(map_in_workers(len, ["a", "bcd"], num_workers=1, max_seconds=60))
     [1, 3]
     """
     if not num_workers:
-        yield from map(function, items)
+        yield from (_tried_twice(function, item) for item in items)
         return
     if isinstance(items, Sized):
         num_workers = max(1, min(num_workers, len(items)))
@@ -194,8 +199,11 @@ class _Pool:
         worker.is_ready = True
         worker.heard = time.monotonic()
         for index, is_result, value in report:
-            del worker.pending[index]
-            self.done[index] = (is_result, value)
+            item = worker.pending.pop(index)
+            if isinstance(value, OverrunError):
+                self._fail(index, item, WorkerFailure("limit", str(value)))
+            else:
+                self.done[index] = (is_result, value)
         if report and not worker.pending:
             seconds = worker.heard - worker.sent
             if seconds < SECONDS_PER_BATCH / 2:
@@ -225,11 +233,14 @@ class _Pool:
                 f"a worker did not start: {error}. Its own message is on the standard error stream."
             )
         for index, item in worker.pending.items():
-            if index in self.retried:
-                self.done[index] = (True, WorkerFailure(status, error))
-            else:
-                self.suspects[index] = item
-        self.retried -= self.done.keys()
+            self._fail(index, item, WorkerFailure(status, error))
+
+    def _fail(self, index: int, item: Any, failure: WorkerFailure) -> None:
+        if index in self.retried:
+            self.retried.remove(index)
+            self.done[index] = (True, failure)
+        else:
+            self.suspects[index] = item
 
 
 def serve(connection: Connection) -> None:
@@ -263,6 +274,16 @@ def _serve_batch(
             reported = time.monotonic()
     if report:
         connection.send(report)
+
+
+def _tried_twice(function: Callable[[Item], Result], item: Item) -> Result | WorkerFailure:
+    try:
+        return function(item)
+    except OverrunError:
+        try:
+            return function(item)
+        except OverrunError as error:
+            return WorkerFailure("limit", str(error))
 
 
 def _outcome(function: Callable[[Any], Any], item: Any) -> tuple[bool, Any]:

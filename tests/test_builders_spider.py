@@ -4,6 +4,7 @@ import json
 import runpy
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -207,10 +208,14 @@ def test_gold_that_overruns_is_tried_once_more(
 ) -> None:
     from sense import human
     from sense.execution import Limits
-    from sense.gold import check_gold
+    from sense.gold import GoldCheck, check_gold
 
-    limits = iter([Limits(max_heap_bytes=1_000), Limits()])
-    monkeypatch.setattr(human, "check_gold", lambda path, sql: check_gold(path, sql, next(limits)))
+    heap_bytes = iter([1_000, 0])
+
+    def crowded(path: str, sql: str, limits: Limits) -> GoldCheck:
+        return check_gold(path, sql, replace(limits, max_heap_bytes=next(heap_bytes)))
+
+    monkeypatch.setattr(human, "check_gold", crowded)
     sqls, _, _ = examples_of(["SELECT name FROM city ORDER BY name"], world)
     assert sqls == ["SELECT name FROM city ORDER BY name"]
 
@@ -220,10 +225,8 @@ def test_gold_beyond_the_limits_is_counted_as_timeout(
 ) -> None:
     from sense import human
     from sense.execution import Limits
-    from sense.gold import check_gold
 
-    limits = Limits(max_steps=10_000)
-    monkeypatch.setattr(human, "check_gold", lambda path, sql: check_gold(path, sql, limits))
+    monkeypatch.setattr(human, "WORKER_LIMITS", Limits(max_steps=10_000))
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
     sqls, funnel, _ = examples_of([endless], world)
     assert sqls == []

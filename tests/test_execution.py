@@ -15,9 +15,9 @@ import pytest
 from conftest import write_database
 
 from sense.execution import (
-    BackstopError,
     Execution,
     Limits,
+    OverrunError,
     WorkerFailure,
     execute,
     map_in_workers,
@@ -124,7 +124,7 @@ def test_backstop_can_be_told_from_what_every_machine_would_say(
 ) -> None:
     sql = ENDLESS + "SELECT hex(zeroblob(1000)) FROM n ORDER BY random()"
     assert execute(world, sql, limits).status == "limit"
-    with pytest.raises(BackstopError):
+    with pytest.raises(OverrunError):
         execute(world, sql, replace(limits, raises_at_backstop=True))
     few_steps = Limits(max_steps=5_000, raises_at_backstop=True)
     assert execute(world, sql, few_steps).status == "limit"
@@ -166,6 +166,17 @@ def take(num_bytes: int) -> int:
     return len(bytearray(num_bytes))
 
 
+def overrun_alone(marks: str) -> str:
+    """Succeeds at the second try; its argument is a folder for marks of tries, or "never"."""
+    if marks == "never":
+        raise OverrunError("more than 30 seconds")
+    mark = Path(marks) / "tried"
+    if not mark.exists():
+        mark.touch()
+        raise OverrunError("more than 30 seconds")
+    return "done"
+
+
 def process_of(_: object) -> int:
     return os.getpid()
 
@@ -201,6 +212,13 @@ def test_only_the_item_at_fault_fails() -> None:
     failures = {i: r.status for i, r in enumerate(results) if isinstance(r, WorkerFailure)}
     assert failures == {2: "limit", 4: "crash"}
     assert [r for r in results if isinstance(r, str)] == ["A", "B", "C", "D"] + ["E"] * 50
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_item_that_overruns_is_tried_once_more(tmp_path: Path, num_workers: int) -> None:
+    items = [str(tmp_path), "never", str(tmp_path)]
+    results = list(map_in_workers(overrun_alone, items, num_workers, 60))
+    assert results == ["done", WorkerFailure("limit", "more than 30 seconds"), "done"]
 
 
 def test_item_that_takes_all_memory_fails_alone() -> None:

@@ -323,21 +323,21 @@ def test_query_that_time_or_memory_ends_is_tried_once_more_alone(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sense import verdict
-    from sense.execution import BackstopError, Execution, execute
+    from sense.execution import Execution, OverrunError, execute
 
     tries: list[str] = []
 
     def crowded_out(db_path: str, sql: str, limits: Limits) -> Execution:
         tries.append(sql)
         if sql == "SELECT 6" and limits.raises_at_backstop:
-            raise BackstopError("more than 30 seconds")
+            raise OverrunError("more than 30 seconds")
         return execute(db_path, sql, limits)
 
     monkeypatch.setattr(verdict, "execute", crowded_out)
     unit = Unit((str(world),), "SELECT count(*) FROM country", ("SELECT 5", "SELECT 6"))
     [(status, judgements)] = judge_all([unit], num_workers=0)
     assert (status, [j.verdict for j in judgements]) == ("ok", ["incorrect", "correct"])
-    assert tries.count("SELECT 6") == 2
+    assert tries.count("SELECT 6") == 3
 
 
 def test_query_that_memory_ends_again_is_unknown(world: Path) -> None:
