@@ -27,8 +27,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from sense.ask import open_writer, write_sql
-from sense.baseline import constant_answer, nearest_answers
 from sense.board import SystemResult, compare, read_evaluations, write_board, write_results
 from sense.command import run_script
 from sense.database import database_paths
@@ -177,6 +175,9 @@ def answering_systems(
 
 def answer(arguments: argparse.Namespace, questions: Sequence[Question]) -> Answers:
     """One SQL query per question, from the model, server or baseline that was asked for."""
+    from sense.ask import open_writer, write_sql
+    from sense.baseline import constant_answer, nearest_answers
+
     if arguments.baseline == "constant":
         sqls = [constant_answer(question.db_path) for question in questions]
     elif arguments.baseline == "nearest":

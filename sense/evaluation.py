@@ -9,6 +9,7 @@ the official scripts; where gold cannot judge, `strict` has no score and does no
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -154,14 +155,14 @@ def evaluate_systems(
         found.append(_judged(wanted, paths, rules, SUITE, num_workers, engine))
     paths = {key: (str(databases[key[0]]),) for key in wanted}
     found.append(_judged(wanted, paths, rules, "", num_workers, engine))
-    levels = {gold: gold_hardness(gold) for gold in {gold for _, gold in wanted}}
-    return [[_outcome(p, found, levels[p.gold]) for p in system] for system in systems]
+    return [[_outcome(p, found) for p in system] for system in systems]
 
 
 class _Answer(NamedTuple):
     gold_status: str
     judgement: Judgement
     scores: dict[str, int | None]
+    hardness: str
 
 
 _Judged = dict[tuple[str, str, str], _Answer]
@@ -194,11 +195,16 @@ def _judged(
         unit="question",
         delay=SECONDS_BEFORE_PROGRESS,
     )
-    return {
-        (*key, sql): _Answer(status, judgement, _scores(judgement, rules, prefix))
-        for (key, unit), (status, judgements) in zip(units, progress, strict=True)
-        for sql, judgement in zip(unit.predicted_sqls, judgements, strict=True)
-    }
+    found: _Judged = {}
+    for (key, unit), (status, judgements) in zip(units, progress, strict=True):
+        hardness = _hardness(unit.gold_sql)  # here, while the workers go on
+        for sql, judgement in zip(unit.predicted_sqls, judgements, strict=True):
+            scores = _scores(judgement, rules, prefix)
+            found[*key, sql] = _Answer(status, judgement, scores, hardness)
+    return found
+
+
+_hardness = lru_cache(4096)(gold_hardness)
 
 
 def _parts(sqls: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -215,9 +221,9 @@ def _scores(judgement: Judgement, rules: Sequence[Rule], prefix: str) -> dict[st
     }
 
 
-def _outcome(prediction: Prediction, found: Sequence[_Judged], hardness: str) -> Outcome:
+def _outcome(prediction: Prediction, found: Sequence[_Judged]) -> Outcome:
     answers = [judged[prediction.db_id, prediction.gold, prediction.pred] for judged in found]
-    status, judgement, _ = answers[0]
+    status, judgement, _, hardness = answers[0]
     scores = {column: value for answer in answers for column, value in answer.scores.items()}
     return Outcome(
         idx=prediction.idx,
@@ -233,7 +239,7 @@ def _outcome(prediction: Prediction, found: Sequence[_Judged], hardness: str) ->
         scores=scores,
         form=form_of(prediction.pred),
         witness=judgement.witness,
-        unfinished=[rule for _, judged, _ in answers for rule in judged.unfinished],
+        unfinished=[rule for answer in answers for rule in answer.judgement.unfinished],
     )
 
 
