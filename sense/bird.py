@@ -11,22 +11,87 @@ evaluation_ves.py and evaluation_f1.py.
 import math
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import fmean, pstdev
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from sense.denotation import Rows
 from sense.execution import DEFAULT_LIMITS, execute
 from sense.official import BIRD_SECONDS, bird_score, official_limits
+from sense.workers import WorkerFailure, map_in_workers
 
 NUM_REPETITIONS = 100  # `iterate_num` of both official scripts
 MAX_DEVIATIONS = 3  # a ratio farther from the mean than so many standard deviations is left out
 REWARDS = ((2.0, 1.25), (1.0, 1.0), (0.5, 0.75), (0.25, 0.5), (0.0, 0.25))
 """Of R-VES: least time ratio, reward; a wrong prediction has ratio 0 and no reward."""
 STEPS_PER_CHECK = 10_000
+
+
+class Answer(NamedTuple):
+    """A prediction and what it should do."""
+
+    db_path: str
+    gold_sql: str
+    predicted_sql: str
+
+
+class BirdScores(NamedTuple):
+    """What BIRD's scores are made of, for one answer."""
+
+    soft_f1: float
+    """In 0..1; 0 where one of the queries does not run."""
+    ves_ratio: float | None
+    """Time ratio to the first row; None where times were not asked for."""
+    r_ves_ratio: float | None
+    """Time ratio to the last row."""
+
+
+NO_SCORES = BirdScores(0.0, 0.0, 0.0)
+
+
+def bird_scores(
+    answers: Iterable[Answer], num_repetitions: int = NUM_REPETITIONS, num_workers: int = 1
+) -> Iterator[BirdScores]:
+    """The scores of each answer, in order; num_repetitions: of every timed query, 0 = no times.
+
+    num_workers: processes, 0 = this one; several at a time disturb each other's times.
+    """
+    score = partial(scores_of, num_repetitions=num_repetitions)
+    max_seconds = BIRD_SECONDS * (2 * num_repetitions + 4)
+    for found in map_in_workers(score, answers, num_workers, max_seconds):
+        lost = NO_SCORES if num_repetitions else BirdScores(0.0, None, None)
+        yield lost if isinstance(found, WorkerFailure) else found
+
+
+def summary(scores: Sequence[BirdScores]) -> dict[str, Any]:
+    """Soft F1, VES and R-VES in percent, as BIRD reports them; None for what was not timed.
+
+    >>> summary([BirdScores(1.0, 4.0, 4.0), BirdScores(0.5, 0.0, 0.0)])["ves"]
+    100.0
+    """
+    times = [s for s in scores if s.ves_ratio is not None and s.r_ves_ratio is not None]
+    return {
+        "soft_f1": 100 * fmean(s.soft_f1 for s in scores) if scores else None,
+        "ves": ves([s.ves_ratio or 0 for s in times]) if times else None,
+        "r_ves": r_ves([s.r_ves_ratio or 0 for s in times]) if times else None,
+    }
+
+
+def scores_of(answer: Answer, num_repetitions: int = NUM_REPETITIONS) -> BirdScores:
+    """The scores of one answer, in this process. Raises DatabaseError."""
+    limits = official_limits(DEFAULT_LIMITS)
+    gold, predicted = (execute(answer.db_path, sql, limits) for sql in answer[1:])
+    has_rows = gold.status == predicted.status == "ok"
+    is_read = has_rows and not (gold.invalid_text or predicted.invalid_text)
+    overlap = soft_f1(gold.rows, predicted.rows) if is_read else 0.0
+    if not num_repetitions:
+        return BirdScores(overlap, None, None)
+    ratios = (measured_time_ratio(*answer, num_repetitions, reads) for reads in (False, True))
+    return BirdScores(overlap, *ratios)
 
 
 def ves(time_ratios: Sequence[float]) -> float:

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sense.bird
-from sense.bird import measured_time_ratio, r_ves, soft_f1, time_ratio, ves
+from sense.bird import (
+    Answer,
+    BirdScores,
+    bird_scores,
+    measured_time_ratio,
+    r_ves,
+    soft_f1,
+    summary,
+    time_ratio,
+    ves,
+)
 from sense.denotation import Row, Rows
 
 VALUES = st.none() | st.integers(-2, 2) | st.sampled_from(["", "a", "1", 0.5, b"a"])
@@ -96,3 +106,27 @@ def test_queries_that_repeat_for_too_long_have_no_ratio(
     assert measured_time_ratio(world, long, "SELECT 5000", 1) > 0
     monkeypatch.setattr(sense.bird, "BIRD_SECONDS", -1)
     assert measured_time_ratio(world, long, "SELECT 5000", 1) == 0
+
+
+def test_answers_get_their_scores_in_order(world: Path) -> None:
+    gold = "SELECT name FROM country WHERE continent = 'Africa'"
+    predicted = (gold, "SELECT name FROM country WHERE code = 'NGA'", "SELECT nope FROM country")
+    answers = [Answer(str(world), gold, sql) for sql in predicted]
+    untimed = list(bird_scores(answers, num_repetitions=0, num_workers=0))
+    assert [s.soft_f1 for s in untimed] == pytest.approx([1, 2 / 3, 0])
+    assert summary(untimed) == {"soft_f1": pytest.approx(500 / 9), "ves": None, "r_ves": None}
+    timed = list(bird_scores(answers, num_repetitions=1, num_workers=1))
+    assert [(bool(s.ves_ratio), bool(s.r_ves_ratio)) for s in timed] == [
+        (True, True),
+        (False, False),
+        (False, False),
+    ]
+
+
+def test_percents_of_nothing_are_unknown() -> None:
+    assert summary([]) == {"soft_f1": None, "ves": None, "r_ves": None}
+    assert summary([BirdScores(0.5, 1.0, 0.3)]) == {
+        "soft_f1": 50.0,
+        "ves": 100.0,
+        "r_ves": pytest.approx(70.7106781),
+    }
