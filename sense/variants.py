@@ -185,7 +185,9 @@ class _Filler:
         else:
             row = [palette.draw(rng) for palette in palettes]
         for key in source.keys:
-            if not self._point(source, key, row, parents[key]):
+            is_self = key.key.parent == source.name
+            found = self._own(source, key) if is_self else parents[key]
+            if not self._point(source, key, row, found):
                 return None
         for group in source.unique:
             if (values := _values(row, group)) in used[group] or None in values:
@@ -205,31 +207,30 @@ class _Filler:
     def _point(
         self, source: SourceTable, key: SourceKey, row: list[Any], found: _Palette | None
     ) -> bool:
-        """Makes the row refer to a parent; False where it must and there is none."""
+        """Makes the row refer to one of the parents; False where it must and there is none."""
         columns, rng = key.key.columns, self.rng
         if not key.is_kept and rng.random() > LOOSE_KEY_SHARE:
             return True
-        values = _values(tuple(row), columns)
-        is_nullable = all(source.table.columns[i].nullable for i in columns)
-        if key.key.parent == source.name:
-            own = [_values(other, key.key.parent_columns) for other in self.rows[source.name]]
-            found = _Palette(own, list(accumulate([1.0] * len(own)))) if own else None
-        if values in (found.values if found else ()) and rng.random() > self.recipe.mix:
+        values = _values(row, columns)
+        if found and values in found.values and rng.random() > self.recipe.mix:
             return True
         has_null = any(source.columns[i].has_null for i in columns)
         if None in values and has_null and rng.random() < 0.5:
             return True
-        if found:
-            chosen = found.draw(rng)
-        elif key.is_kept and not is_nullable:
-            return key.key.parent == source.name or key.key.parent not in self.rows
-        elif key.is_kept:
-            chosen = (None,) * len(columns)
-        else:
+        if not found and not key.is_kept:
             return True
+        if not found and not all(source.table.columns[i].nullable for i in columns):
+            # The first row may refer to itself; a parent that is yet to be filled may come.
+            return key.key.parent == source.name or key.key.parent not in self.rows
+        chosen = found.draw(rng) if found else (None,) * len(columns)
         for i, value in zip(columns, chosen, strict=True):
             row[i] = value
         return True
+
+    def _own(self, source: SourceTable, key: SourceKey) -> _Palette | None:
+        """The rows so far, as parents in the same table."""
+        own = [_values(other, key.key.parent_columns) for other in self.rows[source.name]]
+        return _Palette(own, range(1, len(own) + 1)) if own else None
 
     def _renew(
         self, source: SourceTable, row: list[Any], group: Sequence[int], used: set[Row]
@@ -242,7 +243,7 @@ class _Filler:
         column = self.rng.choice(free)
         for value in self._fresh(source, column):
             row[column] = value
-            if _values(tuple(row), group) not in used:
+            if _values(row, group) not in used:
                 return
 
     def _fresh(self, source: SourceTable, column: int) -> list[Any]:
@@ -253,7 +254,9 @@ class _Filler:
         start = len(self.rows[source.name]) + 1
         if numbers:
             return [*some, max(numbers) + start]
-        return [*some, f"{some[0]} {start}"]
+        first = some[0]
+        new = first + b"%d" % start if isinstance(first, bytes) else f"{first} {start}"
+        return [*some, new]
 
     def _insert(self, insert: str, row: Row) -> bool:
         try:
