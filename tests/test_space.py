@@ -31,6 +31,7 @@ from sense.page import (
     Database,
     Step,
     answer,
+    compare_html,
     read_examples,
     run,
     schema_html,
@@ -389,6 +390,87 @@ def test_names_of_a_visitor_are_shown_as_text(tmp_path: Path) -> None:
     assert shown.count("&lt;img") >= 3
 
 
+def shown_text(html: str) -> str:
+    """What a visitor reads."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        (
+            "SELECT name FROM city WHERE population > 9000000",
+            "SELECT c.name FROM city AS c WHERE 9000000 < c.population",
+            "Both queries return the same rows, here and on any data in these tables.",
+        ),
+        (
+            "SELECT name FROM city WHERE population > 9000000",
+            "SELECT name FROM city WHERE id = 1",
+            "Both queries return the same rows here. On other data they may differ.",
+        ),
+        (
+            "SELECT name FROM city WHERE population > 9000000",
+            "SELECT name FROM city WHERE population < 50000",
+            "The queries return different rows. A few rows of the database are enough to show it: "
+            "table city name population Shanghai 9696300 "
+            "the first query name Shanghai the second query no rows",
+        ),
+        (
+            "SELECT name FROM city WHERE id > 9",
+            "SELECT name FROM city WHERE id = 4",
+            "The queries return different rows. A few rows of the database are enough to show it: "
+            "table city id name 4 Lagos the first query no rows the second query name Lagos",
+        ),
+        (
+            "SELECT name FROM country ORDER BY population",
+            "SELECT name FROM country WHERE 1 = 1",
+            "The queries return the same rows in another order. A few rows of the database are "
+            "enough to show it: table country name population China 1277558000 Nigeria 111506000 "
+            "the first query name Nigeria China the second query name China Nigeria",
+        ),
+        (
+            "SELECT id, name FROM city",
+            "SELECT name, id FROM city",
+            "The queries return the same rows with the columns in another order.",
+        ),
+        (
+            "SELECT continent FROM country ORDER BY continent",
+            "SELECT continent FROM country ORDER BY continent, name",
+            "Both queries return the same rows here. On other data they may differ.",
+        ),
+        (
+            "SELECT name FROM city",
+            "SELECT nmae FROM city",
+            "The second query: SQLite cannot run this query: no such column: nmae. "
+            "Mend the SQL, or ask in other words.",
+        ),
+        (" ", "SELECT 1", "There is nothing to compare yet: write SQL in both boxes."),
+        ("SELECT 1", "-" * 20_001, "This SQL is too long: 20,000 characters at most."),
+    ],
+)
+def test_comparison_says_whether_and_shows_where(
+    database: Database, first: str, second: str, text: str
+) -> None:
+    assert shown_text(compare_html(first, second, database)) == text
+
+
+def test_ties_may_come_in_any_order(database: Database) -> None:
+    first = "SELECT name FROM country ORDER BY continent"
+    second = "SELECT name FROM country ORDER BY continent, name DESC"
+    assert shown_text(compare_html(first, second, database)) == (
+        "Both queries return the same rows here, apart from the order of ties."
+    )
+
+
+def test_comparison_shows_values_of_a_visitor_as_text(tmp_path: Path) -> None:
+    script = """CREATE TABLE "<b>" ("<i>" TEXT, n); INSERT INTO "<b>" VALUES ('<img src=x>', 1);"""
+    path = write_database(tmp_path / "a.sqlite", script)
+    asked = Database(str(path), "a.sqlite", read_schema(path))
+    shown = compare_html('SELECT "<i>" FROM "<b>"', 'SELECT n FROM "<b>"', asked)
+    assert "&lt;img src=x&gt;" in shown
+    assert not re.search("<(b|i|img)", shown)
+
+
 def test_schema_shows_types_keys_and_references(database: Database) -> None:
     shown = re.sub(r"\s*<[^>]+>\s*", " ", schema_html(database)).split("city", 1)[1]
     columns = "id integer key , name text , country_code text → country.code , population integer"
@@ -574,7 +656,7 @@ def upload(page: Any, path: Path) -> None:
 
 
 def write_sql(page: Any, sql: str) -> None:
-    page.locator(".cm-content").click()
+    page.locator(".cm-content").first.click()
     page.keyboard.press("Control+A")
     page.keyboard.insert_text(sql)
     page.get_by_role("button", name="Run this SQL").click()
@@ -593,7 +675,7 @@ def test_visitor_uploads_asks_edits_and_runs(page: Any, world: Path) -> None:
     page.get_by_label("Question").fill("Which countries are the largest?")
     page.get_by_role("button", name="Ask").click()
     wait_for_text(page, "6 rows in")
-    assert "ORDER BY population DESC" in page.locator(".cm-content").inner_text()
+    assert "ORDER BY population DESC" in page.locator(".cm-content").first.inner_text()
     wait_for_text(page, "Maldives")
     page.locator("canvas, svg.marks").first.wait_for()
     write_sql(page, "SELECT count(*) AS num_cities FROM city")
@@ -601,6 +683,31 @@ def test_visitor_uploads_asks_edits_and_runs(page: Any, world: Path) -> None:
     wait_for_text(page, "num_cities")
     write_sql(page, "SELECT nmae FROM city")
     wait_for_text(page, "SQLite cannot run this query: no such column: nmae.")
+    assert page.strangers == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_visitor_compares_two_queries(page: Any, world: Path) -> None:
+    upload(page, world)
+    wait_for_text(page, "world.sqlite is open: 2 tables.")
+    write_sql(page, "SELECT name FROM city WHERE population > 9000000")
+    wait_for_text(page, "1 row in")
+    page.get_by_text("Compare it with another query").click()
+    page.locator(".cm-content").nth(1).click()
+    page.keyboard.insert_text("SELECT name FROM city WHERE population < 50000")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    wait_for_text(page, "A few rows of the database are enough to show it:")
+    shown = page.locator(".witness").inner_text()
+    assert "Shanghai" in shown and "the second query" in shown
+    page.locator(".cm-content").nth(1).click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text("SELECT c.name FROM city AS c WHERE 9000000 < c.population")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    wait_for_text(page, "here and on any data in these tables.")
+    assert page.locator(".witness").count() == 0
+    page.get_by_label("bakery").check()
+    page.get_by_text("here and on any data in these tables.").wait_for(state="hidden")
     assert page.strangers == []
 
 
