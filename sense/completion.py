@@ -66,12 +66,9 @@ def answer_fault(completion: str) -> Literal["", "no_sql", "several_statements"]
     """
     text = (completion.partition(END_OF_THINKING)[2] or completion).strip()
     blocks = [block for block in _fenced_blocks(text) if _SQL_START.match(block)]
-    forms = {form_of(part) for part in blocks or [text]}
-    if "several_statements" in forms or len(set(map(first_statement, blocks))) > 1:
+    if len(set(map(first_statement, blocks))) > 1 or any(map(_goes_on, blocks or [text])):
         return "several_statements"
-    if blocks or "query" in forms or form_of(extract_sql(text)) == "query":
-        return ""
-    return "no_sql"
+    return "" if _SQL_START.match(extract_sql(text)) else "no_sql"
 
 
 def first_statement(text: str) -> str:
@@ -125,7 +122,16 @@ def _without_prose(text: str) -> str:
     return sql
 
 
-def _is_sql(sql: str) -> bool:
+def _goes_on(text: str) -> bool:
+    """Whether a statement of any kind, and not only words about it, follows the query."""
+    if not _SQL_START.match(text):
+        return False
+    _, _, rest = text.lstrip("; \t\r\n").partition(first_statement(text))
+    following = _COMMENTS.sub("", rest).strip("; \t\r\n")
+    return bool(following) and _is_sql(first_statement(following), may_write=True)
+
+
+def _is_sql(sql: str, may_write: bool = False) -> bool:
     """Whether SQLite can parse the statement; its names need not exist."""
     with closing(apsw.Connection(":memory:")) as connection:
         connection.authorizer = _may_read
@@ -133,7 +139,9 @@ def _is_sql(sql: str) -> bool:
             connection.execute(f"EXPLAIN {sql}")
         except apsw.SQLError as error:
             return _SYNTAX_ERROR.search(str(error)) is None
-        except (apsw.AuthError, ValueError):  # ValueError: a NUL in the text
+        except apsw.AuthError:
+            return may_write
+        except ValueError:  # a NUL in the text
             return False
     return True
 
