@@ -20,7 +20,7 @@ import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -29,9 +29,9 @@ from sense.card import DatasetText
 from sense.command import run_script
 from sense.database import database_paths
 from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome, text_table
-from sense.gold_check import GoldQuestion, check_golds, gold_check_features
+from sense.gold_check import check_golds, gold_check_features
 from sense.license import check_license
-from sense.predictions import read_golds
+from sense.predictions import Gold, read_golds
 from sense.reading import SPIDER_FILES, Split, read_spider
 from sense.release import check_output, check_push, push_folder, write_dataset
 
@@ -47,19 +47,21 @@ def main() -> None:
     if arguments.push:
         check_push(arguments.push)
     started = time.monotonic()
-    questions = read_questions(arguments)
-    funnels = {split: Funnel(split, unit="golds") for split in questions}
-    counts: dict[str, Counter[str]] = {split: Counter() for split in questions}
+    golds = golds_by_split(arguments)
+    databases = database_paths(arguments.databases or Path(arguments.spider) / "database")
+    funnels = {split: Funnel(split, unit="golds") for split in golds}
+    counts: dict[str, Counter[str]] = {split: Counter() for split in golds}
     rows = {
         split: check_golds(
-            with_progress(golds, split),
-            source=source_name(arguments),
+            with_progress(golds[split], split),
+            databases,
+            source="spider" if arguments.spider else Path(arguments.questions).stem,
             license=license,
             funnel=funnels[split],
             counts=counts[split],
             num_workers=arguments.num_workers,
         )
-        for split, golds in questions.items()
+        for split in golds
     }
 
     def facts() -> Facts:
@@ -87,36 +89,24 @@ def main() -> None:
         print(text_table([(f"{split}: status", "golds"), *found.most_common()]))
 
 
-def with_progress(golds: Sequence[GoldQuestion], name: str) -> Iterator[GoldQuestion]:
-    yield from tqdm(golds, desc=name, unit="gold")
-
-
-def read_questions(arguments: argparse.Namespace) -> dict[str, list[GoldQuestion]]:
-    """The questions of each split that is published."""
+def golds_by_split(arguments: argparse.Namespace) -> dict[str, list[Gold]]:
+    """The golds of each split that is published."""
     if arguments.questions:
-        golds = read_golds(arguments.questions)
-        texts = [(g.idx, g.db_id, g.question, g.evidence, g.sql) for g in golds]
-        return {"test": with_databases(texts[: arguments.limit], arguments.databases)}
+        return {"test": read_golds(arguments.questions)[: arguments.limit]}
     splits: tuple[Split, ...] = (arguments.split,) if arguments.split else ("train", "dev")
-    databases = arguments.databases or Path(arguments.spider) / "database"
     return {
-        PUBLISHED_SPLIT[split]: with_databases(
-            itertools.islice(spider_texts(arguments.spider, split), arguments.limit), databases
-        )
+        PUBLISHED_SPLIT[split]: [
+            Gold(idx, **row)
+            for idx, row in enumerate(
+                itertools.islice(read_spider(arguments.spider, split), arguments.limit)
+            )
+        ]
         for split in splits
     }
 
 
-def spider_texts(folder: str, split: Split) -> Iterator[tuple[int, str, str, str, str]]:
-    for idx, row in enumerate(read_spider(folder, split)):
-        yield idx, row["db_id"], row["question"], row["evidence"], row["sql"]
-
-
-def with_databases(
-    texts: Iterable[tuple[int, str, str, str, str]], folder: str | Path
-) -> list[GoldQuestion]:
-    paths = database_paths(folder)
-    return [GoldQuestion(*text, db_path=str(paths.get(text[1], ""))) for text in texts]
+def with_progress(golds: Sequence[Gold], name: str) -> Iterator[Gold]:
+    yield from tqdm(golds, desc=name, unit="gold")
 
 
 def inputs(arguments: argparse.Namespace) -> list[Input]:
@@ -132,10 +122,6 @@ def inputs(arguments: argparse.Namespace) -> list[Input]:
         for path in files
         if path.is_file()
     ]
-
-
-def source_name(arguments: argparse.Namespace) -> str:
-    return Path(arguments.questions).stem if arguments.questions else "spider"
 
 
 def dataset_text(arguments: argparse.Namespace) -> DatasetText:

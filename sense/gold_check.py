@@ -7,12 +7,21 @@ can be judged by execution, and why the others cannot.
 import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import apsw
+
 from sense.database import database_sha256
 from sense.example import content_id
-from sense.execution import WORKER_LIMITS, DatabaseError
+from sense.execution import (
+    DEFAULT_LIMITS,
+    WORKER_LIMITS,
+    DatabaseError,
+    Limits,
+    open_read_only,
+)
 from sense.facts import Funnel
 from sense.gold import check_gold
 from sense.predictions import Gold
@@ -56,10 +65,11 @@ def check_golds(
     waiting: deque[_Job] = deque()
     jobs = _distinct(golds, databases, funnel, waiting)
     for found in map_in_workers(_found, jobs, num_workers, MAX_SECONDS_PER_GOLD):
-        gold, path = waiting.popleft()
-        if found is None:
-            funnel.drop("database_unreadable")
-            continue
+        job = waiting.popleft()
+        gold = job.gold
+        if isinstance(found, WorkerFailure):  # perhaps of a probe only
+            once_more = [job._replace(limits=DEFAULT_LIMITS)]
+            [found] = map_in_workers(_found, once_more, min(num_workers, 1), MAX_SECONDS_PER_GOLD)
         if isinstance(found, WorkerFailure):
             found = Found(found.status, gold_witness=json.dumps({"error": found.error}))
         funnel.keep()
@@ -69,7 +79,7 @@ def check_golds(
             **gold._asdict(),
             **found._asdict(),
             "hardness": gold_hardness(gold.sql),
-            "db_sha256": database_sha256(path),
+            "db_sha256": job.db_sha256,
             "source": source,
             "license": license,
         }
@@ -91,27 +101,39 @@ def _distinct(
     """The golds to check, each of which is also put at the end of `waiting`."""
     seen: set[str] = set()
     for gold in golds:
-        if gold.db_id not in databases:
+        path = databases.get(gold.db_id)
+        digest = _digest(path) if path else ""
+        if not path:
             funnel.drop("database_missing")
+        elif not digest:
+            funnel.drop("database_unreadable")
         elif _id(gold) in seen:
             funnel.drop("duplicate")
         else:
             seen.add(_id(gold))
-            waiting.append(_Job(gold, str(databases[gold.db_id])))
+            waiting.append(_Job(gold, str(path), digest))
             yield waiting[-1]
 
 
 class _Job(NamedTuple):
     gold: Gold
     db_path: str
+    db_sha256: str
+    limits: Limits = WORKER_LIMITS
 
 
-def _found(job: _Job) -> Found | None:
-    """None for a database that cannot be read."""
+@lru_cache(maxsize=1024)
+def _digest(path: Path) -> str:
+    """The digest of the database's content; "" where it cannot be read whole."""
     try:
-        check = check_gold(job.db_path, job.gold.sql)
-    except DatabaseError:
-        return None
+        open_read_only(path).close()
+        return database_sha256(path)
+    except (DatabaseError, ValueError, apsw.Error):
+        return ""
+
+
+def _found(job: _Job) -> Found:
+    check = check_gold(job.db_path, job.gold.sql, job.limits)
     return Found(
         check.status,
         check.why,

@@ -3,6 +3,7 @@
 import json
 import runpy
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import pytest
 from conftest import WORLD_SCRIPT, write_database
 from hub import Hub
 
+from sense import gold_check
 from sense.database import database_sha256
-from sense.facts import read_facts
+from sense.facts import Funnel, read_facts
+from sense.gold_check import check_golds
+from sense.predictions import Gold
 
 BUILDER = str(Path(__file__).parents[1] / "builders" / "gold.py")
 
@@ -201,3 +205,17 @@ def test_all_of_spider(shared_data: Path, tmp_path: Path, monkeypatch: pytest.Mo
         "empty (only_nulls)": 4,
         "order (cannot_be_told)": 2,
     }
+
+
+@pytest.mark.slow
+def test_a_gold_that_blocks_its_worker_is_kept_as_one_that_ends_at_the_limit(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gold_check, "MAX_SECONDS_PER_GOLD", 1)
+    bomb = "SELECT instr(zeroblob(9000000), zeroblob(4500000) || x'01')"  # one opcode, minutes
+    golds = [Gold(0, "world", "", bomb), Gold(1, "world", "", "SELECT count(*) FROM city")]
+    funnel, counts = Funnel("golds"), Counter[str]()
+    rows = list(check_golds(golds, {"world": world}, "s", "mit", funnel, counts, num_workers=1))
+    assert [row["gold_status"] for row in rows] == ["limit", "ok"]
+    assert json.loads(rows[0]["gold_witness"]) == {"error": "more than 1 seconds without an answer"}
+    assert (funnel.kept, counts) == (2, {"limit": 1, "ok": 1})
