@@ -18,6 +18,10 @@ SetKind: TypeAlias = Literal["union", "union all", "intersect", "except"]
 AGGREGATES = frozenset({"avg", "count", "count rows", "max", "min", "sum"})
 
 
+REJECTING = ("=", "!=", "<", "<=", "like", "is not null")
+"""Conditions that are not true where one of their own operands is NULL."""
+
+
 class Unsupported(Exception):
     """The query is outside of what the normal form is defined for."""
 
@@ -207,3 +211,15 @@ def connected(operator: Literal["and", "or"], conditions: Any) -> Term:
     for condition in conditions:
         flat |= condition[1] if condition[0] == operator else {condition}
     return next(iter(flat)) if len(flat) == 1 else (operator, frozenset(flat))
+
+
+def operands(condition: Term) -> tuple[Term, ...]:
+    """The terms that a condition compares."""
+    if condition[0] in ("=", "!="):
+        return tuple(condition[1])
+    return tuple(part for part in condition[1:] if isinstance(part, tuple))
+
+
+def is_free(query: Query) -> bool:
+    """Whether the query only combines, filters and projects rows."""
+    return isinstance(query, Block) and query.is_plain

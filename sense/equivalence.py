@@ -1,13 +1,14 @@
-"""Proofs that two queries are equal: both are brought to one normal form by laws of `sense.laws`.
+"""Proofs that two queries are equal: both are brought to one normal form by laws.
 
 A proof says more than any number of databases, and no proof says nothing: most equal queries that
 are written very differently are not proved.
 """
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from itertools import permutations, product
 from math import factorial, prod
-from typing import Any
+from typing import Any, TypeAlias
 
 from sense.algebra import (
     Block,
@@ -23,9 +24,65 @@ from sense.algebra import (
     parts,
     substituted,
 )
-from sense.laws import LAWS, Facts, combined, equal_columns
+from sense.condition_laws import (
+    equality_is_transitive,
+    equality_with_itself,
+    greatest_is_first,
+    literals_have_the_columns_type,
+    rejected_nulls_are_absent,
+    repeated_conditions_are_absorbed,
+)
+from sense.existence_laws import (
+    counting_is_existence,
+    existence_is_split,
+    join_is_existence,
+    membership_is_existence,
+    same_key_is_same_row,
+)
+from sense.group_laws import (
+    distinct_is_idle,
+    grouping_is_distinct,
+    groups_are_filtered,
+    having_is_where,
+    keys_are_minimal,
+    rows_are_counted,
+)
+from sense.guarantees import Guarantees, equal_columns
+from sense.join_laws import (
+    left_join_finds_nothing,
+    left_join_is_inner,
+    left_join_is_unused,
+    subquery_is_inlined,
+)
 from sense.schema import Schema
+from sense.set_laws import combined
 from sense.translation import translate
+
+Law: TypeAlias = Callable[[Block, Guarantees], Block]
+
+LAWS: tuple[Law, ...] = (
+    subquery_is_inlined,
+    groups_are_filtered,
+    literals_have_the_columns_type,
+    left_join_is_inner,
+    left_join_finds_nothing,
+    left_join_is_unused,
+    having_is_where,
+    equality_is_transitive,
+    greatest_is_first,
+    counting_is_existence,
+    membership_is_existence,
+    existence_is_split,
+    join_is_existence,
+    same_key_is_same_row,
+    equality_with_itself,
+    rejected_nulls_are_absent,
+    repeated_conditions_are_absorbed,
+    rows_are_counted,
+    keys_are_minimal,
+    grouping_is_distinct,
+    distinct_is_idle,
+)
 
 MAX_ROUNDS = 30
 """In which the laws are applied one after the other; a few are enough for most queries."""
@@ -55,43 +112,43 @@ def proved_equal(gold_sql: str, predicted_sql: str, schema: Schema) -> bool:
         predicted, predicted_tables = translate(predicted_sql, schema)
         if not gold.order and not gold.limit and not predicted.limit:
             predicted = _unordered(predicted)
-        return normal_form(gold, Facts(gold_tables)) == normal_form(
-            predicted, Facts(predicted_tables)
+        return normal_form(gold, Guarantees(gold_tables)) == normal_form(
+            predicted, Guarantees(predicted_tables)
         )
     except (Unsupported, RecursionError):
         return False
 
 
-def normal_form(query: Query, facts: Facts) -> str:
+def normal_form(query: Query, given: Guarantees) -> str:
     """The text of the query that no law changes any more."""
     for _ in range(MAX_ROUNDS):
-        facts.optional = {part.source.id for part in parts(query) if isinstance(part, LeftJoin)}
-        changed = _rewritten(query, facts, is_outermost=True)
+        given.optional = {part.source.id for part in parts(query) if isinstance(part, LeftJoin)}
+        changed = _rewritten(query, given, is_outermost=True)
         if changed == query:
             break
         query = changed
-    return _text(query, {}, facts, 0)
+    return _text(query, {}, given, 0)
 
 
-def _rewritten(value: Any, facts: Facts, is_outermost: bool = False) -> Any:
+def _rewritten(value: Any, given: Guarantees, is_outermost: bool = False) -> Any:
     """The value with the laws applied to every SELECT in it, the inner ones first."""
     if isinstance(value, Source | LeftJoin | Order | Limit):
-        return type(value)(*(_rewritten(item, facts) for item in value))
+        return type(value)(*(_rewritten(item, given) for item in value))
     if isinstance(value, frozenset):
-        return frozenset(_rewritten(item, facts) for item in value)
+        return frozenset(_rewritten(item, given) for item in value)
     if isinstance(value, tuple):
-        value = tuple(_rewritten(item, facts) for item in value)
+        value = tuple(_rewritten(item, given) for item in value)
         return _with_bare_subquery(value)
     if not isinstance(value, Block | SetOperation):
         return value
-    new = {f.name: _rewritten(getattr(value, f.name), facts) for f in fields(value)}
+    new = {f.name: _rewritten(getattr(value, f.name), given) for f in fields(value)}
     query: Query = replace(value, **new)
     if not is_outermost and not query.limit:
         query = _unordered(query)
     if isinstance(query, SetOperation):
-        return combined(query, facts)
+        return combined(query, given)
     for law in LAWS:
-        query = law(query, facts)
+        query = law(query, given)
     return query
 
 
@@ -111,10 +168,10 @@ def _with_bare_subquery(term: Term) -> Term:
     return term
 
 
-def _text(query: Query, labels: dict[int, str], facts: Facts, depth: int) -> str:
+def _text(query: Query, labels: dict[int, str], given: Guarantees, depth: int) -> str:
     """The query with its sources named by a rule that does not depend on their order."""
     if isinstance(query, SetOperation):
-        sides = [_text(side, labels, facts, depth) for side in query.sides]
+        sides = [_text(side, labels, given, depth) for side in query.sides]
         if query.kind in ("union", "intersect"):
             sides = sorted(set(sides))
         elif query.kind == "union all":
@@ -123,7 +180,7 @@ def _text(query: Query, labels: dict[int, str], facts: Facts, depth: int) -> str
     names: dict[str, list[int]] = {}
     for source in (*query.sources, *(join.source for join in query.joins)):
         content = source.content
-        text = content if isinstance(content, str) else f"({_text(content, labels, facts, depth)})"
+        text = content if isinstance(content, str) else f"({_text(content, labels, given, depth)})"
         names.setdefault(text, []).append(source.id)
     if prod(factorial(len(ids)) for ids in names.values()) > MAX_LABELLINGS:
         raise Unsupported("too many uses of one table")
@@ -134,25 +191,25 @@ def _text(query: Query, labels: dict[int, str], facts: Facts, depth: int) -> str
             for name, ids in zip(names, orders, strict=True)
             for place, number in enumerate(ids)
         }
-        texts.append(_labelled(query, labels | own, facts, depth))
+        texts.append(_labelled(query, labels | own, given, depth))
     return min(texts)
 
 
-def _labelled(block: Block, labels: dict[int, str], facts: Facts, depth: int) -> str:
+def _labelled(block: Block, labels: dict[int, str], given: Guarantees, depth: int) -> str:
     """The text of a SELECT whose sources have these names; of columns that are the same, one."""
 
     def text(term: Any) -> str:
         if is_column(term):
             return f"{labels[term[1]]}:{term[2]}"
         if isinstance(term, Block | SetOperation):
-            return f"<{_text(term, labels, facts, depth + 1)}>"
+            return f"<{_text(term, labels, given, depth + 1)}>"
         if isinstance(term, frozenset):
             return f"{{{', '.join(sorted(map(text, term)))}}}"
         if isinstance(term, tuple):
             return f"({', '.join(map(text, term))})"
         return repr(term)
 
-    groups = [sorted(group, key=text) for group in equal_columns(block.where, facts)]
+    groups = [sorted(group, key=text) for group in equal_columns(block.where, given)]
     same = {term: group[0] for group in groups for term in group[1:]}
     links = {c for c in block.where if c[0] == "=" and all(map(is_column, c[1]))}
     links = {c for c in links if len({same.get(term, term) for term in c[1]}) == 1}
