@@ -49,6 +49,9 @@ def test_attack_ends_as_expected_and_changes_no_file(files: Path, attack: Attack
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="reads processes in Linux's /proc"
+)
 @pytest.mark.parametrize(
     ("attacks", "max_seconds"), [(ATTACKS, 60.0), (STUCK, 2.0)], ids=["all", "stuck"]
 )
@@ -69,8 +72,8 @@ def test_batch_of_attacks_loses_no_other_query_and_leaves_nothing_behind(
 
 
 def test_memory_of_sqlite_is_back_after_the_attacks_of_one_process(files: Path) -> None:
-    ended(HARMLESS, files)
-    before = apsw.memory_used()
-    for attack in BOMBS:
-        assert ended(attack, files)[0] == "limit"
-    assert apsw.memory_used() == before
+    used = []
+    for _ in range(2):  # the first time, files are opened and stay so
+        assert {ended(attack, files)[0] for attack in BOMBS} == {"limit"}
+        used.append(apsw.memory_used())
+    assert used[0] == used[1] < 20_000_000
