@@ -71,6 +71,7 @@ def test_batch_of_attacks_loses_no_other_query_and_leaves_nothing_behind(
     assert resident_bytes() < before[3] + 50_000_000
 
 
+@pytest.mark.slow
 def test_memory_of_sqlite_is_back_after_the_attacks_of_one_process(files: Path) -> None:
     used = []
     for _ in range(2):  # the first time, files are opened and stay so
