@@ -31,7 +31,7 @@ from sense.board import SystemResult, compare, read_evaluations, write_board, wr
 from sense.command import run_script
 from sense.database import database_paths
 from sense.engine import Engine
-from sense.evaluation import check_predictions, evaluate_systems
+from sense.evaluation import check_predictions, evaluate_systems, with_bird_scores
 from sense.facts import Facts, Input, collect_facts, file_sha256
 from sense.mistakes import (
     Mistake,
@@ -106,6 +106,10 @@ def judged_results(
     )
     if arguments.prove:
         outcomes = [with_proofs(found, databases, workers) for found in outcomes]
+    if arguments.bird_scores is not None:
+        outcomes = [
+            with_bird_scores(found, databases, arguments.bird_scores, workers) for found in outcomes
+        ]
     mistakes: list[list[Mistake]] = [[] for _ in (*systems, "all of them")]
     if not arguments.scores_only:
         outcomes = [diagnosed(found, databases) for found in outcomes]
@@ -212,6 +216,12 @@ def parse_arguments() -> argparse.Namespace:
     add("--databases", metavar="DIR", help="SQLite files; default: those that --data publishes")
     add("--suite", metavar="DIR", help="a test suite: also score on its database variants")
     add("--rule", nargs="+", choices=get_args(Rule), default=["strict"], help="the first one ranks")
+    add(
+        "--bird-scores",
+        type=int,
+        metavar="N",
+        help="also soft F1, VES and R-VES, timed N times (BIRD: 100); 0 = soft F1 only",
+    )
     add("--extract-sql", action="store_true", help="take SQL out of prose and code fences first")
     add("--prove", action="store_true", help="count what equals gold on every database apart")
     add("--scores-only", action="store_true", help="leave out error kinds and their examples")
@@ -235,7 +245,7 @@ def check_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespa
         if getattr(arguments, name) and not getattr(arguments, owner):
             option, owner = (f"--{word.replace('_', '-')}" for word in (name, owner))
             parser.error(f"{option} says nothing without {owner}; add that, or leave it out")
-    for name, least in (("limit", 1), ("num_workers", 0)):
+    for name, least in (("limit", 1), ("num_workers", 0), ("bird_scores", 0)):
         value = getattr(arguments, name)
         if value is not None and value < least:
             parser.error(f"--{name.replace('_', '-')} is {value}; expected {least} or more")

@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sense.bird import Answer, BirdScores, bird_scores
+from sense.bird import summary as bird_summary
 from sense.completion import Form, form_of
 from sense.database import unknown_database
 from sense.engine import Engine
@@ -68,6 +70,8 @@ class Outcome(NamedTuple):
     """Official rules whose 0 says only that a query did not end in our time; they have no limit."""
     double_quoted_literal: bool = False
     """Whether the prediction has text in double quotes, which SQLite reads as a string."""
+    bird: dict[str, Any] | None = None
+    """The fields of `BirdScores`; None unless `with_bird_scores` fills them in."""
 
 
 def check_predictions(
@@ -243,6 +247,22 @@ def _outcome(prediction: Prediction, found: Sequence[_Judged]) -> Outcome:
     )
 
 
+def with_bird_scores(
+    outcomes: Sequence[Outcome],
+    databases: Mapping[str, Path],
+    num_repetitions: int,
+    num_workers: int = 1,
+) -> list[Outcome]:
+    """The outcomes with `bird` filled in; what is timed runs one at a time.
+
+    num_repetitions: of every timed query; 0 = soft F1 only.
+    """
+    answers = [Answer(str(databases[o.db_id]), o.gold_sql, o.predicted_sql) for o in outcomes]
+    workers = min(num_workers, 1) if num_repetitions else num_workers
+    found = bird_scores(answers, num_repetitions, workers)
+    return [o._replace(bird=scores._asdict()) for o, scores in zip(outcomes, found, strict=True)]
+
+
 def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The content of `scores.json`: accuracy overall and by group, then verdicts, golds, errors.
 
@@ -253,12 +273,14 @@ def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         raise ValueError("there is no prediction to score; expected one per question")
     columns = {name: column_scores(outcomes, name) for name in outcomes[0].scores}
     primary = next(iter(columns))
+    by_bird = [BirdScores(**o.bird) for o in outcomes if o.bird]
     return {
         "metric": "test_suite_accuracy" if primary.startswith(SUITE) else "execution_accuracy",
         "rule": primary.removeprefix(SUITE),
         **columns[primary],
         "num_questions": len(outcomes),
         "columns": columns,
+        **({"bird": bird_summary(by_bird)} if by_bird else {}),
         "verdicts": _counts(o.verdict for o in outcomes),
         "reasons": _counts(o.reason for o in outcomes),
         "gold_statuses": _counts(o.gold_status for o in outcomes),

@@ -21,6 +21,12 @@ MAX_EXAMPLES = 3
 """Of golds that cannot judge and predictions that are no query, per kind."""
 MAX_CELL_CHARS = 100
 VERDICT_CLASSES = {"correct": "right", "incorrect": "wrong", "unknown": "open"}
+BIRD_SCORES = {
+    "soft_f1": ("soft F1", "bird-bench/mini_dev@4d970a9"),
+    "ves": ("VES", "AlibabaResearch/DAMO-ConvAI@483554e"),
+    "r_ves": ("R-VES", "bird-bench/mini_dev@4d970a9"),
+}
+"""Name and version; times hold for this machine only."""
 
 
 def write_evaluation(
@@ -120,6 +126,8 @@ def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
     ]
     if len(columns) > 1:
         blocks += [Heading("By every rule"), _columns_table(columns)]
+    if "bird" in scores:
+        blocks += [Heading("By BIRD's other scores"), _bird_table(scores["bird"])]
     if num := scores["num_without_hardness"]:
         blocks.append(Text(f"Golds that are no query and have no hardness: {num}."))
     return blocks
@@ -292,6 +300,14 @@ def _columns_table(columns: Mapping[str, Mapping[str, Any]]) -> Table:
         rows.append((name, f"{found['num']:,}", *cells, percent(found), interval(found)))
     header = ("rule", " questions", *(f" {level}" for level in levels), " all", "95 % interval")
     return Table(header, tuple(rows))
+
+
+def _bird_table(found: Mapping[str, float | None]) -> Table:
+    rows = tuple(
+        (f"{name}, as in {source}", "not timed" if found[key] is None else f"{found[key]:.2f}")
+        for key, (name, source) in BIRD_SCORES.items()
+    )
+    return Table(("score", " in %"), rows)
 
 
 def _score_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -102,6 +102,22 @@ def test_file_of_predictions_is_scored_by_the_rule(
     assert not (out / "predictions.jsonl").exists()
 
 
+@pytest.mark.parametrize("repetitions", [0, 2])
+def test_birds_other_scores_are_added_on_demand(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, repetitions: int
+) -> None:
+    file = write_predictions(folder, [COUNT, "SELECT DISTINCT name FROM city", "SELEC"])
+    options = ("--predictions", file, "--databases", folder / "db", "--rule", "bird")
+    out = run(folder, monkeypatch, *options, "--bird-scores", str(repetitions))
+    found = json.loads((out / "scores.json").read_text())["bird"]
+    assert found["soft_f1"] == pytest.approx(200 / 3)
+    assert [row["bird"]["soft_f1"] for row in lines(out)] == [1, 1, 0]
+    is_timed = [row["bird"]["ves_ratio"] is not None for row in lines(out)]
+    assert is_timed == [bool(repetitions)] * 3
+    assert (found["ves"] is None) == (found["r_ves"] is None) == (not repetitions)
+    assert "soft F1, as in bird-bench/mini_dev@" in (out / "report.md").read_text()
+
+
 def test_predictions_must_answer_every_question_of_the_data(
     folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def test_line_has_the_stable_columns_first(folder: Path) -> None:
         "witness": '{"error": "no such column: nam"}',
         "unfinished": [],
         "double_quoted_literal": False,
+        "bird": None,
     }
 
 
