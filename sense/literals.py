@@ -168,11 +168,7 @@ def _merged(rows: list[Wish]) -> list[Wish]:
     for row in sorted(rows, key=lambda row: -len(row.values)):
         items = list(row.values.items())
         cover = next(
-            (
-                w
-                for w in holders.get(items[0], [])
-                if items <= list(w.values.items()) or all(w.values.get(c) == v for c, v in items)
-            ),
+            (w for w in holders.get(items[0], []) if all(w.values.get(c) == v for c, v in items)),
             None,
         )
         if cover:

@@ -191,6 +191,14 @@ def test_literals_of_one_query_meet_in_a_join(tmp_path: Path) -> None:
     assert query(path, f"{join} WHERE first_name = 'Zoë' AND status = 'lost'") != []
 
 
+def test_literals_of_other_types_for_one_column_are_wished_for_apart(tmp_path: Path) -> None:
+    script = "CREATE TABLE t (id INTEGER PRIMARY KEY, code, size INTEGER);"
+    wanted = [("t", "code", "x"), ("t", "size", 5), ("t", "code", 7), ("t", "size", 5)]
+    path = filled(tmp_path, script, literals=wanted)
+    assert query(path, "SELECT 1 FROM t WHERE code = 'x' AND size = 5") != []
+    assert query(path, "SELECT 1 FROM t WHERE code = 7 AND size = 5") != []
+
+
 def test_a_vocabulary_replaces_invented_values(tmp_path: Path) -> None:
     script = "CREATE TABLE apiary (id INTEGER PRIMARY KEY, forage TEXT NOT NULL);"
     words = {("Apiary", "forage"): ("clover", "heather")}
