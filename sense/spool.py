@@ -6,11 +6,21 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 ROWS_PER_FETCH = 100
+SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA locking_mode = EXCLUSIVE;
+CREATE TABLE entry (position INTEGER PRIMARY KEY, key TEXT, value TEXT);
+CREATE INDEX by_key ON entry (key);
+BEGIN;
+"""
+"""Never committed: the pages that do not fit into memory go to the file all the same."""
 
 
 class Spool:
@@ -32,16 +42,8 @@ class Spool:
         os.close(descriptor)
         try:
             self._connection = sqlite3.connect(name, isolation_level=None)
-            self._connection.executescript(
-                """
-                PRAGMA journal_mode = OFF;
-                PRAGMA synchronous = OFF;
-                PRAGMA locking_mode = EXCLUSIVE;
-                CREATE TABLE entry (position INTEGER PRIMARY KEY, key TEXT, value TEXT);
-                CREATE INDEX by_key ON entry (key);
-                BEGIN;
-                """
-            )
+            with self._full_disk_explained():
+                self._connection.executescript(SCHEMA)
         finally:
             Path(name).unlink()
 
@@ -81,15 +83,20 @@ class Spool:
     def add(self, key: str, value: Any) -> None:
         """Keeps the value, of which tuples come back as lists."""
         text = json.dumps(value, ensure_ascii=False)
-        try:
+        with self._full_disk_explained():
             self._connection.execute("INSERT INTO entry VALUES (?, ?, ?)", [self._size, key, text])
+        self._size += 1
+
+    @contextmanager
+    def _full_disk_explained(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.OperationalError as error:
             raise OSError(
                 errno.ENOSPC,
                 f"{error}: {self._size:,} rows were kept in {self._folder} for sorting; the "
                 "finished units are safe, make room and run the same command again",
             ) from error
-        self._size += 1
 
     def _values(self, clause: str, *parameters: str | int) -> Iterator[Any]:
         cursor = self._connection.execute(f"SELECT value FROM entry {clause}", parameters)

@@ -52,14 +52,15 @@ def test_nothing_is_left_of_a_spool_whose_process_is_killed(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs resource limits of Linux")
-def test_full_disk_is_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("max_bytes", [1, 1 << 20], ids=["when opened", "later"])
+def test_full_disk_is_a_sentence(tmp_path: Path, max_bytes: int) -> None:
     code = (
         "import resource, signal, sys\n"
         "from sense.spool import Spool\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
-        "spool = Spool(sys.argv[1])\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({max_bytes}, {max_bytes}))\n"
         "try:\n"
+        "    spool = Spool(sys.argv[1])\n"
         "    for number in range(20000):\n"
         "        spool.add('key', 'x' * 1000)\n"
         "except OSError as error:\n"
