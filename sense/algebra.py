@@ -167,6 +167,11 @@ def has_aggregate(value: Any) -> bool:
     return False
 
 
+def has_subquery(value: Any) -> bool:
+    """Whether a query occurs in the value."""
+    return any(isinstance(part, Block | SetOperation) for part in parts(value))
+
+
 def conjunction(conditions: frozenset[Term]) -> Term:
     """One condition that holds when all do."""
     if len(conditions) == 1:

@@ -215,7 +215,7 @@ def _labelled(block: Block, labels: dict[int, str], given: Guarantees, depth: in
     links = {c for c in links if len({same.get(term, term) for term in c[1]}) == 1}
     where = {text(condition) for condition in substituted(block.where - links, same)}
     where |= {f"{text(group[0])} = {text(term)}" for group in groups for term in group[1:]}
-    parts = {
+    clauses = {
         "from": sorted(labels[source.id] for source in block.sources),
         "left": [
             f"{labels[join.source.id]} {text(substituted(join.on, same))}" for join in block.joins
@@ -228,4 +228,4 @@ def _labelled(block: Block, labels: dict[int, str], given: Guarantees, depth: in
         "order": [text(tuple(order)) for order in substituted(block.order, same)],
         "limit": block.limit and tuple(block.limit),
     }
-    return repr(parts)
+    return repr(clauses)

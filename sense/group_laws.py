@@ -12,10 +12,10 @@ from sense.algebra import (
     column,
     columns,
     has_aggregate,
+    has_subquery,
     is_column,
     mapped,
     operands,
-    parts,
     substituted,
 )
 from sense.guarantees import EXACT, Guarantees, determined_columns, is_determined
@@ -29,6 +29,8 @@ def groups_are_filtered(block: Block, given: Guarantees) -> Block:
     if not isinstance(inner, Block) or inner.keys is None or inner.is_distinct or inner.limit:
         return block
     if not all(is_column(term) or term[0] in AGGREGATES for term in inner.select):
+        return block
+    if has_subquery((block.select, block.where, block.order)):  # an aggregate would become its own
         return block
     new = {column(block.sources[0].id, str(i)): term for i, term in enumerate(inner.select)}
     outer = substituted(block, new)
@@ -45,7 +47,7 @@ def having_is_where(block: Block, given: Guarantees) -> Block:
         if not has_aggregate(condition)
         and columns(condition) <= block.keys
         and all(given.affinity(term) in EXACT for term in columns(condition))
-        and not any(isinstance(part, Block | SetOperation) for part in parts(condition))
+        and not has_subquery(condition)
     }
     return replace(block, having=block.having - moved, where=block.where | moved)
 

@@ -5,12 +5,15 @@ sqlglot and SQLite may disagree on what binds closer.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from sqlglot import exp
 
 from sense.algebra import (
+    Limit,
     Query,
+    SetOperation,
     Term,
     Unsupported,
     connected,
@@ -123,7 +126,7 @@ def read_term(node: exp.Expr, scope: Scope) -> Term:
         return _case(node, scope)
     if isinstance(node, exp.Subquery):
         check(node, "this", "with_")
-        return ("scalar", scope.subquery(node))
+        return ("scalar", _first_row(scope.subquery(node)))
     raise Unsupported(type(node).__name__)
 
 
@@ -228,6 +231,14 @@ def _in(node: exp.In, scope: Scope) -> Term:
     if not terms or any(term[0] not in ("number", "string") for term in terms):
         raise Unsupported("IN over a list of values that are not constant")
     return connected("or", [comparison("=", value, term) for term in terms])
+
+
+def _first_row(query: Query) -> Query:
+    """The query as a value: SQLite takes its first row, so that its order counts."""
+    if isinstance(query, SetOperation):
+        return replace(query, limit=query.limit or Limit(1))
+    has_one_row = query.is_aggregated and query.keys is None
+    return query if query.limit or has_one_row else replace(query, limit=Limit(1))
 
 
 def comparison(operator: str, left: Term, right: Term) -> Term:
