@@ -192,11 +192,14 @@ def test_literals_of_one_query_meet_in_a_join(tmp_path: Path) -> None:
 
 
 def test_literals_of_other_types_for_one_column_are_wished_for_apart(tmp_path: Path) -> None:
-    script = "CREATE TABLE t (id INTEGER PRIMARY KEY, code, size INTEGER);"
-    wanted = [("t", "code", "x"), ("t", "size", 5), ("t", "code", 7), ("t", "size", 5)]
+    script = "CREATE TABLE t (id INTEGER PRIMARY KEY, code, size);"
+    pairs = (("x", 5), ("z", 5), ("x", "big"))
+    wanted = [
+        ("t", column, v) for pair in pairs for column, v in zip(("code", "size"), pair, strict=True)
+    ]
     path = filled(tmp_path, script, literals=wanted)
-    assert query(path, "SELECT 1 FROM t WHERE code = 'x' AND size = 5") != []
-    assert query(path, "SELECT 1 FROM t WHERE code = 7 AND size = 5") != []
+    for code, size in pairs:
+        assert query(path, f"SELECT 1 FROM t WHERE code = '{code}' AND size = {size!r}") != []
 
 
 def test_a_vocabulary_replaces_invented_values(tmp_path: Path) -> None:
