@@ -444,3 +444,40 @@ def test_gold_wins_on_all_of_spider_dk(shared_data: Path, folder: Path,
     wrong = [row for row in lines(run(folder, monkeypatch, *options)) if not row["correct"]]
     assert len(rows) == 535
     assert [(row["hardness"], row["reason"]) for row in wrong] == [("", "gold_error")]
+
+
+@pytest.mark.slow
+def test_bird_files_get_the_shares_of_the_official_evaluator(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bird = shared_data / "bird"
+    files = []
+    for name in ("codes_1b_evidence", "chatgpt"):
+        rows = [json.loads(line) for line in (bird / f"{name}.jsonl").read_text().splitlines()]
+        marked = {
+            str(n): f"{row['pred']}\t----- bird -----\t{row['db_id']}" for n, row in enumerate(rows)
+        }
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(json.dumps(marked, indent=4))
+    options = ("--predictions", *files, "--gold", bird / "dev_superhero.json", "--rule", "bird")
+    out = run(tmp_path, monkeypatch, *options, "--databases", bird / "database", "--scores-only")
+    for name, share in (("codes_1b_evidence", 0.7597), ("chatgpt", 0.3721)):
+        assert round(json.loads((out / name / "scores.json").read_text())["accuracy"], 4) == share
+        official = json.loads((bird / "verdicts" / f"{name}.json").read_text())["ex"]
+        assert [row["correct"] for row in lines(out / name)] == official
+
+
+@pytest.mark.slow
+def test_spider_files_get_the_share_of_the_official_evaluator(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (shared_data / "predictions" / "dail_gpt4.jsonl").read_text().splitlines()
+    file = tmp_path / "dail.sql"
+    file.write_text("".join(" ".join(json.loads(row)["pred"].split()) + "\n" for row in rows))
+    spider = shared_data / "spider"
+    options = ("--predictions", file, "--gold", spider / "dev.json", "--rule", "spider", "strict")
+    out = run(tmp_path, monkeypatch, *options, "--databases", spider / "database")
+    scores = json.loads((out / "scores.json").read_text())
+    assert (scores["num"], round(scores["accuracy"], 4)) == (1_034, 0.8308)
+    assert scores["columns"]["strict"]["num_not_counted"] > 90
+    assert (out / "report.md").read_text().count("\nwitness:\n") == 10
