@@ -66,7 +66,7 @@ def spider_equal(gold_rows: Rows, predicted_rows: Rows, order_matters: bool) -> 
         return True
     if len(gold_rows) != len(predicted_rows) or len(gold_rows[0]) != len(predicted_rows[0]):
         return False
-    if gold_rows is predicted_rows:
+    if _are_alike(gold_rows, predicted_rows):
         return True
     if not _hold_the_same_values(gold_rows, predicted_rows, order_matters):
         return False
@@ -193,6 +193,15 @@ def _canonical(value: Any) -> Any:
     return {"float": f"{value:.{KEY_DIGITS}g}"}
 
 
+def _are_alike(first: Rows, second: Rows) -> bool:
+    """Whether they have the same rows in the same order, 1 and 1.0 told apart."""
+    if first is second:
+        return True
+    return first == second and all(
+        [*map(type, row)] == [*map(type, other)] for row, other in zip(first, second, strict=True)
+    )
+
+
 def _hold_the_same_values(gold: Rows, predicted: Rows, order_matters: bool) -> bool:
     """Whether the rows agree as sets of values; a quick way to see that most wrong ones do not."""
     gold_values, predicted_values = map(frozenset, gold), map(frozenset, predicted)
@@ -263,19 +272,25 @@ def _equal_in_some_column_order(gold: Rows, predicted: Rows, order_matters: bool
     if len(predicted[0]) != num_columns:
         return False
     trials = iter(range(MAX_COLUMN_TRIALS))
+    gold_columns = list(zip(*gold, strict=True))
+    predicted_columns = list(zip(*predicted, strict=True))
 
-    def same(first: list[Any], second: list[Any]) -> bool:
-        return first == second if order_matters else _is_same_bag(first, second)
+    def fits(order: list[int]) -> bool:
+        """Whether the placed columns agree, given that all but the last one do."""
+        if order_matters:
+            return gold_columns[len(order) - 1] == predicted_columns[order[-1]]
+        placed = [predicted_columns[i] for i in order]
+        wanted = gold_columns[: len(order)]
+        return _is_same_bag(zip(*wanted, strict=True), zip(*placed, strict=True))
 
     def place(chosen: list[int]) -> bool:
         if len(chosen) == num_columns:
             return True
-        wanted = [row[: len(chosen) + 1] for row in gold]
         for column in range(num_columns):
             if column in chosen or next(trials, None) is None:
                 continue
             order = [*chosen, column]
-            if same(wanted, [tuple(row[i] for i in order) for row in predicted]) and place(order):
+            if fits(order) and place(order):
                 return True
         return False
 

@@ -7,6 +7,7 @@ whose processes can be killed.
 """
 
 import contextlib
+import itertools
 import sys
 import threading
 import time
@@ -212,19 +213,18 @@ class _Run:
         max_rows = self.limits.max_rows or sys.maxsize
         num_bytes_left = self.limits.max_result_bytes or sys.maxsize
         rows: list[Row] = []
-        for row in cursor:
-            rows.append(row)
+        for row in itertools.islice(cursor, max_rows):
             num_bytes_left -= BYTES_PER_VALUE * len(row)
             for value in row:
                 if value.__class__ is str or value.__class__ is bytes:  # faster than isinstance
                     num_bytes_left -= len(value)
-            if len(rows) > max_rows or num_bytes_left < 0:
-                self.overrun = (
-                    f"more than {max_rows:,} rows"
-                    if len(rows) > max_rows
-                    else f"a result of more than {self.limits.max_result_bytes:,} bytes"
-                )
+            if num_bytes_left < 0:
+                self.overrun = f"a result of more than {self.limits.max_result_bytes:,} bytes"
                 raise apsw.InterruptError(self.overrun)
+            rows.append(row)
+        for _ in cursor:
+            self.overrun = f"more than {max_rows:,} rows"
+            raise apsw.InterruptError(self.overrun)
         return tuple(rows)
 
     def _interval(self) -> int:

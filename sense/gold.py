@@ -152,20 +152,23 @@ class _Asker:
             return None
         width = len(execution.columns)
         stop = min(start + size, len(rows)) if size is not None else len(rows)
+        shown = [row[:width] for row in rows]
+        is_same = tuple(shown[start:stop]) == execution.rows
         sizes: list[int] = []
         tie_at_cut: Witness = {}
         for first, last in runs(rows, probe.keys):
             inside = slice(max(first, start), min(last, stop))
             if inside.start >= inside.stop:
                 continue
-            tied = tuple(row[:width] for row in rows[first:last])
-            returned = execution.rows[inside.start - start : inside.stop - start]
             sizes.append(inside.stop - inside.start)
-            if tied == returned:
+            is_cut = sizes[-1] < last - first
+            if is_same and not is_cut:
                 continue
-            if sizes[-1] < last - first and len(set(tied)) > 1:
+            tied = shown[first:last]
+            returned = execution.rows[inside.start - start : inside.stop - start]
+            if is_cut and len(set(tied)) > 1:
                 tie_at_cut = tie_at_cut or _tie(tied, returned)
-            elif Counter(row[:width] for row in rows[inside]) != Counter(returned):
+            elif Counter(shown[inside]) != Counter(returned):
                 return None
         if sum(sizes) != len(execution.rows):
             return None

@@ -225,6 +225,8 @@ def are_tied(row: Row, other: Row, keys: Sequence[int]) -> bool:
 
 def _is_nearly_same(a: Any, b: Any) -> bool:
     """Perhaps equal: floats by their last bits, text by its collation."""
+    if a.__class__ is int and b.__class__ is int:
+        return False
     if isinstance(a, str) and isinstance(b, str):
         return a.rstrip().casefold() == b.rstrip().casefold()
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
