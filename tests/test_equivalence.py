@@ -11,11 +11,13 @@ from sense.algebra import Unsupported
 from sense.database import database_script
 from sense.equivalence import proved_equal
 from sense.evaluation import evaluate
+from sense.material import read_material
 from sense.mutation import mutate
 from sense.proof import is_proved, with_proofs
 from sense.reading import Prediction, read_predictions
 from sense.schema import Column, Schema, Table, read_schema
 from sense.translation import translate
+from sense.variants import make_variant
 from sense.verdict import Unit, judge
 
 EQUAL = read_pairs(FIXTURES / "equivalent.sql")
@@ -68,6 +70,19 @@ def test_equal_pairs_are_never_separated(shared_data: Path, tmp_path: Path) -> N
         if separating_seed(pair, path, tmp_path, NUM_RANDOM, keeps_keys=True) is not None:
             separated.append(pair)
     assert separated == []
+
+
+@pytest.mark.slow
+def test_equal_pairs_are_never_separated_by_variants(shared_data: Path, tmp_path: Path) -> None:
+    for db_id in sorted({pair.db_id for pair in EQUAL}):
+        pairs = [pair for pair in EQUAL if pair.db_id == db_id]
+        queries = [sql for pair in pairs for sql in (pair.gold_sql, pair.predicted_sql)]
+        material = read_material(spider_database(shared_data, db_id), queries)
+        for seed in range(NUM_RANDOM):
+            path = tmp_path / f"{db_id}-{seed}.sqlite"
+            path.write_bytes(make_variant(material, seed))
+            for pair in pairs:
+                assert verdict(path, pair.gold_sql, pair.predicted_sql) != "incorrect", pair
 
 
 @pytest.mark.slow
