@@ -7,10 +7,11 @@ from pathlib import Path
 
 import apsw
 import pytest
-from attacks import ATTACKS, BOMBS, STUCK, Attack, ended
+from attacks import ATTACKS, BOMBS, LIMITS, STUCK, Attack, ended
 from hostile import hostile_files
 
 from sense.execution import WorkerFailure, map_in_workers
+from sense.verdict import Unit, judge_all
 
 HARMLESS = Attack("harmless", "SELECT count(*) FROM city", "ok", rows=((8,),))
 
@@ -78,3 +79,18 @@ def test_memory_of_sqlite_is_back_after_the_attacks_of_one_process(files: Path) 
         assert {ended(attack, files)[0] for attack in BOMBS} == {"limit"}
         used.append(apsw.memory_used())
     assert used[0] == used[1] < 20_000_000
+
+
+@pytest.mark.slow
+def test_every_attack_can_be_judged_as_a_prediction_and_as_gold(files: Path) -> None:
+    verdicts = {"refused": "incorrect", "error": "incorrect", "limit": "unknown"}
+    attacks = [attack for attack in ATTACKS if attack.status in verdicts]
+    paths = [(str(files / f"{attack.database}.sqlite"),) for attack in attacks]
+    sqls = [attack.sql.replace("{folder}", str(files)) for attack in attacks]
+    units = [Unit(path, "SELECT 8", (sql,)) for path, sql in zip(paths, sqls, strict=True)]
+    found = [judgement.verdict for _, [judgement] in judge_all(units, limits=LIMITS, num_workers=2)]
+    assert found == [verdicts[attack.status] for attack in attacks]
+    units = [Unit(path, sql, ("SELECT 8",)) for path, sql in zip(paths, sqls, strict=True)]
+    judged = list(judge_all(units, limits=LIMITS, num_workers=2))
+    assert [status for status, _ in judged] == [attack.status for attack in attacks]
+    assert {judgement.verdict for _, [judgement] in judged} == {"unknown"}
