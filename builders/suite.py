@@ -18,6 +18,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def main() -> None:
         facts = collect_facts(
             "builders/suite.py",
             seed=arguments.seed,
-            settings={"split": arguments.split, "max_variants": arguments.max_variants},
+            settings={"split": arguments.split, "limit": arguments.limit, **asdict(settings)},
             inputs=inputs(arguments),
             results=counts,
             seconds=time.monotonic() - started,

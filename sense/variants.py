@@ -95,6 +95,19 @@ class _Palette:
         return rng.choices(self.values, cum_weights=self.weights)[0]
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What the rows of a table are drawn from."""
+
+    source: SourceTable
+    templates: Sequence[Row]
+    palettes: Sequence[_Palette]
+    """Of its columns."""
+    parents: Mapping[SourceKey, _Palette | None]
+    used: Mapping[tuple[int, ...], set[Row]]
+    """What the rows so far hold in the columns of a unique group."""
+
+
 @dataclass
 class _Filler:
     """Fills the tables of one variant in turn."""
@@ -112,16 +125,17 @@ class _Filler:
         palettes = [self._palette(source, i) for i in range(len(source.columns))]
         parents = {key: self._parents(source, key) for key in source.keys}
         templates = self._templates(source, parents)
-        used: dict[tuple[int, ...], set[Row]] = {group: set() for group in source.unique}
+        plan = _Plan(
+            source, templates, palettes, parents, {group: set() for group in source.unique}
+        )
         names = ", ".join(quoted(column.name) for column in source.table.columns)
         marks = ", ".join("?" * len(source.columns))
         insert = f"INSERT INTO {quoted(source.name)} ({names}) VALUES ({marks})"
         for _ in range(self._num_rows()):
             for attempt in range(MAX_ATTEMPTS):
-                is_plain = attempt >= MAX_ATTEMPTS // 2
-                row = self._draw(source, templates, palettes, parents, used, is_plain)
+                row = self._draw(plan, is_plain=attempt >= MAX_ATTEMPTS // 2)
                 if row is not None and self._insert(insert, row):
-                    for group, seen in used.items():
+                    for group, seen in plan.used.items():
                         seen.add(_values(row, group))
                     self.rows[source.name].append(row)
                     break
@@ -165,44 +179,39 @@ class _Filler:
         ]
         return fitting or source.rows
 
-    def _draw(
-        self,
-        source: SourceTable,
-        templates: Sequence[Row],
-        palettes: Sequence[_Palette],
-        parents: Mapping[SourceKey, _Palette | None],
-        used: Mapping[tuple[int, ...], set[Row]],
-        is_plain: bool,
-    ) -> Row | None:
+    def _draw(self, plan: _Plan, is_plain: bool) -> Row | None:
         """A new row; None where no parent is left for it. is_plain: as in the original."""
-        rng, own = self.rng, self.rows[source.name]
+        rng, source = self.rng, plan.source
+        own = self.rows[source.name]
         if own and not is_plain and rng.random() < self.recipe.duplicates:
             row = list(rng.choice(own))
-        elif templates:
-            row = list(rng.choice(templates))
+        elif plan.templates:
+            row = list(rng.choice(plan.templates))
             if not is_plain:
-                self._mix(source, row, palettes)
+                self._mix(plan, row)
         else:
-            row = [palette.draw(rng) for palette in palettes]
+            row = [palette.draw(rng) for palette in plan.palettes]
         for key in source.keys:
             is_self = key.key.parent == source.name
-            found = self._own(source, key) if is_self else parents[key]
+            found = self._own(source, key) if is_self else plan.parents[key]
             if not self._point(source, key, row, found):
                 return None
         for group in source.unique:
-            if (values := _values(row, group)) in used[group] or None in values:
-                self._renew(source, row, group, used[group])
+            values = _values(row, group)
+            if values in plan.used[group] or None in values:
+                self._renew(source, row, group, plan.used[group])
         return tuple(row)
 
-    def _mix(self, source: SourceTable, row: list[Any], palettes: Sequence[_Palette]) -> None:
+    def _mix(self, plan: _Plan, row: list[Any]) -> None:
+        """Replaces some of the values by others of their column, or by NULL."""
         rng, recipe = self.rng, self.recipe
-        for i, column in enumerate(source.columns):
+        for i, column in enumerate(plan.source.columns):
             may_be_null = column.may_be_null and (column.has_null or recipe.nulls_anywhere)
-            is_wanted = (source.name, i) in self.focus
+            is_wanted = (plan.source.name, i) in self.focus
             if may_be_null and rng.random() < recipe.nulls:
                 row[i] = None
             elif rng.random() < max(recipe.mix, FOCUS_SHARE * is_wanted):
-                row[i] = palettes[i].draw(rng)
+                row[i] = plan.palettes[i].draw(rng)
 
     def _point(
         self, source: SourceTable, key: SourceKey, row: list[Any], found: _Palette | None
