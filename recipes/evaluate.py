@@ -27,7 +27,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from sense.board import SystemResult, compare, read_evaluations, write_board, write_results
+from sense.board import read_evaluations
+from sense.board_report import SystemResult, compare, write_board, write_results
 from sense.command import run_script
 from sense.database import database_paths
 from sense.engine import Engine

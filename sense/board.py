@@ -1,4 +1,4 @@
-"""Several systems on the same questions: one table, which differences are significant, what flips.
+"""Several systems on the same questions: ranks, which differences are significant, what flips.
 
 Two systems are compared by McNemar's exact test on the questions that both count; over all pairs
 the p-values are corrected by Holm. A pair flips where one column ranks it one way and another
@@ -7,32 +7,12 @@ column the other way.
 
 import itertools
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sense.document import Block, Figure, Heading, Table, Text, to_markdown
-from sense.evaluation import Outcome, column_text, summarize
-from sense.facts import Facts, write_facts
-from sense.figure import interval_chart, stacked_chart
+from sense.evaluation import Outcome, summarize
 from sense.metrics import PairedTest, holm, mcnemar
-from sense.mistakes import MAX_KINDS, Mistake, frequent_mistakes
-from sense.predictions import System
-from sense.report import (
-    VERDICT_CLASSES,
-    error_blocks,
-    finished_folder,
-    interval,
-    percent,
-    shares,
-    summary_blocks,
-    write_evaluation,
-    write_report,
-)
-
-SIGNIFICANT = 0.05
 
 Evaluations = Mapping[str, Sequence[Outcome]]
 """System -> its outcomes, of the same questions in the same order."""
@@ -83,15 +63,15 @@ def make_board(evaluations: Evaluations) -> Board:
     ranked = sorted(scores, key=lambda name: -(scores[name]["accuracy"] or 0))
     return Board(
         {name: scores[name] for name in ranked},
-        paired_tests({name: evaluations[name] for name in ranked}),
+        tested_pairs({name: evaluations[name] for name in ranked}),
         find_flips({name: scores[name] for name in ranked}),
     )
 
 
-def paired_tests(evaluations: Evaluations) -> list[Pair]:
+def tested_pairs(evaluations: Evaluations) -> list[Pair]:
     """Every two systems by the primary column; of each pair the better one stands first."""
     tests = [
-        (first, second, _mcnemar(evaluations[first], evaluations[second]))
+        (first, second, paired_test(evaluations[first], evaluations[second]))
         for first, second in itertools.combinations(evaluations, 2)
     ]
     corrected = holm([test.p_value for *_, test in tests])
@@ -139,29 +119,6 @@ def check_comparable(evaluations: Evaluations) -> None:
             )
 
 
-def compare(folders: Mapping[str, Path]) -> str:
-    """A Markdown table of several evaluations of the same questions, by the names given to them.
-
-    The last column tests each against the one above it: exact McNemar on the questions where the
-    two differ. Raises ValueError when two folders do not hold the same questions scored by the
-    same rule.
-    """
-    evaluations = read_evaluations(folders)
-    check_comparable(evaluations)
-    rows: list[tuple[str, ...]] = []
-    above: Sequence[Outcome] = ()
-    for name, outcomes in evaluations.items():
-        scores = summarize(outcomes)
-        test = _mcnemar(above, outcomes) if above else None
-        against = f"+{test.only_second} -{test.only_first}, p = {test.p_value:.2g}" if test else ""
-        rows.append((name, f"{scores['num']:,}", percent(scores), interval(scores), against))
-        above = outcomes
-    header = ("system", " questions", " accuracy", "95 % interval", "against the line above")
-    primary = next(iter(above[0].scores))
-    blocks: list[Block] = [Text(f"Rule: {column_text(primary)}."), Table(header, tuple(rows))]
-    return to_markdown(blocks).rstrip("\n")
-
-
 def read_evaluations(folders: Mapping[str, Path]) -> dict[str, list[Outcome]]:
     return {name: read_evaluation(folder) for name, folder in folders.items()}
 
@@ -175,238 +132,17 @@ def read_evaluation(folder: Path) -> list[Outcome]:
         )
     lines = path.read_text(encoding="utf-8").split("\n")
     try:
-        return [Outcome(**json.loads(line)) for line in lines if line]
+        outcomes = [Outcome(**json.loads(line)) for line in lines if line]
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{path} was not written by this version ({error}); evaluate again"
         ) from error
+    if not outcomes:
+        raise ValueError(f"{path} is empty; expected one line per question: evaluate again")
+    return outcomes
 
 
-class SystemResult(NamedTuple):
-    """A system with what became of its answers."""
-
-    system: System
-    outcomes: Sequence[Outcome]
-    mistakes: Sequence[Mistake] = ()
-    """Examples for the report."""
-    has_new_answers: bool = False
-    """Whether its predictions are to be written too."""
-
-
-def write_results(
-    folder: Path,
-    results: Sequence[SystemResult],
-    facts: Facts,
-    mistakes: Sequence[Mistake] = (),
-) -> str:
-    """What is printed; writes the folder of an evaluation, or of several with their board above.
-
-    mistakes: examples for the board, of all systems together. The folder must be new or empty, and
-    appears when all is written.
-    """
-    if len(results) == 1:
-        [result] = results
-        scores = _write_result(folder, result, facts)
-        blocks = summary_blocks(scores, result.outcomes, result.system.notes)
-        return to_markdown(blocks).rstrip("\n")
-    evaluations = {result.system.name: result.outcomes for result in results}
-    with finished_folder(folder) as draft:
-        for result in results:
-            _write_result(draft / result.system.name, result, facts)
-        board = _write_board(draft, evaluations, facts, mistakes)
-    return to_markdown(ranking_blocks(board)).rstrip("\n")
-
-
-def write_board(folder: Path, evaluations: Evaluations, facts: Facts) -> None:
-    """`board.json`, `report.md`, `report.html` and `facts.json` in a new folder."""
-    with finished_folder(folder) as draft:
-        mistakes = frequent_mistakes(itertools.chain(*evaluations.values()))
-        _write_board(draft, evaluations, facts, mistakes)
-
-
-def _write_result(folder: Path, result: SystemResult, facts: Facts) -> dict[str, Any]:
-    predictions = result.system.predictions if result.has_new_answers else ()
-    notes = result.system.notes
-    return write_evaluation(folder, result.outcomes, facts, predictions, result.mistakes, notes)
-
-
-def _write_board(
-    folder: Path, evaluations: Evaluations, facts: Facts, mistakes: Sequence[Mistake]
-) -> Board:
-    board = make_board(evaluations)
-    content = {
-        "systems": board.scores,
-        "pairs": [pair._asdict() for pair in board.pairs],
-        "flips": [flip._asdict() for flip in board.flips],
-    }
-    (folder / "board.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    write_report(folder, board_blocks(board, mistakes))
-    write_facts(replace(facts, results=content), folder)
-    return board
-
-
-def board_blocks(board: Board, mistakes: Sequence[Mistake] = ()) -> list[Block]:
-    """What the report of several systems says."""
-    return [
-        *ranking_blocks(board),
-        *_hardness_blocks(board.scores),
-        *_verdict_blocks(board.scores),
-        *_error_blocks(board.scores, mistakes),
-    ]
-
-
-def ranking_blocks(board: Board) -> list[Block]:
-    """The systems by every column, which differences are significant, and which rankings flip."""
-    first = next(iter(board.scores.values()))
-    columns = list(first["columns"])
-    return [
-        Heading(f"{len(board.scores)} systems on {first['num_questions']:,} questions", 1),
-        Text("Columns, the first one ranks:", tuple(f"{c}: {column_text(c)}" for c in columns)),
-        _systems_table(board.scores),
-        *_not_counted(columns, first),
-        Figure(
-            interval_chart("Accuracy by system", shares(board.scores)),
-            f"Accuracy by {columns[0]}, %, with 95 % intervals (Wilson)",
-        ),
-        *_pair_blocks(board.pairs),
-        *(_flip_blocks(board.flips, columns) if len(columns) > 1 else []),
-    ]
-
-
-def _systems_table(scores: Mapping[str, Mapping[str, Any]]) -> Table:
-    columns = list(next(iter(scores.values()))["columns"])
-    rows = tuple(
-        (
-            name,
-            f"{found['num']:,}",
-            *(_share_cell(found["columns"][column]) for column in columns),
-        )
-        for name, found in scores.items()
-    )
-    return Table(("system", " questions", *(f" {column}" for column in columns)), rows)
-
-
-def _not_counted(columns: Sequence[str], scores: Mapping[str, Any]) -> list[Block]:
-    """What is left out of columns whose rule says nothing where gold cannot judge."""
-    return [
-        Text(
-            f"{column} does not count {num:,} of {scores['num_questions']:,} questions, whose gold "
-            "cannot judge: see the report of each system."
-        )
-        for column in columns
-        if (num := scores["columns"][column]["num_not_counted"])
-    ]
-
-
-def _hardness_blocks(scores: Mapping[str, Mapping[str, Any]]) -> list[Block]:
-    sizes = next(iter(scores.values()))["by_hardness"]
-    rows = tuple(
-        (name, *(_share_cell(found["by_hardness"][level]) for level in sizes))
-        for name, found in scores.items()
-    )
-    header = ("system", *(f" {level} ({row['num']:,})" for level, row in sizes.items()))
-    return [
-        Heading("By hardness"),
-        Table(header, rows),
-        Figure(
-            interval_chart("Accuracy by hardness and system", shares(_by_level(scores))),
-            "Accuracy by hardness and system, %",
-        ),
-    ]
-
-
-def _share_cell(row: Mapping[str, Any]) -> str:
-    return f"{percent(row)} ({interval(row).removesuffix(' %')})"
-
-
-def _by_level(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """A row per level and system, the systems of a level together."""
-    levels = list(next(iter(scores.values()))["by_hardness"])
-    return {
-        f"{level}, {name}": found["by_hardness"][level]
-        for level in levels
-        for name, found in scores.items()
-    }
-
-
-def _verdict_blocks(scores: Mapping[str, Mapping[str, Any]]) -> list[Block]:
-    counts = {
-        name: [found["verdicts"].get(verdict, 0) for verdict in VERDICT_CLASSES]
-        for name, found in scores.items()
-    }
-    rows = tuple((name, *(f"{num:,}" for num in numbers)) for name, numbers in counts.items())
-    chart = stacked_chart("Verdicts by system", counts, list(VERDICT_CLASSES.values()))
-    return [
-        Heading("Verdicts"),
-        Table(("system", *(f" {verdict}" for verdict in VERDICT_CLASSES)), rows),
-        Figure(chart, f"Verdicts: {' / '.join(VERDICT_CLASSES)}"),
-    ]
-
-
-def _pair_blocks(pairs: Sequence[Pair]) -> list[Block]:
-    num = sum(pair.corrected < SIGNIFICANT for pair in pairs)
-    rows = tuple(
-        (
-            pair.better,
-            pair.worse,
-            f"{pair.only_better:,}",
-            f"{pair.only_worse:,}",
-            f"{pair.p_value:.2g}",
-            f"{pair.corrected:.2g}",
-            "**yes**" if pair.corrected < SIGNIFICANT else "no",
-        )
-        for pair in pairs
-    )
-    header = ("better", "worse", " only better", " only worse", " p", " corrected p", "significant")
-    return [
-        Heading("Which differences are significant"),
-        Text(
-            f"{num} of {len(pairs)} pairs differ at 5 %: exact McNemar test, corrected by Holm "
-            "over all pairs. Counted are questions that only one of the two gets right."
-        ),
-        Table(header, rows),
-    ]
-
-
-def _flip_blocks(flips: Sequence[Flip], columns: Sequence[str]) -> list[Block]:
-    header = ("ahead", "behind", f" by {columns[0]}", "column that says otherwise", " by it")
-    rows = tuple(
-        (
-            flip.first,
-            flip.second,
-            f"{100 * flip.difference:+.1f}",
-            flip.column,
-            f"{100 * flip.other_difference:+.1f}",
-        )
-        for flip in flips
-    )
-    said = f"{len(flips)} pairs are ranked otherwise by another column, in points:"
-    table: list[Block] = [Text(said), Table(header, rows)]
-    none: list[Block] = [Text("No column ranks two systems otherwise.")]
-    return [Heading("Which rankings flip"), *(table if flips else none)]
-
-
-def _error_blocks(
-    scores: Mapping[str, Mapping[str, Any]], mistakes: Sequence[Mistake]
-) -> list[Block]:
-    """Error kinds of each system beside each other, then the kinds of all with their examples."""
-    total: Counter[str] = Counter()
-    for found in scores.values():
-        total.update(found["error_kinds"])
-    kinds = [kind for kind, _ in total.most_common(MAX_KINDS)]
-    num_double_quoted = sum(found["num_double_quoted_literals"] for found in scores.values())
-    blocks = error_blocks(dict(total.most_common()), mistakes, num_double_quoted)
-    if not blocks:
-        return []
-    rows = tuple(
-        (name, *(f"{found['error_kinds'].get(kind, 0):,}" for kind in kinds))
-        for name, found in scores.items()
-    )
-    heading, *rest = blocks
-    return [heading, Table(("system", *(f" {kind}" for kind in kinds)), rows), *rest]
-
-
-def _mcnemar(first: Sequence[Outcome], second: Sequence[Outcome]) -> PairedTest:
+def paired_test(first: Sequence[Outcome], second: Sequence[Outcome]) -> PairedTest:
     """By the primary column, on the questions that count for both."""
     column = next(iter(first[0].scores))
     pairs = [

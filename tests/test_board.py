@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from sense.board import (
+from sense.board import make_board, read_evaluations
+from sense.board_report import (
     SystemResult,
+    board_blocks,
     compare,
-    make_board,
-    read_evaluations,
     write_board,
     write_results,
 )
+from sense.document import to_markdown
 from sense.evaluation import Outcome
 from sense.facts import collect_facts, read_facts
 from sense.mistakes import Mistake
@@ -70,6 +71,13 @@ def test_questions_that_do_not_count_for_both_are_left_out_of_a_pair() -> None:
     second = [outcome(0, 1), outcome(1, 0), outcome(2, 1)]
     [pair] = make_board({"a": first, "b": second}).pairs
     assert (pair.better, pair.num, pair.only_better, pair.only_worse) == ("a", 2, 1, 0)
+
+
+def test_level_that_counts_for_one_system_only_leaves_the_others_cell_empty() -> None:
+    first = [outcome(0, 1), outcome(1, 1)._replace(hardness="extra")]
+    second = [outcome(0, 1), outcome(1, None)._replace(hardness="extra")]
+    report = to_markdown(board_blocks(make_board({"a": first, "b": second})))
+    assert "| b | 100.0 % (20.7 to 100.0) |  |" in report.splitlines()
 
 
 def test_ranking_that_another_column_turns_round_is_a_flip() -> None:
@@ -139,6 +147,9 @@ def test_other_questions_and_other_rules_are_not_compared(tmp_path: Path) -> Non
         compare({"a": first, "b": write(tmp_path / "strict", [1, 0], "strict")})
     with pytest.raises(FileNotFoundError, match=r"does not exist; expected a folder"):
         compare({"a": tmp_path / "nowhere"})
+    (first / "per_example.jsonl").write_text("")
+    with pytest.raises(ValueError, match=r"is empty; expected one line per question"):
+        compare({"a": first})
     (first / "per_example.jsonl").write_text('{"idx": 0}\n')
     with pytest.raises(ValueError, match=r"was not written by this version.*evaluate again"):
         compare({"a": first})

@@ -169,7 +169,7 @@ def test_local_model_is_scored(folder: Path, data: Path, monkeypatch: pytest.Mon
 
     make_model(folder / "model", training_texts(load_dataset(str(data), split="train")))
     save_contract(TINY_CONTRACT, folder / "model")
-    monkeypatch.setattr("sense.sampler.greedy_completions.__defaults__", (8,))
+    monkeypatch.setattr("sense.tiny.MAX_SQL_TOKENS", 8)
     options = ("--data", data, "--databases", data / "databases")
     out = run(folder, monkeypatch, "--model", folder / "model", *options)
     assert len(lines(out)) == 3
