@@ -189,7 +189,7 @@ def file_state(path: str | Path) -> FileState | None:
     """The state of the file now; None if it cannot be seen."""
     try:
         stat = os.stat(path)  # noqa: PTH116  (five times as fast as Path.stat)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL character in the name
         return None
     return FileState(stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_dev)
 
@@ -222,10 +222,15 @@ def _check_file(path: Path) -> None:
         near = difflib.get_close_matches(path.name, names, n=1)
         hint = f"; closest match: '{near[0]}'" if near else ""
         raise DatabaseError(f"no database file at {path}{hint}. Correct the path or add the file.")
-    if not path.is_file():
+    if path.is_dir():
         raise DatabaseError(f"{path} is a folder, expected a SQLite file. Name the file inside it.")
-    with path.open("rb") as file:
-        start = file.read(100)
+    if not path.is_file():
+        raise DatabaseError(f"{path} is a device or a pipe. Copy what it gives into a file.")
+    try:
+        with path.open("rb") as file:
+            start = file.read(100)
+    except OSError as error:
+        raise DatabaseError(f"{path} cannot be read: {error.strerror}. Change its mode.") from error
     if not start:
         raise DatabaseError(
             f"{path} is empty (0 bytes), as a mistyped path leaves it behind. "

@@ -147,9 +147,24 @@ def test_file_that_is_no_database_is_named_with_what_to_do(
 def test_missing_file_is_not_created_and_the_closest_name_is_told(world: Path) -> None:
     with pytest.raises(DatabaseError, match=r"closest match: 'world\.sqlite'"):
         execute(world.with_name("wrld.sqlite"), "SELECT 1")
+    with pytest.raises(DatabaseError, match="no database file"):
+        execute(f"{world}\0", "SELECT 1")
     with pytest.raises(DatabaseError, match="is a folder"):
         execute(world.parent, "SELECT 1")
     assert list(world.parent.iterdir()) == [world]
+
+
+def test_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.sqlite")
+    with pytest.raises(DatabaseError, match="a device or a pipe"):
+        execute(tmp_path / "pipe.sqlite", "SELECT 1")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_file_without_permission_is_named(world: Path) -> None:
+    world.chmod(0)
+    with pytest.raises(DatabaseError, match="cannot be read: Permission denied"):
+        execute(world, "SELECT 1")
 
 
 def test_damaged_page_is_the_databases_fault(world: Path) -> None:
