@@ -79,6 +79,8 @@ class Probes(NamedTuple):
     """The query itself, if it is ordered or cut."""
     is_sensitive: bool = True
     """Whether it has any part whose value may depend on the order of the rows that it meets."""
+    functions: frozenset[type[exp.Expr]] = frozenset()
+    """Classes of the calls in it, and of what sqlglot takes for one, such as AND."""
     error: str = ""
     """Why sqlglot cannot read it; there are no probes then."""
 
@@ -111,6 +113,7 @@ def probes_of(sql: str) -> Probes:
         inner,
         outer,
         is_sensitive=bool(groups) or any(map(_is_sensitive, nodes)),
+        functions=frozenset(type(node) for node in nodes if isinstance(node, exp.Func)),
     )
 
 

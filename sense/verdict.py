@@ -21,6 +21,7 @@ from sense.difference import difference
 from sense.engine import Engine, map_on_engine
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
 from sense.gold import GoldCheck, check_gold
+from sense.indexed import execute_indexed
 from sense.official import (
     bird_score,
     official_limits,
@@ -212,6 +213,7 @@ class _Runs:
     def __init__(self, limits: Limits, golds: Mapping[str, GoldCheck]) -> None:
         self.limits = limits
         self.known = {(path, one_spelling(g.sql)): g.execution for path, g in golds.items()}
+        self.is_ordered = any("order by" in gold.sql.lower() for gold in golds.values())
         self.recent: OrderedDict[tuple[str, str, Limits], Execution] = OrderedDict()
         self.max_recent = RESULTS_PER_DATABASE * len(golds)
 
@@ -219,13 +221,25 @@ class _Runs:
         known = self.known.get((db_path, one_spelling(sql)))
         return known or self._run(db_path, sql, self.limits)
 
-    def official(self, db_path: str, sql: str) -> Execution:
+    def official(self, db_path: str, sql: str, is_timed: bool = False) -> Execution:
+        """is_timed: the rule counts how long it takes on the file as it is."""
         spelling = one_spelling(sql)
         found = self.known.get((db_path, spelling))
         found = found or self.recent.get((db_path, spelling, self.limits))
         if found and found.status != "limit":
             return found
+        if found and not is_timed and (rows := self._indexed(db_path, sql)):
+            return rows
         return self._run(db_path, sql, official_limits(self.limits))
+
+    def _indexed(self, db_path: str, sql: str) -> Execution | None:
+        """The end of an endless query on a copy with indexes, where the order of rows is nothing.
+
+        Steps stay limited there: what is not faster is run on the file.
+        """
+        execution = execute_indexed(db_path, sql, self.limits)
+        is_ordered = self.is_ordered and execution is not None and len(execution.rows) > 1
+        return None if is_ordered else execution
 
     def _run(self, db_path: str, sql: str, limits: Limits) -> Execution:
         key = (db_path, one_spelling(sql), limits)
@@ -257,7 +271,10 @@ def _judgement(
             scores[rule] = int(finding.verdict == "correct")
         else:
             accepts = partial(OFFICIAL_SCORES[rule], gold_sql=gold_sql, predicted_sql=predicted_sql)
-            scores[rule] = score_on_all(accepts(partial(run.official, path)) for path in golds)
+            is_timed = rule == "bird"
+            scores[rule] = score_on_all(
+                accepts(partial(run.official, path, is_timed=is_timed)) for path in golds
+            )
     witness = json.dumps(finding.witness, ensure_ascii=False) if finding.witness else ""
     unfinished = tuple(rule for rule, value in scores.items() if value is None)
     zero_or_one = {rule: value or 0 for rule, value in scores.items()}

@@ -1,0 +1,98 @@
+"""A query that does not end soon, run on a copy of its database that has an index on every column.
+
+Official evaluators wait for a query without any limit, and most that take minutes are joins or
+subqueries that lack an index. Its rows are the same with one, if nothing in the query depends on
+the order in which SQLite meets rows; their own order is not. Of values that are equal and of two
+types, as 1 and 1.0 in a column without one, SQLite may pick the other.
+"""
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import quote
+
+import apsw
+from sqlglot import exp
+
+from sense.connection import FileState, ReadOnlyConnection, file_state
+from sense.constraints import quoted
+from sense.execution import Execution, Limits, execute_on
+from sense.probe import probes_of
+
+MAX_COPIED_BYTES = 100_000_000  # of the file; the copy and its indexes take a few times as much
+MAX_COPIES = 2  # per process, in memory
+EXACT = (exp.Count, exp.Max, exp.Min, exp.Connector, exp.Exists)
+"""Functions that cannot fail on a row and do not add floats, whose sum depends on their order."""
+OWN_TABLES = ("rowid", "oid", "sqlite_")
+"""Text of queries that look at how the file is laid out."""
+
+
+def execute_indexed(db_path: str | Path, sql: str, limits: Limits) -> Execution | None:
+    """How the query ends on the indexed copy, its rows in any order.
+
+    None where they might not be those of the file, where there is no copy, or where the query ends
+    in another way than with rows.
+    """
+    state = file_state(db_path)
+    if state is None or not state.is_settled or state.size > MAX_COPIED_BYTES:
+        return None
+    if not has_same_rows_in_any_plan(sql):
+        return None
+    copy = _copy(Path(db_path).absolute(), state, os.getpid())
+    execution = execute_on(copy, sql, limits) if copy else None
+    return execution if execution and execution.status == "ok" else None
+
+
+def has_same_rows_in_any_plan(sql: str) -> bool:
+    """Whether nothing in the query depends on how SQLite goes about it; in doubt False.
+
+    >>> has_same_rows_in_any_plan("SELECT a FROM t WHERE b = (SELECT max(b) FROM u)")
+    True
+    >>> has_same_rows_in_any_plan("SELECT a FROM t ORDER BY b LIMIT 1")
+    False
+    """
+    lower = sql.lower()
+    if "collate" in lower or any(word in lower for word in OWN_TABLES):
+        return False
+    probes = probes_of(sql)
+    if probes.error or probes.groups or probes.is_sensitive:
+        return False
+    return all(issubclass(kind, EXACT) for kind in probes.functions)
+
+
+@lru_cache(maxsize=MAX_COPIES)
+def _copy(path: Path, state: FileState, process: int) -> ReadOnlyConnection | None:
+    """None for a database with views, virtual tables or collations of its own."""
+    uri = f"file://{quote(os.fsencode(path))}?mode=ro&immutable=1"
+    source = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    copy = ReadOnlyConnection(":memory:")
+    try:
+        with copy.backup("main", source, "main") as backup:
+            backup.step()
+        statements = list(_index_statements(copy))
+        for statement in statements:
+            copy.execute(statement)
+    except (apsw.Error, LookupError):
+        copy.close()
+        return None
+    finally:
+        source.close()
+    copy.execute("ANALYZE")
+    copy.restrict()
+    return copy
+
+
+def _index_statements(copy: apsw.Connection) -> Iterator[str]:
+    """An index on each column; raises LookupError for a schema that is not plain."""
+    for kind, name, text in copy.execute("SELECT type, name, sql FROM sqlite_schema").fetchall():
+        lower = str(text).lower()
+        if kind in ("view", "trigger") or "collate" in lower or "create virtual" in lower:
+            raise LookupError(name)
+        if kind != "table" or str(name).startswith("sqlite_"):
+            continue
+        for number, column, *_ in copy.execute(
+            f"PRAGMA table_info({quoted(str(name))})"
+        ).fetchall():
+            index = quoted(f"of {name} {number}")
+            yield f"CREATE INDEX {index} ON {quoted(str(name))}({quoted(str(column))})"
