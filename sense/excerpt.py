@@ -101,13 +101,11 @@ class Source:
     def close(self) -> None:
         self.connection.close()
 
-    def num_rows(self, table: str) -> int:
-        """How many rows the source has in the table."""
-        [(num,)] = self._run(f"SELECT count(*) FROM {self.tables[table].rows}")
-        return int(num)
-
     def matching(self, table: str, values: Collection[Any], limit: int) -> list[RowId]:
-        """The rows that hold most of the values, at most `limit`; text counts in any case."""
+        """The rows that hold most of the values, at most `limit`; text counts in any case.
+
+        None of a table that takes more than `MAX_STEPS` to look through.
+        """
         found = self.tables[table]
         wanted = json.dumps([v.lower() if isinstance(v, str) else v for v in values])
         hits = " + ".join(
@@ -115,22 +113,27 @@ class Source:
             f"coalesce(iif(typeof({name}) = 'text', lower({name}), {name}) IN wanted, 0)"
             for name in map(quoted, found.columns)
         )
-        rows = self._run(
+        query = (
             "WITH wanted AS MATERIALIZED (SELECT value FROM json_each(?)), "
             f"counted AS MATERIALIZED "
             f"(SELECT {found.rowid} AS id, {hits} AS num FROM {found.rows}) "
-            f"SELECT id FROM counted WHERE num ORDER BY num DESC, id LIMIT {limit}",
-            (wanted,),
+            f"SELECT id FROM counted WHERE num ORDER BY num DESC, id LIMIT {limit}"
         )
-        return [(table, rowid) for (rowid,) in rows]
+        try:
+            return [(table, rowid) for (rowid,) in self._run(query, (wanted,))]
+        except apsw.InterruptError:
+            return []
 
     def spread(self, table: str, limit: int) -> list[RowId]:
         """Rows from the whole length of the table, at most `limit`."""
-        every = -(-self.num_rows(table) // limit) or 1
         rowid, rows = self.tables[table].rowid, self.tables[table].rows
         found = self._run(
-            f"SELECT id FROM (SELECT {rowid} AS id, row_number() OVER (ORDER BY {rowid}) AS place "
-            f"FROM {rows}) WHERE (place - 1) % {every} = 0"
+            f"WITH RECURSIVE ends AS (SELECT (SELECT min({rowid}) FROM {rows}) AS low, "
+            f"(SELECT max({rowid}) FROM {rows}) AS high), "
+            f"step(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM step WHERE k + 1 < {limit}) "
+            f"SELECT DISTINCT (SELECT {rowid} FROM {rows} WHERE {rowid} >= "
+            f"low + (high - low) * k / {max(limit - 1, 1)} ORDER BY {rowid} LIMIT 1) AS id "
+            "FROM step, ends WHERE low IS NOT NULL ORDER BY id"
         )
         return [(table, rowid) for (rowid,) in found]
 

@@ -8,12 +8,13 @@ same database and queries give the same witness everywhere.
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import apsw
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType
@@ -96,7 +97,8 @@ def shrink(
 
     For a prediction that is so on the whole database, with a result that differs. No row can be
     left out of it, with those that refer to it. None where no part tells the two apart within the
-    trials, or one of them does not run. Raises DatabaseError.
+    trials, where the tables are too large to look for one, and where one of the queries does not
+    run. Raises DatabaseError.
 
     >>> from sense.api import example_database
     >>> gold = "SELECT count(*) FROM pet WHERE age > 2"
@@ -108,17 +110,13 @@ def shrink(
     if not columns:
         return None
     limits = replace(limits, max_steps=min(limits.max_steps or TRIAL_STEPS, TRIAL_STEPS))
-    with (
-        closing(Source(db_path, list(columns))) as source,
-        tempfile.TemporaryDirectory(prefix="sense-witness-") as folder,
-    ):
-        search = _Search(source, Path(folder), gold_sql, predicted_sql, limits)
-        values = _named_values(db_path, gold_sql, predicted_sql, limits)
-        for size in SAMPLE_SIZES:
-            rows = search.sample(list(columns), values, size)
-            if search.separates(rows):
-                return _witness(search, search.smallest(rows), columns)
-    return None
+    with tempfile.TemporaryDirectory(prefix="sense-witness-") as folder:
+        try:
+            with closing(Source(db_path, list(columns))) as source:
+                search = _Search(source, Path(folder), gold_sql, predicted_sql, limits)
+                return search.witness(columns, _named_values(db_path, search))
+        except apsw.InterruptError:
+            return None
 
 
 class _Search:
@@ -134,6 +132,16 @@ class _Search:
         self.limits = limits
         self.is_ordered = order_matters(gold_sql)
         self.tried: dict[frozenset[RowId], bool] = {}
+
+    def witness(
+        self, columns: Mapping[str, tuple[str, ...]], values: Sequence[Any]
+    ) -> Witness | None:
+        """The smallest part of the first sample that separates; values: what its rows may hold."""
+        for size in SAMPLE_SIZES:
+            rows = self.sample(list(columns), values, size)
+            if self.separates(rows):
+                return _witness(self, self.smallest(rows), columns)
+        return None
 
     def sample(self, tables: Sequence[str], values: Sequence[Any], size: int) -> frozenset[RowId]:
         """Rows with the values, rows from everywhere, and what refers to these; closed."""
@@ -189,7 +197,7 @@ class _Search:
 
 
 def _witness(
-    search: _Search, rows: frozenset[RowId], columns: dict[str, tuple[str, ...]]
+    search: _Search, rows: frozenset[RowId], columns: Mapping[str, tuple[str, ...]]
 ) -> Witness:
     path = search.write(rows)
     tables = []
@@ -206,13 +214,11 @@ def _witness(
     )
 
 
-def _named_values(
-    db_path: str | Path, gold_sql: str, predicted_sql: str, limits: Limits
-) -> list[Any]:
+def _named_values(db_path: str | Path, search: _Search) -> list[Any]:
     """What the queries compare with, and what the first rows hold that only one of them returns."""
-    values = [value for sql in (gold_sql, predicted_sql) for value in _literals(sql)]
-    gold = execute(db_path, gold_sql, limits)
-    predicted = execute(db_path, predicted_sql, limits)
+    queries = (search.gold_sql, search.predicted_sql)
+    values = [value for sql in queries for value in _literals(sql)]
+    gold, predicted = (execute(db_path, sql, search.limits) for sql in queries)
     if gold.status == predicted.status == "ok":
         comparison = strict_comparison(gold.rows, predicted.rows, order_matters=False)
         if comparison == "differs":

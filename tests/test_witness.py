@@ -176,6 +176,20 @@ def test_rows_that_matter_are_found_in_a_large_table(tmp_path: Path) -> None:
     assert [row[0] for row in witness.tables[0].rows] in (["name 31415"], ["name 31416"])
 
 
+def test_tables_too_large_to_look_through_have_a_witness_by_chance_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = """CREATE TABLE t (id INTEGER PRIMARY KEY, n INT);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000)
+        INSERT INTO t SELECT i, i % 2 FROM n;"""
+    path = write_database(tmp_path / "a.sqlite", script)
+    monkeypatch.setattr("sense.excerpt.MAX_STEPS", 2_000)
+    gold, predicted = (f"SELECT count(*) FROM t WHERE n = {n}" for n in (0, 1))
+    assert found(path, gold, predicted).num_rows == 1
+    monkeypatch.setattr("sense.excerpt.MAX_STEPS", 10)
+    assert shrink(path, gold, predicted) is None
+
+
 def test_database_is_only_read(world: Path) -> None:
     before = world.read_bytes()
     found(world, CITIES, "SELECT name FROM country")
