@@ -78,7 +78,7 @@ def test_memory_of_sqlite_is_back_after_the_attacks_of_one_process(files: Path) 
     for _ in range(2):  # the first time, files are opened and stay so
         assert {ended(attack, files)[0] for attack in BOMBS} == {"limit"}
         used.append(apsw.memory_used())
-    assert used[0] == used[1] < 20_000_000
+    assert used[0] == used[1]
 
 
 @pytest.mark.slow
