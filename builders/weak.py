@@ -26,9 +26,16 @@ from sense.answers import GivenDatabases, answers_over_databases, answers_to_que
 from sense.ask import open_writer
 from sense.card import DatasetText
 from sense.command import run_script
-from sense.database import database_paths
+from sense.database import database_paths, unknown_database
 from sense.engine import Engine
-from sense.example import pair_features, sample_features, to_row, unpaired_features
+from sense.example import (
+    Example,
+    Pair,
+    pair_features,
+    sample_features,
+    to_row,
+    unpaired_features,
+)
 from sense.facts import Facts, Input, collect_facts, file_sha256, print_outcome, versions
 from sense.journal import Journal
 from sense.license import check_license
@@ -62,13 +69,14 @@ from sense.release import (
 from sense.source import dataset_source, model_source
 from sense.splits import SPLITS, held_out_databases
 from sense.spool import Spool
+from sense.suite import Suite, read_suite
 from sense.tally import Tally, systems_table
 from sense.verdict import OFFICIAL_SCORES
 from sense.weak import Ask, Judging, Sampling, ask_model, judged_questions
 
 PLACES = (
     *("out", "push", "num_workers", "databases", "model", "base_url", "data", "samples"),
-    *("contract", "engine"),
+    *("contract", "engine", "suite"),
 )
 """Not settings; the contract stands among them as `prompt_hash`."""
 FEATURES = {"default": pair_features, "unpaired": unpaired_features, "samples": sample_features}
@@ -87,11 +95,12 @@ class Asked(NamedTuple):
     outline: Outline
     ask: Ask
     inputs: tuple[Input, ...]
-    """Where the answers come from, then where their questions do."""
+    """Where the answers come from, then where their questions do, then the test suite."""
     contract: PromptContract
     """Writes the message of an answer of which only SQL is known."""
     tally: Tally
     """Holds what was left out already."""
+    suite: Suite | None
 
 
 def main() -> None:
@@ -118,7 +127,9 @@ def build(
     arguments: argparse.Namespace, asked: Asked, spool: Callable[[], Spool], started: float
 ) -> Facts:
     """Judges the answers, pairs them and writes the folder; the facts as written."""
-    judging = Judging(arguments.round, arguments.rule, arguments.num_workers, arguments.engine)
+    judging = Judging(
+        arguments.round, arguments.rule, arguments.num_workers, arguments.engine, asked.suite
+    )
     used = {name: versions()[name] for name in VERSIONS}
     settings = judging_settings(arguments, asked) | {"versions": used}
     with Journal(work_folder(arguments.out) / "journal.jsonl", settings) as journal:
@@ -126,6 +137,12 @@ def build(
         tables = make_tables(arguments, judged, asked, spool)
     tally = asked.tally
     print(f"\n{systems_table(tally.systems(), arguments.rule)}\n")
+    if asked.suite:
+        flips = tally.flip_rate()
+        print(
+            f"{flips.num_flipped:,} of {flips.num:,} answers that are right on their own database "
+            "are wrong on its test suite.\n"
+        )
     if "default" not in tables:
         print(
             "No pair: no question has both a right and a wrong answer, see below. Give several "
@@ -141,6 +158,7 @@ def build(
         results={
             "rule": arguments.rule,
             "systems": {name: system._asdict() for name, system in tally.systems().items()},
+            **({"flip_rate": tally.flip_rate()._asdict()} if asked.suite else {}),
         },
         seconds=time.monotonic() - started,
     )
@@ -160,6 +178,7 @@ def make_tables(
         gold=arguments.gold_as_chosen,
         limit=arguments.max_pairs,
         seed=arguments.seed,
+        suite_hash=asked.suite.hash if asked.suite else "",
         contract=asked.contract,
     )
     held_out = held_out_databases(asked.outline.db_ids, arguments.test_share, arguments.seed)
@@ -168,7 +187,12 @@ def make_tables(
         split = "test" if example.db_id in held_out else "train"
         found = pairs_of(example, samples, pairing)
         if arguments.witness == "database":
-            found = [with_database(pair, example.sql, db_path) for pair in found]
+            found = [
+                with_database(
+                    pair, example.sql, blamed_database(asked.suite, pair, example, db_path)
+                )
+                for pair in found
+            ]
         for pair in found:
             pairs[split].add(example.id, to_row(pair))
         for row in unpaired_of(example, samples, asked.contract):
@@ -181,6 +205,13 @@ def make_tables(
         if any(map(len, spools.values())):
             tables[config] = {split: rows.by_key() for split, rows in spools.items()}
     return {**tables, "samples": kept}
+
+
+def blamed_database(suite: Suite | None, pair: Pair, example: Example, db_path: str) -> str:
+    """The database on which the rejected answer was found to be wrong."""
+    if suite is None:
+        return db_path
+    return str(suite.blamed(example.db_id, example.sql, pair.witness))
 
 
 def read_samples(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Asked:
@@ -207,8 +238,9 @@ def read_samples(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> A
         origin = Input(name, kind="databases", sha256=given.outline.sha256)
     if given.num_repeated:
         tally.counts["answers"] = Counter(repeated=given.num_repeated)
-    inputs = (source, origin)
-    return Asked(given.questions, given.outline, given.ask, inputs, contract, tally)
+    suite = open_suite(arguments, given.outline)
+    inputs = (source, origin, *suite_inputs(suite))
+    return Asked(given.questions, given.outline, given.ask, inputs, contract, tally, suite)
 
 
 def open_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Asked:
@@ -223,8 +255,26 @@ def open_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Ask
         arguments.num_samples, arguments.temperature, arguments.seed, arguments.round
     )
     ask = ask_model(writer, source.name, contract, sampling)
-    inputs = (source, dataset_source(arguments.data))
-    return Asked(data.distinct, data.outline, ask, inputs, contract, tally)
+    suite = open_suite(arguments, data.outline)
+    inputs = (source, dataset_source(arguments.data), *suite_inputs(suite))
+    return Asked(data.distinct, data.outline, ask, inputs, contract, tally, suite)
+
+
+def open_suite(arguments: argparse.Namespace, outline: Outline) -> Suite | None:
+    """The test suite of --suite, which must hold every database that is asked."""
+    if not arguments.suite:
+        return None
+    suite = read_suite(arguments.suite)
+    for db_id in sorted(set(outline.db_ids)):
+        if db_id not in suite.databases:
+            raise unknown_database(db_id, suite.folder, suite.databases)
+    return suite
+
+
+def suite_inputs(suite: Suite | None) -> list[Input]:
+    if suite is None:
+        return []
+    return [Input(suite.folder.resolve().name, kind="databases", sha256=suite.hash)]
 
 
 def open_data(
@@ -250,6 +300,7 @@ def judging_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, A
     settings: dict[str, Any] = {
         "answers": source.sha256 or f"{source.name} {source.revision}",
         "questions_sha256": asked.outline.sha256,
+        "suite_hash": asked.suite.hash if asked.suite else "",
     }
     names = ["rule", "round"]
     if arguments.model:
@@ -284,7 +335,11 @@ def dataset_text(arguments: argparse.Namespace, asked: Asked) -> DatasetText:
             f"as chosen: {arguments.gold_as_chosen.replace('_', ' ')}.",
         ),
         faults=(
-            "Verdicts rest on one database per question: a wrong query may return the right rows.",
+            "Verdicts rest on a test suite per database: a wrong query that returns the right rows "
+            "on all its variants is taken for right."
+            if asked.suite
+            else "Verdicts rest on one database per question: a wrong query may return the right "
+            "rows.",
         ),
         repo_id=arguments.push or "",
         split_by="db_id" if arguments.test_share else "",
@@ -334,6 +389,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="SOURCE", help="folder or Hub id of the examples that are answered")
     add("--split", default="train", help="split of --data (default train)")
     add("--databases", metavar="DIR", help="SQLite files; default: those that --data publishes")
+    add("--suite", metavar="DIR", help="a test suite: judge on the variants of each database too")
     add("--num-questions", type=int, metavar="N", help="a seeded choice of N (default: all)")
     add("--num-samples", type=int, default=8, help="answers per question (default 8)")
     add("--temperature", type=float, default=1.0)

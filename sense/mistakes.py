@@ -105,9 +105,7 @@ def wrong_database(databases: Mapping[str, Path], suite: "Suite | None", outcome
     """The database on which the answer was found to be wrong; of a suite, the witness names it."""
     if not suite:
         return databases[outcome.db_id]
-    paths = suite.paths(outcome.db_id, outcome.gold_sql)
-    name = json.loads(outcome.witness).get("database", "") if outcome.witness else ""
-    return next((path for path in paths if path.name == name), paths[0])
+    return suite.blamed(outcome.db_id, outcome.gold_sql, outcome.witness)
 
 
 def first_difference(outcome: Outcome) -> str:

@@ -53,6 +53,8 @@ class Sample:
     """Official rule that scored the answer beside the verdict, `spider` or `bird`; "" = none."""
     rule_correct: int | None = None
     """1 where that rule accepts the answer, else 0; None when none was asked."""
+    database_verdict: str = ""
+    """The verdict on the question's own database alone: without a suite the same as `verdict`."""
 
     @property
     def id(self) -> str:

@@ -57,6 +57,15 @@ class Suite:
             raise unknown_database(db_id, self.folder, self.databases)
         return self.databases[db_id].of(gold_sql)
 
+    def blamed(self, db_id: str, gold_sql: str, witness: str) -> Path:
+        """The instance on which an answer was found to be wrong, as the JSON of its witness says.
+
+        The original where it names none.
+        """
+        paths = self.paths(db_id, gold_sql)
+        name = json.loads(witness).get("database", "") if witness else ""
+        return next((path for path in paths if path.name == name), paths[0])
+
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the content: of the indexes, or of the files where there are none."""

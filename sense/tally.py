@@ -1,10 +1,12 @@
 """What a run over judged answers counts while they pass by: verdicts, reasons, pairs, systems."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sense.facts import Funnel
+from sense.metrics import wilson_interval
 from sense.preference import Sample
 from sense.verdict import Rule
 
@@ -20,6 +22,20 @@ class SystemScore(NamedTuple):
     """The others have no verdict."""
 
 
+class FlipRate(NamedTuple):
+    """How often one database alone calls an answer correct that the test suite calls incorrect."""
+
+    num: int
+    """Answers that are correct on the question's own database and have a verdict on the suite."""
+    num_flipped: int
+    """Those of them that the suite calls incorrect."""
+    rate: float
+    """In 0..1; NaN when there is no answer."""
+    low: float
+    high: float
+    """95 % Wilson interval; answers to one question are not independent, so that it is narrow."""
+
+
 class Tally:
     """Counts of all questions whose samples it was given."""
 
@@ -32,6 +48,7 @@ class Tally:
             name: Counter() for name in ("verdicts", "reasons", "error_kinds", "gold_statuses")
         }
         self._systems: dict[str, Counter[str]] = defaultdict(Counter)
+        self._flips: Counter[bool] = Counter()
 
     def add(self, samples: Sequence[Sample], num_pairs: int) -> None:
         """Counts the samples of one question, and what they gave."""
@@ -45,6 +62,8 @@ class Tally:
             self.counts["gold_statuses"][sample.gold_status] += 1
             if sample.error_kind:
                 self.counts["error_kinds"][sample.error_kind] += 1
+            if sample.database_verdict == "correct" and sample.verdict != "unknown":
+                self._flips[sample.verdict == "incorrect"] += 1
             self._systems[sample.weak_model].update(["num", sample.verdict])
             self._systems[sample.weak_model]["accepted"] += sample.rule_correct or 0
         if num_pairs:
@@ -58,6 +77,12 @@ class Tally:
             name: SystemScore(found["num"], found["accepted"], found["correct"], found["incorrect"])
             for name, found in sorted(self._systems.items())
         }
+
+    def flip_rate(self) -> FlipRate:
+        """What a test suite changed; without one nothing flips."""
+        num, num_flipped = self._flips.total(), self._flips[True]
+        low, high = wilson_interval(num_flipped, num)
+        return FlipRate(num, num_flipped, num_flipped / num if num else math.nan, low, high)
 
 
 def why_no_pair(verdicts: set[str]) -> str:

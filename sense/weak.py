@@ -18,6 +18,7 @@ from sense.journal import Journal
 from sense.preference import Sample, sample_row, to_sample
 from sense.prompt import PromptContract, completion_sql
 from sense.question import Question
+from sense.suite import Suite
 from sense.verdict import Judgement, Rule, Unit, Verdict, judge_all
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Judging(NamedTuple):
     """The official rule whose 0 or 1 stands beside each verdict."""
     num_workers: int = 1
     engine: Engine = "local"
+    suite: Suite | None = None
+    """Variants of the databases, on all of which a right answer must be right."""
 
 
 class Sampling(NamedTuple):
@@ -156,23 +159,38 @@ def _judged(
 ) -> Iterator[tuple[Question, list[Sample]]]:
     """The samples of each question; an answer whose worker is lost is `unknown`."""
     jobs, again = itertools.tee(itertools.chain.from_iterable(batches))
-    units = (
-        Unit((job.question.db_path,), job.question.example.sql, tuple(a.sql for a in job.answers))
-        for job in jobs
-    )
+    units = (unit for job in jobs for unit in _units(job, judging.suite))
     judged = judge_all(
         units, rules=(judging.rule,), num_workers=judging.num_workers, engine=judging.engine
     )
-    for job, (gold_status, judgements) in zip(again, judged, strict=True):
-        yield job.question, _samples(job, gold_status, judgements, judging)
+    for job in again:
+        alone = next(judged)
+        gold_status, judgements = next(judged) if judging.suite else alone
+        yield job.question, _samples(job, gold_status, judgements, alone[1], judging)
+
+
+def _units(job: Job, suite: Suite | None) -> Iterator[Unit]:
+    """The answers on the question's own database, then on its test suite where there is one."""
+    example, path = job.question.example, job.question.db_path
+    sqls = tuple(answer.sql for answer in job.answers)
+    yield Unit((path,), example.sql, sqls)
+    if suite:
+        _, *variants = suite.paths(example.db_id, example.sql)
+        yield Unit((path, *map(str, variants)), example.sql, sqls)
 
 
 def _samples(
-    job: Job, gold_status: str, judgements: Sequence[Judgement], judging: Judging
+    job: Job,
+    gold_status: str,
+    judgements: Sequence[Judgement],
+    alone: Sequence[Judgement],
+    judging: Judging,
 ) -> list[Sample]:
+    """alone: the judgements on the question's own database, the same ones without a suite."""
     example = job.question.example
     samples = []
-    for index, (answer, judgement) in enumerate(zip(job.answers, judgements, strict=True)):
+    judged = zip(job.answers, judgements, alone, strict=True)
+    for index, (answer, judgement, judgement_alone) in enumerate(judged):
         verdict, reason = _verdict(answer, judgement)
         sample = Sample(
             example_id=example.id,
@@ -195,7 +213,8 @@ def _samples(
             temperature=answer.temperature,
             logprob=answer.logprob,
             rule=judging.rule,
-            rule_correct=judgement.scores[judging.rule],
+            rule_correct=judgement_alone.scores[judging.rule],
+            database_verdict=_verdict(answer, judgement_alone)[0],
         )
         samples.append(sample)
     return samples

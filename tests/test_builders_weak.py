@@ -15,6 +15,7 @@ from datasets import Dataset, load_dataset
 from killing import kill_when, num_lines
 
 from sense.facts import file_sha256, read_facts
+from sense.suite import read_suite
 
 ROOT = Path(__file__).parents[1]
 BUILDER = ROOT / "builders" / "weak.py"
@@ -98,6 +99,47 @@ def test_right_and_wrong_answers_become_pairs_samples_and_unpaired_rows(
     assert (answers.read, answers.kept, answers.dropped) == (5, 4, {"unknown_gold_error": 1})
     assert (questions.kept, questions.dropped) == (1, {"no_wrong_answer": 1, "all_unknown": 1})
     assert "a                   3   66.7 %  100.0 %        1" in capsys.readouterr().out
+
+
+def test_a_suite_turns_answers_that_are_right_by_luck_into_rejected_ones(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Paris is the only city whose name starts so, but not on the variant."""
+    gold = "SELECT name FROM city WHERE name = 'Paris'"
+    lucky = "SELECT name FROM city WHERE name LIKE 'Pari%'"
+    answers = [("Which city is Paris?", gold, sql, "a") for sql in (gold, lucky)]
+    write_answers(folder / "answers.jsonl", answers)
+    suite = folder / "suite"
+    write_database(suite / "world" / "world.sqlite", WORLD_SCRIPT)
+    script = f"{WORLD_SCRIPT}; UPDATE city SET name = 'Parikia' WHERE name <> 'Paris';"
+    write_database(suite / "world" / "1.sqlite", script)
+    out = build(folder, monkeypatch, "--suite", suite, "--witness", "database")
+    [pair] = rows(out, "default")
+    assert (pair["chosen_sql"], pair["rejected_sql"]) == (gold, lucky)
+    assert pair["suite_hash"] == read_suite(suite).hash
+    witness = json.loads(pair["witness"])
+    assert ["Parikia"] in witness["tables"]["city"]["rows"]
+    samples = rows(out, "samples")
+    assert [(s["database_verdict"], s["verdict"], s["rule_correct"]) for s in samples] == [
+        ("correct", "correct", 1),
+        ("correct", "incorrect", 1),
+    ]
+    facts = read_facts(out)
+    flips = facts.results["flip_rate"]
+    assert (flips["num"], flips["num_flipped"], flips["rate"]) == (2, 1, 0.5)
+    assert facts.inputs[-1].sha256 == pair["suite_hash"]
+    assert "1 of 2 answers that are right on their own database" in capsys.readouterr().out
+    card = " ".join((out / "README.md").read_text().split())
+    assert "wrong query that returns the right rows on all its variants" in card
+
+
+def test_a_suite_without_one_of_the_databases_is_an_error_before_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_database(folder / "suite" / "wordl" / "wordl.sqlite", WORLD_SCRIPT)
+    with pytest.raises(SystemExit, match=r"world.*wordl"):
+        build(folder, monkeypatch, "--suite", folder / "suite")
+    assert not (folder / "out").exists()
 
 
 def test_pairs_may_show_the_smallest_database_on_which_they_differ(

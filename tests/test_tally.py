@@ -27,6 +27,18 @@ def test_systems_are_scored_by_rule_and_by_verdict() -> None:
     assert found.counts["error_kinds"] == {"value": 1}
 
 
+def test_an_answer_flips_that_only_the_suite_calls_incorrect() -> None:
+    verdicts = [("correct", "correct")] * 3 + [("correct", "incorrect"), ("correct", "unknown")]
+    verdicts += [("incorrect", "incorrect"), ("unknown", "correct")]
+    samples = [
+        make_sample(i, verdict, database_verdict=alone)
+        for i, (alone, verdict) in enumerate(verdicts)
+    ]
+    flips = tally((samples, 0)).flip_rate()
+    assert (flips.num, flips.num_flipped, flips.rate) == (4, 1, 0.25)
+    assert tally().flip_rate().num == 0
+
+
 @pytest.mark.parametrize(
     ("verdicts", "reason"),
     [
