@@ -36,7 +36,7 @@ class DistilSettings:
     seed: int = 0
     max_variants: int = 400
     """Variants that are tried per database."""
-    num_covers: int = 3
+    num_covers: int = 5
     """Variants that should separate each near miss, whether or not the original does."""
     num_double_edits: int = 24
     """Near misses of two edits per gold, beside all those of one."""

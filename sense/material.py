@@ -186,9 +186,15 @@ def _focus(sql: str, schema: Schema, tables: Iterable[FillTable]) -> Focus:
 
 
 def _positive(sql: str) -> str:
-    """The query with `=` for `!=`, and the column for an aggregate of it: the same literals."""
+    """A query with the same literals, each compared with a column by what looks for its value.
+
+    `=` stands for `!=`, a column for its aggregate, and WHERE for HAVING.
+    """
 
     def positive(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Select) and (having := node.args.get("having")):
+            node.set("having", None)
+            node.where(having.this, copy=False)
         if isinstance(node, exp.NEQ):
             return exp.EQ(this=node.this, expression=node.expression)
         if isinstance(node, exp.Min | exp.Max | exp.Avg | exp.Sum):

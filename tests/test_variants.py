@@ -8,7 +8,7 @@ import apsw
 import pytest
 from conftest import write_database
 
-from sense.material import Material, neighbours, read_material
+from sense.material import Material, read_material
 from sense.variants import draw_recipe, make_variant
 
 SCHOOL = """
@@ -138,13 +138,6 @@ def test_a_focus_makes_its_conditions_true_of_some_rows_and_false_of_others(
     assert both > 14
 
 
-def test_literals_of_every_condition_are_in_focus(material: Material) -> None:
-    focused = {place: values for focus in material.focuses for place, values in focus.items()}
-    assert 1901 in focused["school", 3]
-    assert "b" in focused["school", 2]
-    assert {"nn", "NN", "nnx", "xnn"} <= set(focused["prize", 0])
-
-
 def test_a_table_without_rows_gets_invented_ones(tmp_path: Path) -> None:
     script = "CREATE TABLE city (id INTEGER PRIMARY KEY, name TEXT, population INTEGER)"
     path = write_database(tmp_path / "city.sqlite", script)
@@ -164,26 +157,6 @@ def test_tables_that_refer_to_each_other_are_filled(tmp_path: Path) -> None:
     made = variants(read_material(path, []), 30)
     assert all(opened(data).execute("PRAGMA foreign_key_check").fetchall() == [] for data in made)
     assert any(rows(data, "SELECT count(*) > 3 FROM player") == [(1,)] for data in made)
-
-
-def test_text_that_is_not_utf8_is_read_without_its_bad_bytes(tmp_path: Path) -> None:
-    script = "CREATE TABLE t (name TEXT); INSERT INTO t VALUES (CAST(X'4AFF6F' AS TEXT))"
-    material = read_material(write_database(tmp_path / "t.sqlite", script), [])
-    assert material.tables[0].columns[0].values == ("Jo",)
-
-
-def test_rows_of_a_large_table_are_read_evenly(tmp_path: Path) -> None:
-    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
-    script = f"CREATE TABLE t (i INTEGER); INSERT INTO t {numbers} SELECT i FROM n"
-    [table] = read_material(write_database(tmp_path / "t.sqlite", script), []).tables
-    assert [row[0] for row in table.rows] == list(range(1, 5001, 5))
-
-
-def test_numbers_too_large_for_a_neighbour_have_none() -> None:
-    assert neighbours(2**60) == [2**60]
-    assert neighbours("") == ["", "x", "xx"]
-    assert neighbours(b"ab") == [b"ab"]
-    assert neighbours("a09")[:3] == ["a09", "a08", "a10"]
 
 
 def test_every_recipe_can_be_drawn() -> None:
