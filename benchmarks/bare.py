@@ -19,7 +19,7 @@ from sense.reading import read_predictions
 
 
 def main(file: str, databases: str) -> None:
-    predictions = read_predictions(file)
+    predictions = list(read_predictions(file))
     paths = database_paths(databases)
     connections: dict[str, apsw.Connection] = {}
     num_failed = 0
