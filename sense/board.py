@@ -63,12 +63,12 @@ def make_board(evaluations: Evaluations) -> Board:
     ranked = sorted(scores, key=lambda name: -(scores[name]["accuracy"] or 0))
     return Board(
         {name: scores[name] for name in ranked},
-        tested_pairs({name: evaluations[name] for name in ranked}),
+        all_pairs({name: evaluations[name] for name in ranked}),
         find_flips({name: scores[name] for name in ranked}),
     )
 
 
-def tested_pairs(evaluations: Evaluations) -> list[Pair]:
+def all_pairs(evaluations: Evaluations) -> list[Pair]:
     """Every two systems by the primary column; of each pair the better one stands first."""
     tests = [
         (first, second, paired_test(evaluations[first], evaluations[second]))
