@@ -72,7 +72,7 @@ def main() -> None:
     arguments = parse_arguments()
     if arguments.measure:
         who, kind, num, num_workers = arguments.measure.split()
-        found = measure(arguments, who, kind, int(num), int(num_workers))  # type: ignore[arg-type]
+        found = measure(arguments, who, kind, int(num), int(num_workers))
         print(json.dumps(found._asdict()))
         return
     results = read_results(arguments.out)

@@ -1,0 +1,71 @@
+"""The benchmarks run, on a small database and a stand-in for the official evaluator."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import WORLD_SCRIPT, write_database
+
+ROOT = Path(__file__).parents[1]
+CITIES = "SELECT name FROM city"
+ANSWERS = [(CITIES, CITIES), (CITIES, "SELECT name FROM country"), (CITIES, "SELEC")]
+STAND_IN = """
+import argparse
+parser = argparse.ArgumentParser()
+for name in ("gold", "pred", "db", "etype"):
+    parser.add_argument(f"--{name}")
+arguments = parser.parse_args()
+golds = open(arguments.gold).read().splitlines()
+predictions = open(arguments.pred).read().splitlines()
+right = [gold.split("\\t")[0] == sql for gold, sql in zip(golds, predictions, strict=True)]
+print(f"execution            1.000                0.000                {sum(right) / 3:.3f}  ")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """`db/world.sqlite` and `answers.jsonl`, of which the first of three is right."""
+    write_database(tmp_path / "db" / "world.sqlite", WORLD_SCRIPT)
+    rows = [
+        {"db_id": "world", "question": f"Cities {n}?", "gold": gold, "pred": sql}
+        for n, (gold, sql) in enumerate(ANSWERS)
+    ]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def run(script: str, folder: Path, *options: str) -> str:
+    """What the benchmark prints."""
+    given = ("--predictions", folder / "answers.jsonl", "--databases", folder / "db")
+    command = [sys.executable, f"benchmarks/{script}", *map(str, given), *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_evaluation_is_timed_beside_the_official_script_and_a_bare_loop(folder: Path) -> None:
+    (folder / "official").mkdir()
+    (folder / "official" / "evaluation.py").write_text(STAND_IN)
+    out = folder / "out.json"
+    options = ("--official", str(folder / "official"), "--repeat", "1", "--out", str(out))
+    printed = run("evaluate.py", folder, *options)
+    assert "accuracy 0.333\n" in printed
+    assert "(goal 20)" in printed and "(goal 6)" in printed
+    [result] = json.loads(out.read_text())["results"]
+    assert (result["system"], result["num_questions"]) == ("answers", 3)
+    assert 0 < result["bare_seconds"] < result["ours_seconds"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["ours", "peers"])
+def test_labels_of_both_ways_agree(folder: Path, who: str) -> None:
+    out = str(folder / "out.json")
+    printed = run("label.py", folder, "--out", out, "--measure", f"{who} short 40 1")
+    found: dict[str, Any] = json.loads(printed)
+    assert found["num"] == 40
+    assert found["accepted"] == 20  # every other one
+    assert found["parent_mb"] > 0 and found["worker_mb"] > 0
