@@ -208,7 +208,7 @@ def test_query_that_never_ends_is_stopped_soon(world: Path, sql: str) -> None:
     execution = guarded_execution(world, sql)
     assert execution.status == "limit"
     assert sentence(execution).startswith("This query was stopped: more than 5")
-    assert time.monotonic() - start < 20  # 12 on a machine that is not busy
+    assert time.monotonic() - start < 60  # 12 on a machine that is not busy
 
 
 # Uploads
@@ -725,7 +725,7 @@ def test_faults_are_sentences(page: Any, tmp_path: Path) -> None:
     start = time.monotonic()
     write_sql(page, BLIND)
     wait_for_text(page, "This query was stopped: more than 5")
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 60
 
 
 @pytest.mark.slow
