@@ -17,8 +17,9 @@ SetKind: TypeAlias = Literal["union", "union all", "intersect", "except"]
 
 AGGREGATES = frozenset({"avg", "count", "count rows", "max", "min", "sum"})
 
-
-REJECTING = ("=", "!=", "<", "<=", "like", "is not null")
+COMPARING = frozenset({"=", "!=", "<", "<=", "like"})
+"""Conditions that are NULL where one of their own operands is."""
+REJECTING = COMPARING | {"is not null"}
 """Conditions that are not true where one of their own operands is NULL."""
 
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from itertools import combinations
 
 from sense.algebra import (
-    REJECTING,
+    COMPARING,
     Block,
     Term,
     conjunction,
+    conjuncts,
     connected,
     is_column,
     mapped,
@@ -63,7 +64,7 @@ def rejected_nulls_are_absent(block: Block, given: Guarantees) -> Block:
     rejected = {
         operand
         for condition in block.where
-        if condition[0] in REJECTING[:-1]
+        if condition[0] in COMPARING
         for operand in operands(condition)
     }
     said = {c for c in block.where if c[0] == "is not null" and c[1] in rejected}
@@ -129,14 +130,9 @@ def _absorbed(conditions: frozenset[Term]) -> Iterator[Term]:
             continue
         if condition[1] & conditions:
             continue
-        alternatives = [_conjuncts(part) for part in condition[1]]
+        alternatives = [conjuncts(part) for part in condition[1]]
         kept = [a for a in alternatives if not any(b < a for b in alternatives)]
         yield connected("or", map(conjunction, kept))
-
-
-def _conjuncts(condition: Term) -> frozenset[Term]:
-    found: frozenset[Term] = condition[1] if condition[0] == "and" else frozenset([condition])
-    return found
 
 
 def _as_in(affinity: str | None, value: Term) -> Term:

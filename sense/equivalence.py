@@ -54,9 +54,11 @@ from sense.join_laws import (
     left_join_is_unused,
     subquery_is_inlined,
 )
+from sense.quoting import compiles, single_quoted
 from sense.schema import Schema
 from sense.set_laws import combined
 from sense.translation import translate
+from sense.volatility import volatility
 
 Law: TypeAlias = Callable[[Block, Guarantees], Block]
 
@@ -97,7 +99,7 @@ def proved_equal(gold_sql: str, predicted_sql: str, schema: Schema) -> bool:
     orders them, columns in gold's order under any name. False where there is no proof.
 
     >>> from sense.schema import Column, Table
-    >>> city = Table("city", (Column("id", "INTEGER", primary_key=1), Column("size", "INTEGER")))
+    >>> city = Table("city", (Column("id", "INTEGER", is_rowid=True), Column("size", "INTEGER")))
     >>> schema = Schema((city,))
     >>> gold = "SELECT id FROM city WHERE size BETWEEN 1 AND 5"
     >>> proved_equal(gold, "SELECT c.id FROM city c WHERE 5 >= size AND size >= 1", schema)
@@ -106,32 +108,39 @@ def proved_equal(gold_sql: str, predicted_sql: str, schema: Schema) -> bool:
     False
     """
     if gold_sql.strip() == predicted_sql.strip():
-        return True
+        return _is_repeatable(gold_sql, schema)
     try:
         gold, gold_tables = translate(gold_sql, schema)
         predicted, predicted_tables = translate(predicted_sql, schema)
-        if not gold.order and not gold.limit and not predicted.limit:
-            predicted = _unordered(predicted)
-        return normal_form(gold, Guarantees(gold_tables)) == normal_form(
-            predicted, Guarantees(predicted_tables)
+        is_ordered = bool(gold.order or gold.limit or predicted.limit)
+        return normal_form(gold, Guarantees(gold_tables), is_ordered) == normal_form(
+            predicted, Guarantees(predicted_tables), is_ordered
         )
     except (Unsupported, RecursionError):
         return False
 
 
-def normal_form(query: Query, given: Guarantees) -> str:
-    """The text of the query that no law changes any more."""
+def _is_repeatable(sql: str, schema: Schema) -> bool:
+    """Whether the text is a query that asks neither clock nor chance."""
+    return not volatility(sql) and compiles(single_quoted(sql, schema), schema)
+
+
+def normal_form(query: Query, given: Guarantees, is_ordered: bool) -> str:
+    """The text of the query that no law changes any more; is_ordered: whether its order counts."""
     for _ in range(MAX_ROUNDS):
         given.optional = {part.source.id for part in parts(query) if isinstance(part, LeftJoin)}
-        changed = _rewritten(query, given, is_outermost=True)
+        changed = _rewritten(query, given, is_ordered)
         if changed == query:
             break
         query = changed
     return _text(query, {}, given, 0)
 
 
-def _rewritten(value: Any, given: Guarantees, is_outermost: bool = False) -> Any:
-    """The value with the laws applied to every SELECT in it, the inner ones first."""
+def _rewritten(value: Any, given: Guarantees, is_ordered: bool = False) -> Any:
+    """The value with the laws applied to every SELECT in it, the inner ones first.
+
+    is_ordered: whether its own order counts; that of a subquery does only where LIMIT cuts it.
+    """
     if isinstance(value, Source | LeftJoin | Order | Limit):
         return type(value)(*(_rewritten(item, given) for item in value))
     if isinstance(value, frozenset):
@@ -142,20 +151,14 @@ def _rewritten(value: Any, given: Guarantees, is_outermost: bool = False) -> Any
     if not isinstance(value, Block | SetOperation):
         return value
     new = {f.name: _rewritten(getattr(value, f.name), given) for f in fields(value)}
+    if not is_ordered and not value.limit:
+        new["order"] = ()
     query: Query = replace(value, **new)
-    if not is_outermost and not query.limit:
-        query = _unordered(query)
     if isinstance(query, SetOperation):
         return combined(query, given)
     for law in LAWS:
         query = law(query, given)
     return query
-
-
-def _unordered(query: Query) -> Query:
-    if isinstance(query, Block):
-        return replace(query, order=())
-    return replace(query, order=())
 
 
 def _with_bare_subquery(term: Term) -> Term:

@@ -1,7 +1,7 @@
 """What the schema guarantees of the rows that a query combines: NULLs, keys, types, dependencies.
 
 Only constraints that SQLite enforces itself count: NOT NULL, UNIQUE and primary keys, not foreign
-keys. A primary key may hold NULL in SQLite unless it is INTEGER or declared NOT NULL.
+keys. A primary key may hold NULL in SQLite unless it is the rowid or declared NOT NULL.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,11 +46,7 @@ class Guarantees:
     def is_never_stored_null(self, term: Term) -> bool:
         """Whether the column has a value in every row of its table."""
         found = self.column(term)
-        if found is None:
-            return False
-        table = self.tables[term[1]]
-        is_rowid = found.type.upper() == "INTEGER" and primary_key(table) == (found.name,)
-        return found.not_null or is_rowid
+        return found is not None and (found.not_null or found.is_rowid)
 
     def keys(self, source: int) -> list[tuple[Term, ...]]:
         """Groups of columns of which no two rows have the same values, if none is NULL."""

@@ -52,6 +52,8 @@ class Column:
     """Position in the primary key counted from 1; 0 = not part of it."""
     collation: str = "BINARY"
     """How SQLite compares its texts where a query does not say."""
+    is_rowid: bool = False
+    """Whether it is the key by which SQLite stores the rows: an integer, never NULL."""
 
 
 @dataclass(frozen=True)
@@ -187,13 +189,30 @@ def _read_table(connection: apsw.Connection, name: str, is_view: bool) -> Table:
     )
     if is_view:
         return Table(name, columns, is_view=True)
+    rowid = _rowid_column(connection, name, columns)
     columns = tuple(
-        replace(column, collation=connection.column_metadata("main", name, column.name)[1])
+        replace(
+            column,
+            collation=connection.column_metadata("main", name, column.name)[1],
+            is_rowid=column == rowid,
+        )
         for column in columns
     )
     return Table(
         name, columns, _read_foreign_keys(connection, name), _read_unique(connection, name)
     )
+
+
+def _rowid_column(
+    connection: apsw.Connection, name: str, columns: Iterable[Column]
+) -> Column | None:
+    """The column that is INTEGER PRIMARY KEY and needs no index of its own, as one declared DESC or
+    in a table WITHOUT ROWID does."""
+    keyed = [column for column in columns if column.primary_key]
+    if len(keyed) != 1 or keyed[0].type.upper() != "INTEGER":
+        return None
+    query = "SELECT 1 FROM pragma_index_list(?) WHERE origin = 'pk'"
+    return None if connection.execute(query, (name,)).fetchall() else keyed[0]
 
 
 def _read_foreign_keys(connection: apsw.Connection, name: str) -> tuple[ForeignKey, ...]:

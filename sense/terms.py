@@ -40,6 +40,8 @@ ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*
 FUNCTIONS = (exp.Abs, exp.Coalesce, exp.Length, exp.Lower, exp.Round, exp.Substring, exp.Upper)
 """Functions whose value follows from their arguments, and that sqlglot reads one to one."""
 PREDICATES = (exp.Predicate, exp.Connector, exp.Not)
+ROWID_NAMES = ("rowid", "oid", "_rowid_")
+"""Names of a table's hidden key unless it declares them; aliases and outer queries come later."""
 
 Columns: TypeAlias = Mapping[str, Term]
 """Name in lower case -> what it stands for."""
@@ -80,6 +82,8 @@ class Scope:
             raise Unsupported(f"column {name} is in several sources")
         if found:
             return found[0]
+        if name in ROWID_NAMES:
+            raise Unsupported(f"{name} of a table")
         if name in self.aliases:
             return self.aliases[name]
         if self.outer:

@@ -1,5 +1,8 @@
 """Equal and different queries: what the strict rule says of them, and what is proved."""
 
+import contextlib
+import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -22,8 +25,41 @@ from sense.verdict import Unit, judge
 
 EQUAL = read_pairs(FIXTURES / "equivalent.sql")
 DIFFERENT = read_pairs(FIXTURES / "different.sql")
-MIN_PROVED = 150
-"""Of the equal pairs; a law that is lost shows here."""
+NOT_PROVED = {
+    "the condition of an inner join may stand in ON or in WHERE, with JOIN, CROSS JOIN or "
+    "a comma": 1,
+    "COUNT(*) and COUNT(1) count every row, as COUNT of a column does that is never NULL": 1,
+    "AND and OR may be written in any order and grouping, repeated, absorbed and distributed": 3,
+    "DISTINCT over a join takes back what the join repeats, as joining the distinct values does": 1,
+    "NOT IN over a subquery without NULL selects from a key what EXCEPT leaves of it": 1,
+    "over a key, INTERSECT is AND, EXCEPT is AND NOT (for a condition that is never "
+    "NULL), UNION is OR": 1,
+    "UNION keeps each row once, so over one table it is DISTINCT with OR, and its sides "
+    "may be exchanged": 1,
+    "of a column that is never NULL, INTERSECT gives the distinct values that are IN the "
+    "other side, EXCEPT those that are not": 2,
+    "HAVING keeps groups as WHERE keeps the rows of a subquery that has made them": 1,
+    "GROUP BY without aggregates gives each combination once, NULL included, as DISTINCT does": 3,
+    "exactly one row holds the greatest or least value of a key, if there are rows at all": 5,
+    "MAX is the first value from above and MIN, without NULLs, the first from below; NULL "
+    "where there is none": 2,
+    "a subquery or CTE that only selects columns and rows may be written into the query "
+    "around it": 1,
+    "a column that is never NULL and a foreign key to a unique column finds one row, so "
+    "the join alone changes nothing": 5,
+    "counting the rows of a WHERE is counting the rows for which CASE or FILTER finds its "
+    "condition true": 5,
+    "a count for each row of a key: by a correlated subquery, or by LEFT JOIN and GROUP "
+    "BY the key": 4,
+    "a window over all rows or over a group holds what the aggregate gives for them": 3,
+    "functions and operators that are defined by each other, LIKE without regard to case": 3,
+}
+"""Titles of equal pairs -> how many of theirs have no proof: a law that is lost shows here."""
+ORDER_NOT_ASKED_FOR = (
+    "the order of a subquery without LIMIT, and of a result whose order was not asked for, does "
+    "not count"
+)
+"""Title of a pair that is equal in one direction only: the other side asks for an order."""
 NUM_RANDOM = 3
 """Random databases per pair; with a hundred times as many nothing else showed."""
 
@@ -53,11 +89,10 @@ def separating_seed(
     return None
 
 
-def test_there_are_enough_pairs_and_each_has_a_law() -> None:
+def test_there_are_enough_pairs_and_each_stands_in_the_file_of_its_kind() -> None:
     assert len(EQUAL) >= 150
     assert all(pair.equal for pair in EQUAL)
     assert not any(pair.equal for pair in DIFFERENT)
-    assert all(len(pair.title) > 30 for pair in (*EQUAL, *DIFFERENT))
 
 
 @pytest.mark.slow
@@ -94,13 +129,15 @@ def test_different_pairs_are_separated_and_never_proved(shared_data: Path, tmp_p
         assert separating_seed(pair, path, tmp_path, 300, keeps_keys=False) is not None, pair
 
 
-def test_most_equal_pairs_are_proved_in_both_directions(shared_data: Path) -> None:
-    proved = []
+def test_equal_pairs_are_proved_in_both_directions_but_for_those_listed(shared_data: Path) -> None:
+    forth: Counter[str] = Counter()
+    back: Counter[str] = Counter()
     for pair in EQUAL:
         schema = read_schema(spider_database(shared_data, pair.db_id))
-        if proved_equal(pair.gold_sql, pair.predicted_sql, schema):
-            proved.append(pair)
-    assert len(proved) >= MIN_PROVED
+        forth[pair.title] += not proved_equal(pair.gold_sql, pair.predicted_sql, schema)
+        back[pair.title] += not proved_equal(pair.predicted_sql, pair.gold_sql, schema)
+    assert +forth == NOT_PROVED
+    assert +back == NOT_PROVED | {ORDER_NOT_ASKED_FOR: 1}
 
 
 @pytest.mark.slow
@@ -137,9 +174,9 @@ def test_near_misses_that_are_proved_are_never_separated(shared_data: Path, tmp_
 
 
 def city(collation: str = "BINARY", **columns: str) -> Schema:
-    """A table `city` with an INTEGER PRIMARY KEY and the given columns of these types."""
+    """A table `city` with the rowid as its key and the given columns of these types."""
     found = (Column(name, type_, collation=collation) for name, type_ in columns.items())
-    return Schema((Table("city", (Column("id", "INTEGER", primary_key=1), *found)),))
+    return Schema((Table("city", (Column("id", "INTEGER", primary_key=1, is_rowid=True), *found)),))
 
 
 @pytest.mark.parametrize(
@@ -212,10 +249,65 @@ def test_what_is_outside_of_the_normal_form_is_said(sql: str) -> None:
         translate(sql, city(name="TEXT"))
 
 
-def test_the_same_text_is_equal_whatever_it_says() -> None:
-    assert proved_equal(
-        "SELECT sum(id) OVER () FROM city", " SELECT sum(id) OVER () FROM city", city()
-    )
+@pytest.mark.parametrize(
+    ("sql", "is_equal"),
+    [
+        ("SELECT sum(id) OVER () FROM city", True),
+        ('SELECT id FROM city WHERE name = "Paris"', True),
+        ("SELECT random() FROM city", False),
+        ("SELECT date('now')", False),
+        ("SELECT nmae FROM city", False),
+        ("no SQL at all", False),
+        ("DELETE FROM city", False),
+        ("", False),
+    ],
+)
+def test_the_same_text_is_equal_if_it_is_a_query_with_one_result(sql: str, is_equal: bool) -> None:
+    assert proved_equal(sql, f" {sql}", city(name="TEXT")) == is_equal
+
+
+@pytest.mark.parametrize(
+    ("key", "has_nulls"),
+    [
+        ("id INTEGER PRIMARY KEY", False),
+        ("id integer, PRIMARY KEY (id DESC)", False),
+        ("id TEXT PRIMARY KEY NOT NULL", False),
+        ("id INTEGER PRIMARY KEY DESC", True),
+        ("id INT PRIMARY KEY", True),
+        ("id TEXT PRIMARY KEY", True),
+        ("id INTEGER, n INTEGER, PRIMARY KEY (id, n)", True),
+    ],
+)
+def test_a_key_that_is_not_the_rowid_may_hold_null(
+    tmp_path: Path, key: str, has_nulls: bool
+) -> None:
+    path = write_database(tmp_path / "a.sqlite", f"CREATE TABLE t ({key});")
+    with sqlite3.connect(path) as connection, contextlib.suppress(sqlite3.IntegrityError):
+        connection.execute("INSERT INTO t (id) VALUES (NULL)")
+    gold, predicted = "SELECT count(*) FROM t", "SELECT count(id) FROM t"
+    assert (verdict(path, gold, predicted) == "incorrect") == has_nulls
+    assert is_proved(path, gold, predicted) != has_nulls
+
+
+def test_a_key_of_a_table_without_rowid_is_never_null(tmp_path: Path) -> None:
+    script = "CREATE TABLE t (id TEXT PRIMARY KEY) WITHOUT ROWID;"
+    path = write_database(tmp_path / "a.sqlite", script)
+    assert is_proved(path, "SELECT count(*) FROM t", "SELECT count(id) FROM t")
+
+
+@pytest.mark.parametrize("name", ["oid", "ROWID", "_rowid_"])
+def test_the_rowid_of_the_inner_table_hides_a_column_of_the_outer_one(
+    tmp_path: Path, name: str
+) -> None:
+    script = f"""CREATE TABLE a (x INT); CREATE TABLE b ({name} INT, y INT);
+        INSERT INTO a VALUES (7); INSERT INTO b VALUES (5, 1);"""
+    path = write_database(tmp_path / "a.sqlite", script)
+    gold = f"SELECT y FROM b WHERE EXISTS (SELECT 1 FROM a WHERE {name} = 1)"
+    outer = f"SELECT y FROM b WHERE EXISTS (SELECT 1 FROM a WHERE b.{name} = 1)"
+    assert verdict(path, gold, outer) == "incorrect"
+    assert not is_proved(path, gold, outer)
+    own = f"SELECT y FROM b WHERE {name} = 5"
+    assert is_proved(path, own, f"SELECT y FROM b WHERE 5 = b.{name}")
 
 
 def test_order_counts_only_where_gold_orders() -> None:

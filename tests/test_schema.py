@@ -74,7 +74,7 @@ def test_world_is_read_as_declared(world: Path) -> None:
             Table(
                 "city",
                 (
-                    Column("id", "INTEGER", primary_key=1),
+                    Column("id", "INTEGER", primary_key=1, is_rowid=True),
                     Column("name", "TEXT", not_null=True),
                     Column("country_code", "TEXT", not_null=True),
                     Column("population", "INTEGER"),
