@@ -13,7 +13,7 @@ from sense.witness import Witness, shrink
 
 SENTENCES = {
     "equal": "both queries return the same rows",
-    "proved": "both queries return the same rows on every database of this schema",
+    "proved": "both queries return the same rows on every database on which gold is defined",
     "differs": "the queries return different rows",
     "row_order": "the rows are those of gold, in another order",
     "column_order": "the rows are those of gold, with the columns in another order",
@@ -43,7 +43,7 @@ class Explanation(NamedTuple):
 
     verdict: Verdict
     reason: str
-    """As in `sense.verdict.Judgement`, or `proved`: equal on every database of the schema."""
+    """As in `sense.verdict.Judgement`, or `proved`: equal wherever gold is defined."""
     error_kind: str
     """What is wrong with an incorrect prediction, as in `sense.diagnosis`; "" for others."""
     error: str

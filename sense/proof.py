@@ -1,4 +1,4 @@
-"""Which correct answers are proved: equal to gold on every database, not only where they ran."""
+"""Which correct answers are proved: equal to gold wherever it is defined, not only as they ran."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -25,7 +25,7 @@ class _Claim(NamedTuple):
 
 
 def is_proved(db_path: str | Path, gold_sql: str, predicted_sql: str) -> bool:
-    """Whether the two are proved equal on every database with the schema of this one.
+    """Whether the two are proved equal wherever gold is defined under the schema of this database.
 
     Raises DatabaseError.
     """

@@ -220,7 +220,8 @@ def test_explanation_says_what_is_wrong_and_shows_it(world: Path) -> None:
         (
             "SELECT name FROM city WHERE 500000 < population",
             "correct",
-            "correct (proved): both queries return the same rows on every database of this schema.",
+            "correct (proved): both queries return the same rows on every database on which gold is "
+            "defined.",
         ),
         (
             "SELECT nmae FROM city",
