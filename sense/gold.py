@@ -17,10 +17,10 @@ from sense.denotation import Comparison, order_matters, strict_comparison
 from sense.difference import difference, shown_row
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, Row, execute
 from sense.probe import Cut, OrderProbe, Probes, are_tied, probes_of, runs
-from sense.shuffle import may_depend_on_order, reorderings
+from sense.shuffle import is_open_by_schema, may_depend_on_order, reorderings
 from sense.volatility import volatility
 
-Witness: TypeAlias = dict[str, Any]
+FaultWitness: TypeAlias = dict[str, Any]
 """What shows that a gold cannot judge, as JSON can hold it."""
 
 
@@ -29,7 +29,7 @@ class Fault(NamedTuple):
 
     status: str
     why: str
-    witness: Witness
+    witness: FaultWitness
 
 
 class Window(NamedTuple):
@@ -37,7 +37,7 @@ class Window(NamedTuple):
 
     tie_sizes: tuple[int, ...]
     """Lengths of the runs of rows that share their sort keys."""
-    tie_at_cut: Witness
+    tie_at_cut: FaultWitness
     """Of rows inside and outside the cut that share their sort keys and differ; {} if none do."""
 
 
@@ -56,7 +56,7 @@ class GoldCheck:
     """More about the status in machine words, "" where there is no more: `ties_at_cut`,
     `ties_in_subquery`, `differing_values`, `changes_with_order`; `cannot_be_told` where no probe
     can be made of the query; `no_rows`, `only_nulls`."""
-    witness: Witness
+    witness: FaultWitness
     """The tied rows, the differing values, the error ...; {} if the status is `ok`."""
     order_matters: bool
     """Whether its outermost query orders the rows."""
@@ -65,6 +65,13 @@ class GoldCheck:
     @property
     def sql(self) -> str:
         return self._asker.sql
+
+    def differs_in_spelling(self, predicted: Execution) -> bool:
+        """Whether a result is gold's but for texts that a collation may take for equal.
+
+        False where gold leaves no text open; see `is_open_by_schema`.
+        """
+        return self._asker.differs_in_spelling(predicted)
 
     @property
     def tie_sizes(self) -> tuple[int, ...] | None:
@@ -95,7 +102,8 @@ def check_gold(db_path: str | Path, gold_sql: str, limits: Limits = DEFAULT_LIMI
     execution = execute(db_path, gold_sql, limits)
     is_ordered = order_matters(gold_sql)
     asker = _Asker(str(db_path), gold_sql, limits, execution, is_ordered)
-    for find in FAULTS if may_depend_on_order(gold_sql) else PLAIN_FAULTS:
+    is_open = may_depend_on_order(gold_sql) or asker.is_open_by_schema
+    for find in FAULTS if is_open else PLAIN_FAULTS:
         if fault := find(asker):
             break
     else:
@@ -118,6 +126,10 @@ class _Asker:
         return probes_of(self.sql)
 
     @cached_property
+    def is_open_by_schema(self) -> bool:
+        return self.execution.status == "ok" and is_open_by_schema(self.db_path, self.sql)
+
+    @cached_property
     def outer_window(self) -> Window | None:
         """The ties in the result; None where they cannot be told."""
         outer = self.probes.outer
@@ -134,6 +146,13 @@ class _Asker:
         if self.is_ordered and found in ("row_order", "differs") and len(rows) == len(other.rows):
             return strict_comparison(rows, other.rows, self.is_ordered, self.tie_sizes)
         return found
+
+    def differs_in_spelling(self, other: Execution) -> bool:
+        if not self.is_open_by_schema or len(self.execution.rows) != len(other.rows):
+            return False
+        rows, others = _folded(self.execution.rows), _folded(other.rows)
+        ties = self.tie_sizes if self.is_ordered else None
+        return strict_comparison(rows, others, self.is_ordered, ties) == "equal"
 
     def run(self, sql: str) -> Execution:
         return execute(self.db_path, sql, self.limits)
@@ -155,7 +174,7 @@ class _Asker:
         shown = [row[:width] for row in rows]
         is_same = tuple(shown[start:stop]) == execution.rows
         sizes: list[int] = []
-        tie_at_cut: Witness = {}
+        tie_at_cut: FaultWitness = {}
         for first, last in runs(rows, probe.keys):
             inside = slice(max(first, start), min(last, stop))
             if inside.start >= inside.stop:
@@ -235,14 +254,18 @@ def _cut_fault(window: Window | None, why: str) -> Fault | None:
 
 def _changing_result(asker: _Asker) -> Fault | None:
     """A result that is another one when SQLite meets the same rows in another order."""
-    if not asker.probes.is_sensitive:
+    if not asker.probes.is_sensitive and not asker.is_open_by_schema:
         return None
+    is_told = False
     for reading, other in reorderings(asker.db_path, asker.sql, asker.execution, asker.limits):
+        is_told = True
         comparison = asker.comparison(other)
         if comparison == "equal" or (comparison == "row_order" and asker.tie_sizes is None):
             continue
         shown = difference(asker.execution, other, comparison, ("first", reading))
         return Fault("order", "changes_with_order", {"reading": reading, **shown})
+    if asker.is_open_by_schema and not is_told:
+        return Fault("order", "cannot_be_told", {})
     return None
 
 
@@ -273,7 +296,15 @@ PLAIN_FAULTS: tuple[Search, ...] = (_failure, _volatile, _emptiness)
 """Those of a query that the order of rows cannot change."""
 
 
-def _tie(tied: Sequence[Row], returned: Sequence[Row]) -> Witness:
+def _folded(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows with one spelling for texts that NOCASE or RTRIM takes for equal."""
+    return tuple(
+        tuple(value.rstrip().casefold() if isinstance(value, str) else value for value in row)
+        for row in rows
+    )
+
+
+def _tie(tied: Sequence[Row], returned: Sequence[Row]) -> FaultWitness:
     """Two rows with the same sort keys, of which one made the cut."""
     left_out = Counter(tied) - Counter(returned)
     pair = next((kept, row) for kept in returned for row in left_out if row != kept)
@@ -284,7 +315,7 @@ def _tie(tied: Sequence[Row], returned: Sequence[Row]) -> Witness:
     }
 
 
-def _differing(columns: Sequence[str], row: Row) -> Witness:
+def _differing(columns: Sequence[str], row: Row) -> FaultWitness:
     """Two values of the first column that has several in the group, from a row of its probe."""
     for column, low, high, has_null in zip(columns, row[::3], row[1::3], row[2::3], strict=True):
         if low != high or (has_null and low is not None):

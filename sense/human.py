@@ -19,7 +19,7 @@ from sense.execution import WORKER_LIMITS, execute
 from sense.facts import Funnel
 from sense.gold import check_gold
 from sense.hardness import UnparsedSqlError, hardness, parse_sql, sql_features
-from sense.official import Run, Score, official_limits
+from sense.official import RuleScore, Run, official_limits
 from sense.prompt import PromptContract, completion_messages, prompt_messages
 from sense.quoting import single_quoted
 from sense.schema import read_schema
@@ -34,7 +34,7 @@ Quoting: TypeAlias = Literal["", "single_quoted", "double_quoted"]
 GOLD_REASONS = {"error": "gold_error", "limit": "gold_timeout", "refused": "gold_refused"}
 
 
-OfficialScore: TypeAlias = Callable[[Run, str, str], Score]
+OfficialScore: TypeAlias = Callable[[Run, str, str], RuleScore]
 """(how to run a query, gold, prediction) -> the score by an official rule."""
 
 

@@ -41,7 +41,7 @@ BIRD_SECONDS = 30.0  # for prediction and gold together; `meta_time_out` of the 
 
 Run = Callable[[str], Execution]
 """Runs a query on one database, within `official_limits`."""
-Score = int | None
+RuleScore = int | None
 """1 or 0; None where a query of which the official evaluator awaits the end hit a backstop."""
 
 
@@ -59,17 +59,17 @@ def official_limits(limits: Limits) -> Limits:
     return replace(limits, max_steps=0, max_seconds=seconds, raises_at_backstop=False)
 
 
-def spider_score(run: Run, gold_sql: str, predicted_sql: str) -> Score:
+def spider_score(run: Run, gold_sql: str, predicted_sql: str) -> RuleScore:
     """Whether Spider's execution match accepts the prediction on one database."""
     return _spider_score(run, gold_sql, predicted_sql, _first_statement_without_distinct)
 
 
-def spider_distinct_score(run: Run, gold_sql: str, predicted_sql: str) -> Score:
+def spider_distinct_score(run: Run, gold_sql: str, predicted_sql: str) -> RuleScore:
     """The same with the option `--keep_distinct`."""
     return _spider_score(run, gold_sql, predicted_sql, str)
 
 
-def bird_score(run: Run, gold_sql: str, predicted_sql: str) -> Score:
+def bird_score(run: Run, gold_sql: str, predicted_sql: str) -> RuleScore:
     """Whether BIRD's execution accuracy accepts the prediction on one database."""
     gold, predicted = _python_execution(run, gold_sql), _python_execution(run, predicted_sql)
     if "error" in (gold.status, predicted.status) or gold.invalid_text or predicted.invalid_text:
@@ -81,7 +81,7 @@ def bird_score(run: Run, gold_sql: str, predicted_sql: str) -> Score:
     return int(bird_equal(gold.rows, predicted.rows))
 
 
-def score_on_all(scores: Iterable[Score]) -> Score:
+def score_on_all(scores: Iterable[RuleScore]) -> RuleScore:
     """The score of a prediction that must be right on every database.
 
     >>> score_on_all([1, 1]), score_on_all([1, None]), score_on_all([1, None, 0])
@@ -110,7 +110,7 @@ def spider_predicted_text(predicted_sql: str) -> str:
 
 def _spider_score(
     run: Run, gold_sql: str, predicted_sql: str, shortened: Callable[[str], str]
-) -> Score:
+) -> RuleScore:
     if not predicted_sql.strip():  # an empty line has another meaning in the official files
         return 0
     gold_text = shortened(spider_gold_text(gold_sql))
@@ -126,7 +126,7 @@ def _official_rows(execution: Execution) -> Rows:
     return execution.rows_without_bad_bytes if execution.invalid_text else execution.rows
 
 
-def _unfinished(gold: Execution, predicted: Execution) -> Score:
+def _unfinished(gold: Execution, predicted: Execution) -> RuleScore:
     """The score where one of the two has no rows."""
     statuses = {gold.status, predicted.status}
     return None if statuses <= {"ok", "limit", "crash"} else 0

@@ -7,17 +7,19 @@ same proves nothing.
 """
 
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import apsw
 
-from sense.connection import ReadOnlyConnection
+from sense.connection import FileState, ReadOnlyConnection, file_state
 from sense.constraints import affinity_of, quoted
 from sense.execution import Execution, Limits, execute, execute_on
 
@@ -34,6 +36,15 @@ ORDER_WORDS = ("concat", "group", "having", "json", "limit", "over", "string_agg
 AGGREGATES = ("avg", "count", "max", "min", "sum", "total")
 SUBQUERIES = ("exists(select", "from(select", "in(select", "join(select")
 """Starts of subqueries of which every row counts."""
+DOUBTS = ("/*", "--", "distinct from", "(with", "(values")
+"""Text by which words may mislead: comments between them, FROM that starts no list of tables, a
+subquery that starts with another word than SELECT."""
+QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|\[[^]]*]""")
+CALLED = re.compile(rf"\b(?:{'|'.join(AGGREGATES)}|median|percentile\w*|q+) ?\(")
+"""A call of an aggregate, or of a function whose name is quoted, written `q`."""
+NUM_KEPT_SCHEMAS = 256
+MERGING_WORDS = ("distinct", "except", "group", "intersect", "max", "min", "union")
+"""Text of queries that return one of the texts that a collation takes for equal."""
 MORE_STEPS = 10
 """Another order may take another plan; one that takes much longer is given up."""
 SPARE_STEPS = 1_000_000
@@ -62,12 +73,22 @@ def may_depend_on_order(sql: str) -> bool:
         return True
     if "(" not in text:
         return False
+    text = QUOTED.sub("q", text)
     dense = text.replace(" ", "")
+    if any(word in text or word in dense for word in DOUBTS):
+        return True
     num_compared = dense.count("(select") - sum(dense.count(start) for start in SUBQUERIES)
-    return num_compared > 0 or any(
-        "(" in (listed := part.partition(" from ")[0]) and not _has_aggregates_only(listed)
-        for part in text.split("select ")[1:]
-    )
+    parts = text.split("select ")
+    if num_compared > 0 or len(parts) <= text.count("select"):  # SELECT without a space
+        return True
+    return any(_may_pick_a_row(*part.partition(" from ")[::2]) for part in parts[1:])
+
+
+def _may_pick_a_row(projections: str, rest: str) -> bool:
+    """Whether an aggregate may stand beside a column, rest: the text after the first FROM."""
+    if "(" in projections and not _has_aggregates_only(projections):
+        return True
+    return CALLED.search(rest) is not None  # ORDER BY count(*)
 
 
 def _has_aggregates_only(projections: str) -> bool:
@@ -75,6 +96,42 @@ def _has_aggregates_only(projections: str) -> bool:
     return all(
         name.strip() in AGGREGATES and rest.endswith(")") and "(" not in rest
         for name, _, rest in names
+    )
+
+
+def is_open_by_schema(db_path: str | Path, sql: str) -> bool:
+    """Whether the schema makes a query depend on order that by its words does not.
+
+    By a view, or by a collation, named there or in the query, under which texts are equal that
+    differ: which of them DISTINCT, UNION, GROUP BY, min or max returns is open. In doubt True.
+    """
+    state = file_state(db_path)
+    is_settled = state is not None and state.is_settled
+    read = _schema if is_settled else _schema.__wrapped__
+    schema = read(str(db_path), state)
+    text = sql.lower()
+    named = [view for name, view in schema.views if name in text]
+    if any(map(may_depend_on_order, named)):
+        return True
+    text = " ".join((text, *named))
+    is_collated = schema.has_collations or "collate" in text
+    return is_collated and any(word in text for word in MERGING_WORDS)
+
+
+class _Schema(NamedTuple):
+    has_collations: bool
+    views: tuple[tuple[str, str], ...]
+    """Names and texts in lower case; with those of the other views, which they may read."""
+
+
+@lru_cache(maxsize=NUM_KEPT_SCHEMAS)
+def _schema(db_path: str, state: FileState | None) -> _Schema:
+    found = execute(db_path, "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    texts = [(str(kind), str(name).lower(), str(text).lower()) for kind, name, text in found.rows]
+    all_views = " ; ".join(text for kind, _, text in texts if kind == "view")
+    return _Schema(
+        any("collate" in text for *_, text in texts),
+        tuple((name, all_views) for kind, name, _ in texts if kind == "view"),
     )
 
 

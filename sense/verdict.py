@@ -29,7 +29,7 @@ from sense.official import (
     spider_distinct_score,
     spider_score,
 )
-from sense.shuffle import may_depend_on_order, reorderings
+from sense.shuffle import is_open_by_schema, may_depend_on_order, reorderings
 from sense.spelling import one_spelling
 from sense.volatility import volatility
 from sense.workers import WorkerFailure
@@ -286,16 +286,11 @@ def _finding(golds: Mapping[str, GoldCheck], predicted_sql: str, run: _Runs) -> 
     statuses = [gold.status for gold in golds.values()]
     if "ok" not in statuses:
         return _Finding("unknown", f"gold_{statuses[0]}", {})
-    if reason := volatility(predicted_sql):
-        return _Finding("unknown", reason, {})
     result = _Finding("correct", "equal", {})
     for path, gold in golds.items():
         if gold.status not in ("ok", "empty"):
             continue
-        predicted = run(path, predicted_sql)
-        finding = _compared(gold, predicted)
-        if finding.verdict == "correct" and gold.status == "ok":
-            finding = _unless_by_luck(finding, path, gold, predicted_sql, predicted, run.limits)
+        finding = _finding_on(path, gold, predicted_sql, run)
         if len(golds) > 1 and finding.witness:
             finding.witness["database"] = Path(path).name
         if finding.verdict == "incorrect":
@@ -305,15 +300,28 @@ def _finding(golds: Mapping[str, GoldCheck], predicted_sql: str, run: _Runs) -> 
     return result
 
 
-def _compared(gold: GoldCheck, predicted: Execution) -> _Finding:
+def _finding_on(path: str, gold: GoldCheck, predicted_sql: str, run: _Runs) -> _Finding:
+    """What one database says, on which gold is `ok` or `empty`."""
+    predicted = run(path, predicted_sql)
     if predicted.status != "ok":
         verdict: Verdict = "incorrect" if predicted.status in OWN_FAULTS else "unknown"
         return _Finding(verdict, predicted.status, {"error": predicted.error})
+    if reason := volatility(predicted_sql):
+        return _Finding("unknown", reason, {})
+    finding = _compared(gold, predicted)
+    if finding.verdict == "correct" and gold.status == "ok":
+        return _unless_by_luck(finding, path, gold, predicted_sql, predicted, run.limits)
+    return finding
+
+
+def _compared(gold: GoldCheck, predicted: Execution) -> _Finding:
     comparison = gold.comparison(predicted)
     if comparison == "equal":
         return _Finding("correct", "equal", {})
     is_open = comparison == "column_order" or (comparison == "row_order" and gold.tie_sizes is None)
     witness = difference(gold.execution, predicted, comparison, ("gold", "predicted"))
+    if comparison == "differs" and gold.differs_in_spelling(predicted):
+        return _Finding("unknown", "undefined", witness)
     return _Finding("unknown" if is_open else "incorrect", comparison, witness)
 
 
@@ -332,7 +340,8 @@ def _unless_by_luck(
     """
     if predicted is gold.execution:
         return finding
-    if not gold.order_matters and not may_depend_on_order(predicted_sql):
+    is_open = gold.order_matters or may_depend_on_order(predicted_sql)
+    if not is_open and not is_open_by_schema(path, predicted_sql):
         return finding
     reordered = next(reorderings(path, predicted_sql, predicted, limits), None)
     if not reordered:

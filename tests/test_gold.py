@@ -225,6 +225,51 @@ def test_two_texts_that_a_collation_takes_for_equal_are_two_values(tmp_path: Pat
     assert (check.status, check.why) == ("bare_column", "differing_values")
 
 
+SPELLINGS = """
+CREATE TABLE t(a COLLATE NOCASE, b, c TEXT COLLATE RTRIM);
+INSERT INTO t VALUES ('Rex', 1, 'x'), ('REX', 2, 'x '), ('Ada', 3, 'y');
+"""
+
+
+@pytest.mark.parametrize(
+    ("gold", "status"),
+    [
+        ("SELECT DISTINCT a FROM t", "order"),
+        ("SELECT DISTINCT c FROM t", "order"),
+        ("SELECT a FROM t UNION SELECT a FROM t", "order"),
+        ("SELECT a FROM t GROUP BY a", "order"),
+        ("SELECT max(a) FROM t", "order"),
+        ("SELECT min(a) FROM t", "ok"),
+        ("SELECT DISTINCT a FROM t WHERE b > 1", "ok"),
+        ("SELECT DISTINCT b FROM t", "ok"),
+        ("SELECT a FROM t", "ok"),
+        ("SELECT DISTINCT a FROM v", "order"),
+    ],
+)
+def test_which_of_two_equal_spellings_a_gold_returns_is_open(
+    tmp_path: Path, gold: str, status: str
+) -> None:
+    script = f"{SPELLINGS} CREATE VIEW v AS SELECT a FROM t;"
+    path = write_database(tmp_path / "t.sqlite", script)
+    assert check_gold(path, gold).status == status
+
+
+def test_a_view_that_picks_rows_is_open_as_its_text_is(tmp_path: Path) -> None:
+    script = "CREATE TABLE t(a); INSERT INTO t VALUES (1), (2);"
+    script += "CREATE VIEW v AS SELECT a FROM t LIMIT 1;"
+    path = write_database(tmp_path / "t.sqlite", script)
+    assert check_gold(path, "SELECT a FROM v").why == "changes_with_order"
+
+
+def test_a_gold_whose_spelling_no_other_order_can_tell_is_not_judged_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_database(tmp_path / "t.sqlite", SPELLINGS)
+    monkeypatch.setattr("sense.gold.reorderings", lambda *arguments: iter(()))
+    check = check_gold(path, "SELECT DISTINCT a FROM t")
+    assert (check.status, check.why) == ("order", "cannot_be_told")
+
+
 def test_a_gold_is_asked_anew_of_each_database(tmp_path: Path) -> None:
     gold = "SELECT b FROM t ORDER BY a LIMIT 1"
     tied = write_database(

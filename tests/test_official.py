@@ -18,7 +18,7 @@ from conftest import write_database
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
 from sense.official import (
     BIRD_SECONDS,
-    Score,
+    RuleScore,
     bird_score,
     official_limits,
     score_on_all,
@@ -135,7 +135,7 @@ def fixed(executions: dict[str, Execution]) -> Any:
     ],
 )
 def test_query_without_an_end_has_no_score_but_where_bird_stops_it(
-    gold: Execution, predicted: Execution, spider: Score, bird: Score
+    gold: Execution, predicted: Execution, spider: RuleScore, bird: RuleScore
 ) -> None:
     run = fixed({"gold": gold, "predicted": predicted})
     assert spider_score(run, "gold", "predicted") == spider

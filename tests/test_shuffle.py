@@ -9,7 +9,7 @@ from conftest import write_database
 
 from sense import shuffle
 from sense.execution import DEFAULT_LIMITS, Execution, execute, execute_on
-from sense.shuffle import may_depend_on_order, reorderings, shuffled_copy
+from sense.shuffle import is_open_by_schema, may_depend_on_order, reorderings, shuffled_copy
 
 
 def rows_of(path: Path, sql: str) -> tuple[tuple[object, ...], ...]:
@@ -170,7 +170,34 @@ def test_a_reading_that_takes_far_longer_is_given_up(world: Path) -> None:
         ("SELECT rank() OVER (ORDER BY a) FROM t", True),
         ("SELECT group_concat(a) FROM t", True),
         ("SELECT json_group_array(a) FROM t", True),
+        # where words mislead
+        ("SELECT(a),count(*) FROM t", True),
+        ("SELECT/**/a,max(b) FROM t", True),
+        ("SELECT -- it's\n a, max(b) FROM t WHERE c = 'x'", True),
+        ("SELECT a FROM t WHERE b = (/**/SELECT c FROM u)", True),
+        ("SELECT a FROM t WHERE b IS NOT DISTINCT FROM (SELECT c FROM u)", True),
+        ("SELECT a FROM t WHERE b = (WITH v AS (SELECT c FROM u) SELECT c FROM v)", True),
+        ("SELECT a FROM t WHERE b = 'in(select' AND b = (SELECT c FROM u)", True),
+        ("SELECT 'a from b', a, max(b) FROM t", True),
+        ("SELECT a FROM t ORDER BY count(*)", True),
+        ('SELECT a FROM t ORDER BY "max" (b)', True),
+        ("SELECT count(*) FROM t WHERE a = '-- (select' AND b IN (1, 2)", False),
     ],
 )
 def test_words_tell_which_queries_the_order_of_rows_can_change(sql: str, expected: bool) -> None:
     assert may_depend_on_order(sql) is expected
+
+
+def test_a_view_and_a_collation_leave_open_what_words_do_not_show(tmp_path: Path) -> None:
+    plain = write_database(tmp_path / "plain.sqlite", "CREATE TABLE t(a, b);")
+    assert not is_open_by_schema(plain, "SELECT DISTINCT a FROM t")
+    assert is_open_by_schema(plain, "SELECT DISTINCT a COLLATE NOCASE FROM t")
+    assert not is_open_by_schema(plain, "SELECT a FROM t WHERE b = 'x' COLLATE NOCASE")
+    collated = write_database(tmp_path / "collated.sqlite", "CREATE TABLE t(a COLLATE NOCASE, b);")
+    assert is_open_by_schema(collated, "SELECT a FROM t UNION SELECT b FROM t")
+    assert is_open_by_schema(collated, "SELECT max(a) FROM t")
+    assert not is_open_by_schema(collated, "SELECT a FROM t WHERE b = 1")
+    view = "CREATE TABLE t(a, b); CREATE VIEW v AS SELECT a FROM w; CREATE VIEW w AS SELECT a FROM"
+    views = write_database(tmp_path / "views.sqlite", f"{view} t LIMIT 1;")
+    assert is_open_by_schema(views, "SELECT a FROM V")
+    assert not is_open_by_schema(views, "SELECT a FROM t")

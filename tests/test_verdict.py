@@ -15,6 +15,7 @@ from sense.execution import Limits
 from sense.verdict import Judgement, Unit, execution_reward, judge, judge_all
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+OPEN = ("unknown", "undefined")
 ONE_OPCODE_BOMB = "SELECT instr(zeroblob(9000000), zeroblob(4500000) || x'01')"
 
 
@@ -106,6 +107,14 @@ def judged(path: Path, gold: str, predicted: str) -> Judgement:
             {"error": "more than 10,000,000 steps"},
         ),
         ("SELECT name FROM city", "SELECT random()", "unknown", "random", None),
+        ("SELECT id FROM city", "SELECT name FROM city WHERE date() > 1", "unknown", "time", None),
+        (
+            "SELECT name FROM city",
+            "SELECT nme FROM city WHERE date('now') > '2000'",
+            "incorrect",
+            "error",
+            {"error": "no such column: nme"},
+        ),
         ("SELECT id FROM city WHERE id > 99", "SELECT x FROM city", "unknown", "gold_empty", None),
         ("SELECT name FROM country LIMIT 1", "SELECT 'China'", "unknown", "gold_order", None),
         ("SELECT nope FROM city", "SELECT nope FROM city", "unknown", "gold_error", None),
@@ -256,6 +265,32 @@ def test_an_open_prediction_whose_result_differs_is_incorrect(world: Path) -> No
         "SELECT name FROM country ORDER BY length(code) LIMIT 1",
     )
     assert judgement[:2] == ("incorrect", "differs")
+
+
+@pytest.mark.parametrize(
+    ("predicted", "verdict", "reason"),
+    [
+        ("SELECT name FROM pet GROUP BY name", "correct", "equal"),
+        ("SELECT DISTINCT name FROM (SELECT * FROM pet ORDER BY age LIMIT 9)", *OPEN),
+        ("SELECT max(name) FROM pet", "incorrect", "differs"),
+        ("SELECT DISTINCT age FROM pet", "incorrect", "differs"),
+    ],
+)
+def test_a_prediction_that_returns_another_spelling_of_equal_texts_is_not_incorrect(
+    tmp_path: Path, predicted: str, verdict: str, reason: str
+) -> None:
+    # read forwards, backwards and shuffled, the first spelling is the same
+    path = write_database(
+        tmp_path / "pets.sqlite",
+        """
+        CREATE TABLE pet(name COLLATE NOCASE, age);
+        INSERT INTO pet VALUES ('Rex', 2), ('REX', 1), ('Rex', 3), ('Rex', 4),
+            ('Rex', 5), ('Rex', 6), ('Ada', 7);
+        """,
+    )
+    unit = Unit((str(path),), "SELECT DISTINCT name FROM pet", (predicted,))
+    status, [judgement] = judge(unit)
+    assert (status, *judgement[:2]) == ("ok", verdict, reason)
 
 
 def test_one_database_where_a_prediction_is_open_spoils_its_agreement(
