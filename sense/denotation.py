@@ -5,22 +5,31 @@ Rows are tuples as `execution` returns them. Booleans do not occur: SQLite has n
 
 import hashlib
 import json
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
-Row: TypeAlias = tuple[Any, ...]
-Rows: TypeAlias = Sequence[Row]
+from sense.closeness import (
+    LAST_BITS,
+    MIN_TRIALS,
+    TRIALS_PER_ROW,
+    ZERO_TOLERANCE,
+    Row,
+    Rows,
+    are_bags_close,
+    are_close,
+    are_columns_close,
+    are_rows_close,
+    first_without_partner,
+    is_same_bag,
+    to_columns,
+)
+
 Comparison: TypeAlias = Literal["equal", "column_order", "row_order", "differs"]
 
-FLOAT_TOLERANCE = 1e-6  # relative; forgives a query that rounds to seven digits where gold does not
-ZERO_TOLERANCE = 1e-12  # absolute; for sums that should cancel out
-LAST_BITS = 1e-11  # relative; sums of the same numbers in another order differ by less
 KEY_DIGITS = 7  # floats that are rounded to one number are within FLOAT_TOLERANCE of each other
 MAX_COLUMN_TRIALS = 10_000  # a column placed and compared counts as one
 
@@ -78,7 +87,16 @@ def spider_equal(gold_rows: Rows, predicted_rows: Rows, order_matters: bool) -> 
             return False
     elif set(gold_bags) != set(predicted_bags):
         return False
-    return _equal_in_some_column_order(gold_rows, predicted_rows, order_matters)
+    gold_columns = list(zip(*gold_rows, strict=True))
+    predicted_columns = list(zip(*predicted_rows, strict=True))
+
+    def fits(order: list[int]) -> bool:
+        if order_matters:
+            return gold_columns[len(order) - 1] == predicted_columns[order[-1]]
+        wanted, placed = gold_columns[: len(order)], [predicted_columns[i] for i in order]
+        return is_same_bag(zip(*wanted, strict=True), zip(*placed, strict=True))
+
+    return _fits_in_some_order(len(gold_columns), fits)
 
 
 def bird_equal(gold_rows: Rows, predicted_rows: Rows) -> bool:
@@ -114,14 +132,20 @@ def strict_comparison(
 ) -> Comparison:
     """How two results compare by our own rule.
 
+    Results are equal if their rows can be matched one to one so that in each pair every value is
+    equal to the one in its place, or close: of two numbers one is a float, and they differ by no
+    more than 1e-6 of the larger, or 1e-12. Two integers are equal or not. NULL equals NULL only.
+    Text equals equal text, never a number or a blob. Invalid UTF-8 is compared by its bytes.
+    Duplicates count. Two empty results are equal, whatever their columns.
+
     Order of rows: counts if `order_matters`. tie_sizes: how many successive gold rows share their
-    sort keys, in order; such rows may come in any order. Without it the order must be gold's, and
-    `row_order` says that only the order differs. Duplicates count. Column order counts:
+    sort keys, in order; such rows may come in any order. Without it rows are matched place by
+    place, and `row_order` says that they could be matched otherwise. Column order counts:
     `column_order` says that some other order of the predicted columns makes the results equal.
-    NULL equals NULL only. Two integers are equal or not; two numbers of which one is a float are
-    equal within 1e-6 relative or 1e-12 absolute, also through other numbers of the results that lie
-    between. Text equals equal text, never a number or a blob. Invalid UTF-8 is compared by its
-    bytes. Two empty results are equal, whatever their columns.
+
+    Where chains of close floats in several columns, or among integers, leave much to try, no more
+    than `MIN_TRIALS` and `TRIALS_PER_ROW` pairs of rows are tried; results for which that is too
+    little differ.
 
     >>> strict_comparison([(1, "a")], [("a", 1)], order_matters=False)
     'column_order'
@@ -132,11 +156,11 @@ def strict_comparison(
         return "differs"
     if gold_rows == predicted_rows:
         return "equal"
-    gold, predicted = _merge_close_numbers(gold_rows, predicted_rows)
-    if _is_same_bag(gold, predicted):
-        is_ordered = not order_matters or _equal_up_to_ties(gold, predicted, tie_sizes)
-        return "equal" if is_ordered else "row_order"
-    if _equal_in_some_column_order(gold, predicted, order_matters and not tie_sizes):
+    if order_matters and _are_close_up_to_ties(gold_rows, predicted_rows, tie_sizes):
+        return "equal"
+    if are_bags_close(gold_rows, predicted_rows):
+        return "row_order" if order_matters else "equal"
+    if _are_close_in_some_column_order(gold_rows, predicted_rows, order_matters and not tie_sizes):
         return "column_order"
     return "differs"
 
@@ -144,24 +168,20 @@ def strict_comparison(
 def unmatched_row(
     gold_rows: Rows, predicted_rows: Rows
 ) -> tuple[Literal["gold", "predicted"], Row]:
-    """The first row that one side returns more often, and that side; gold if both do.
+    """A row for which the other side has no partner, and its side; gold if both have one.
 
-    For results that differ as bags; numbers are close as in `strict_comparison`.
+    For results that differ as bags by `strict_comparison`. Rows that the other side returns with
+    the same values are not named, but for those that it returns less often.
 
     >>> unmatched_row([("a",), ("b",)], [("a",)])
     ('gold', ('b',))
     """
-    gold, predicted = _merge_close_numbers(gold_rows, predicted_rows)
-    sides: tuple[tuple[Literal["gold", "predicted"], Rows, Rows, Rows], ...] = (
-        ("gold", gold_rows, gold, predicted),
-        ("predicted", predicted_rows, predicted, gold),
-    )
-    for side, rows, mine, theirs in sides:
-        left = Counter(theirs)
-        for row, merged in zip(rows, mine, strict=True):
-            left[merged] -= 1
-            if left[merged] < 0:
-                return side, row
+    index = first_without_partner(gold_rows, predicted_rows)
+    if index is not None:
+        return "gold", gold_rows[index]
+    index = first_without_partner(predicted_rows, gold_rows)
+    if index is not None:
+        return "predicted", predicted_rows[index]
     raise ValueError("both results hold the same rows; expected results that differ as bags")
 
 
@@ -186,9 +206,11 @@ def _canonical(value: Any) -> Any:
         return {"blob": value.hex()}
     if not isinstance(value, float):
         return value
+    if abs(value) < ZERO_TOLERANCE / 2:  # so that any two of them are close
+        return 0
     if abs(value) < 10**KEY_DIGITS:
         value = float(f"{value:.{KEY_DIGITS}g}")
-    if abs(value) < 2**63 and are_close(value, round(value), LAST_BITS):
+    if abs(value) < 2**63 and round(value) and are_close(value, round(value), LAST_BITS):
         return round(value)
     return {"float": f"{value:.{KEY_DIGITS}g}"}
 
@@ -214,74 +236,44 @@ def _spider_sort_key(value: Any) -> str:
     return str(value) + str(type(value))
 
 
-def _merge_close_numbers(gold: Rows, predicted: Rows) -> tuple[Rows, Rows]:
-    """Both results with every number replaced by the least of those that count as equal to it."""
-    rows = [*gold, *predicted]
-    floats = {v for row in rows for v in row if v.__class__ is float}
-    if not floats:
-        return gold, predicted
-    least: dict[float, float] = {}
-    last: float | None = None
-    numbers = {v for row in rows for v in row if _is_number(v)}
-    for number in sorted(floats | numbers):  # of 1 and 1.0 the float stays
-        is_close = last is not None and are_close(last, number)
-        least[number] = least[last] if last is not None and is_close else number
-        last = number
-    moved = {number: smaller for number, smaller in least.items() if number != smaller}
-    if not moved:
-        return gold, predicted
-
-    def merged(rows: Rows) -> list[Row]:
-        return [tuple(moved.get(v, v) if _is_number(v) else v for v in row) for row in rows]
-
-    return merged(gold), merged(predicted)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float))
-
-
-def are_close(a: float, b: float, tolerance: float = FLOAT_TOLERANCE) -> bool:
-    """Whether two numbers, of which one must be a float, differ by no more than the tolerance."""
-    has_float = isinstance(a, float) or isinstance(b, float)
-    return has_float and math.isclose(a, b, rel_tol=tolerance, abs_tol=ZERO_TOLERANCE)
-
-
-def _equal_up_to_ties(gold: Rows, predicted: Rows, tie_sizes: Sequence[int] | None) -> bool:
+def _are_close_up_to_ties(gold: Rows, predicted: Rows, tie_sizes: Sequence[int] | None) -> bool:
     if tie_sizes is None:
-        return list(gold) == list(predicted)
+        return all(map(are_rows_close, gold, predicted))
     start = 0
-    for size in tie_sizes:
+    for size in (*tie_sizes, len(gold)):  # rows that are in no run may come in any order
         tied = slice(start, start + size)
-        if gold[tied] != predicted[tied] and not _is_same_bag(gold[tied], predicted[tied]):
-            return False
         start += size
+        if gold[tied] == predicted[tied]:
+            continue
+        if size == 1 and not are_rows_close(gold[tied][0], predicted[tied][0]):
+            return False
+        if size > 1 and not are_bags_close(gold[tied], predicted[tied]):
+            return False
     return True
 
 
-def _is_same_bag(first: Iterable[Any], second: Iterable[Any]) -> bool:
-    return dict.__eq__(Counter(first), Counter(second))  # Counter's own method is slow Python
-
-
-def _equal_in_some_column_order(gold: Rows, predicted: Rows, order_matters: bool) -> bool:
-    """Whether the predicted columns can be reordered so that the rows are equal.
-
-    Columns are placed one by one, and an order is given up as soon as its first columns differ.
-    """
-    num_columns = len(gold[0])
-    if len(predicted[0]) != num_columns:
-        return False
-    trials = iter(range(MAX_COLUMN_TRIALS))
-    gold_columns = list(zip(*gold, strict=True))
-    predicted_columns = list(zip(*predicted, strict=True))
+def _are_close_in_some_column_order(gold: Rows, predicted: Rows, order_matters: bool) -> bool:
+    gold_columns, predicted_columns, loose = to_columns(gold, predicted)
+    trials = iter(range(MIN_TRIALS + TRIALS_PER_ROW * len(gold)))
 
     def fits(order: list[int]) -> bool:
-        """Whether the placed columns agree, given that all but the last one do."""
         if order_matters:
-            return gold_columns[len(order) - 1] == predicted_columns[order[-1]]
-        placed = [predicted_columns[i] for i in order]
-        wanted = gold_columns[: len(order)]
-        return _is_same_bag(zip(*wanted, strict=True), zip(*placed, strict=True))
+            wanted, placed = gold_columns[len(order) - 1], predicted_columns[order[-1]]
+            return are_rows_close(wanted.values, placed.values)
+        columns = [predicted_columns[i] for i in order]
+        return are_columns_close(gold_columns[: len(order)], columns, loose, trials)
+
+    return _fits_in_some_order(len(gold_columns), fits)
+
+
+def _fits_in_some_order(num_columns: int, fits: Callable[[list[int]], bool]) -> bool:
+    """Whether the predicted columns can be put into an order that fits.
+
+    Columns are placed one by one, and an order is given up as soon as its first columns differ.
+    fits: whether the columns placed so far agree with gold's first ones, given that all of them
+    but the last do.
+    """
+    trials = iter(range(MAX_COLUMN_TRIALS))
 
     def place(chosen: list[int]) -> bool:
         if len(chosen) == num_columns:

@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from sense.denotation import LAST_BITS, are_close
+from sense.closeness import LAST_BITS, are_close
 from sense.execution import Row
 
 NUM_KEPT = 256  # queries whose probes are kept; a syntax tree takes some 50 kB
