@@ -56,7 +56,8 @@ class Limits:
     max_result_bytes: int = 64_000_000
     """Of all values, 8 each and the length of texts; also the most that one may have, but 1 MB."""
     max_heap_bytes: int = 1_000_000_000
-    """SQLite's memory in this whole process while the query runs."""
+    """SQLite's memory in this whole process while the query runs, beyond what open connections and
+    copies of databases held before it, so that an end does not depend on what ran before."""
     raises_at_backstop: bool = False
     """Whether time or memory raise OverrunError instead of ending in a status."""
 
@@ -133,7 +134,7 @@ def execute_on(
     """`execute` on an open connection; errors that blame the file are raised as apsw has them."""
     start = time.perf_counter()
     connection.config(apsw.SQLITE_DBCONFIG_REVERSE_SCANORDER, int(backwards))
-    with _heap_limit(limits.max_heap_bytes):
+    with heap_limit(limits.max_heap_bytes):
         run = _Run(connection, limits)
         execution = run.result(sql)
         if execution.invalid_text:
@@ -281,26 +282,30 @@ def _read_as_bytes(failed: _Run, run: _Run) -> Execution:
 
 
 _heap_lock = threading.Lock()
-_heap_users: list[int] = []
-"""The heap limit before the first of the queries that now run, once per query."""
+_heap_users: list[tuple[int, int]] = []
+"""The limit and SQLite's memory before the first of the queries that now run, once per query."""
 
 
 @contextlib.contextmanager
-def _heap_limit(max_heap_bytes: int) -> Iterator[None]:
-    """Bounds SQLite's memory in this process until no query of any thread needs that any more."""
+def heap_limit(max_heap_bytes: int) -> Iterator[None]:
+    """Bounds what SQLite takes in this process, until no query of any thread needs that any more.
+
+    max_heap_bytes: beyond what it holds when the first of them starts; 0 = off.
+    """
     if not max_heap_bytes:
         yield
         return
     with _heap_lock:
-        before = apsw.hard_heap_limit(max_heap_bytes)
-        _heap_users.append(_heap_users[0] if _heap_users else before)
+        before = _heap_users[0] if _heap_users else (apsw.hard_heap_limit(-1), apsw.memory_used())
+        apsw.hard_heap_limit(before[1] + max_heap_bytes)
+        _heap_users.append(before)
     try:
         yield
     finally:
         with _heap_lock:
-            before = _heap_users.pop()
+            limit, _ = _heap_users.pop()
             if not _heap_users:
-                apsw.hard_heap_limit(before)
+                apsw.hard_heap_limit(limit)
 
 
 def _shortened(sql: str) -> str:

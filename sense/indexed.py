@@ -7,8 +7,8 @@ types, as 1 and 1.0 in a column without one, SQLite may pick the other.
 """
 
 import os
+import threading
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,11 +17,13 @@ from sqlglot import exp
 
 from sense.connection import FileState, ReadOnlyConnection, file_state
 from sense.constraints import quoted
-from sense.execution import Execution, Limits, execute_on
+from sense.execution import Execution, Limits, execute_on, heap_limit
 from sense.probe import probes_of
 
-MAX_COPIED_BYTES = 100_000_000  # of the file; the copy and its indexes take a few times as much
-MAX_COPIES = 2  # per process, in memory
+MAX_COPIED_BYTES = 20_000_000  # of the file; more than twice the largest of Spider's
+MAX_HEAP_BYTES = 200_000_000
+"""Of the one copy that a thread keeps, with its indexes and what sorting them takes: an index on
+each column doubles a file or, of many small values, makes it three times as large."""
 EXACT = (exp.Count, exp.Max, exp.Min, exp.Connector, exp.Exists)
 """Functions that cannot fail on a row and do not add floats, whose sum depends on their order."""
 OWN_TABLES = ("rowid", "oid", "sqlite_")
@@ -39,7 +41,7 @@ def execute_indexed(db_path: str | Path, sql: str, limits: Limits) -> Execution 
         return None
     if not has_same_rows_in_any_plan(sql):
         return None
-    copy = _copy(Path(db_path).absolute(), state, os.getpid())
+    copy = _kept_copy(Path(db_path).absolute(), state)
     execution = execute_on(copy, sql, limits) if copy else None
     return execution if execution and execution.status == "ok" else None
 
@@ -61,9 +63,24 @@ def has_same_rows_in_any_plan(sql: str) -> bool:
     return all(issubclass(kind, EXACT) for kind in probes.functions)
 
 
-@lru_cache(maxsize=MAX_COPIES)
-def _copy(path: Path, state: FileState, process: int) -> ReadOnlyConnection | None:
-    """None for a database with views, virtual tables or collations of its own."""
+_kept = threading.local()
+
+
+def _kept_copy(path: Path, state: FileState) -> ReadOnlyConnection | None:
+    key = (path, state, os.getpid())
+    last_key, copy = _kept.__dict__.get("last", (None, None))
+    if key != last_key:
+        if copy:
+            copy.close()  # its memory would stay until Python looks for cycles
+        _kept.last = (None, None)
+        with heap_limit(MAX_HEAP_BYTES):
+            copy = _copy(path)
+        _kept.last = (key, copy)
+    return copy
+
+
+def _copy(path: Path) -> ReadOnlyConnection | None:
+    """None for a database with views, virtual tables or collations of its own, or too large."""
     uri = f"file://{quote(os.fsencode(path))}?mode=ro&immutable=1"
     source = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     copy = ReadOnlyConnection(":memory:")
@@ -73,12 +90,12 @@ def _copy(path: Path, state: FileState, process: int) -> ReadOnlyConnection | No
         statements = list(_index_statements(copy))
         for statement in statements:
             copy.execute(statement)
+        copy.execute("ANALYZE")
     except (apsw.Error, LookupError):
         copy.close()
         return None
     finally:
         source.close()
-    copy.execute("ANALYZE")
     copy.restrict()
     return copy
 

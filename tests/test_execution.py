@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -130,6 +131,16 @@ def test_backstop_can_be_told_from_what_every_machine_would_say(
     assert execute(world, sql, few_steps).status == "limit"
     few_bytes = Limits(max_result_bytes=800, raises_at_backstop=True)
     assert execute(world, ENDLESS + "SELECT i FROM n", few_bytes).status == "limit"
+
+
+def test_memory_that_was_held_before_is_not_taken_from_a_query(world: Path) -> None:
+    sort = "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) "
+    sort += "SELECT zeroblob(9000) FROM n ORDER BY -i"
+    limits = Limits(max_heap_bytes=8_000_000)
+    with closing(apsw.Connection(":memory:")) as copy:
+        copy.execute("CREATE TABLE t AS SELECT zeroblob(16000000) AS a")
+        assert execute(world, sort, limits).status == "ok"
+    assert execute(world, sort.replace("400", "4000"), limits).status == "limit"
 
 
 def test_heap_limit_of_the_process_is_put_back(world: Path) -> None:

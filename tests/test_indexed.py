@@ -1,12 +1,15 @@
 """A copy with indexes gives the rows of the file, and is asked only where it must."""
 
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
+import apsw
 import pytest
 from conftest import write_database
 
+from sense import indexed
 from sense.database import database_paths
 from sense.execution import DEFAULT_LIMITS, Limits, execute
 from sense.indexed import execute_indexed, has_same_rows_in_any_plan
@@ -71,6 +74,24 @@ def test_query_that_may_give_other_rows_is_not_asked(numbers: Path, sql: str) ->
 def test_database_with_views_has_no_copy(tmp_path: Path) -> None:
     path = write_database(tmp_path / "v.sqlite", NUMBERS + "CREATE VIEW v AS SELECT x FROM a;")
     assert execute_indexed(path, "SELECT x FROM v", DEFAULT_LIMITS) is None
+
+
+def test_a_copy_that_would_take_too_much_memory_is_not_made(
+    numbers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexed, "MAX_HEAP_BYTES", 100_000)
+    before = apsw.memory_used()
+    assert execute_indexed(numbers, "SELECT x FROM a", DEFAULT_LIMITS) is None
+    assert apsw.memory_used() <= before
+
+
+def test_one_copy_is_kept_and_given_back_for_the_next(numbers: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copy2(numbers, tmp_path / "other.sqlite"))
+    used = []
+    for path in (numbers, other, numbers):
+        assert execute_indexed(path, "SELECT x FROM a", DEFAULT_LIMITS)
+        used.append(apsw.memory_used())
+    assert max(used) - min(used) < 50_000  # a copy takes about 400,000 bytes
 
 
 def test_official_rule_sees_the_end_of_a_query_that_the_verdict_does_not(numbers: Path) -> None:
