@@ -12,7 +12,7 @@ Time:      about 200 examples a second on 2 cores with the grammar.
 
     python builders/strong.py --teacher grammar --databases DIR --num-examples 20000 --out DIR
     python builders/strong.py --teacher grammar --invent 300 --num-examples 30000 --out DIR
-    python builders/strong.py --teacher openai --base-url URL --model NAME --few-shot SPIDER_DIR \
+    python builders/strong.py --teacher openai --base-url URL --model NAME --few-shot SPIDER_DIR \\
         --num-examples 1000 --price-in 2.5 --price-out 10 --max-cost 20 --out DIR
 
 The key of a server is read from OPENAI_API_KEY, for servers of Hugging Face from HF_TOKEN.
@@ -337,7 +337,12 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--teacher", choices=["grammar", "openai"], default="grammar")
+    add(
+        "--teacher",
+        choices=["grammar", "openai"],
+        default="grammar",
+        help="who writes questions and SQL: the grammar, or a model behind a server",
+    )
     add("--num-examples", type=int, required=True, help="examples in all, the test split included")
     add("--num-test", type=int, help="examples of the test split (default: 5 %%)")
     add(
@@ -353,7 +358,7 @@ def parse_arguments() -> argparse.Namespace:
         help="prompt contract (default: rationale with --rationale, else default)",
     )
     add("--license", default="unknown", help="licence of the databases or the teacher's answers")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of every random choice (default 0)")
     add("--num-workers", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
     add("--out", required=True, metavar="DIR", help="folder to write; must not exist")
     add("--push", metavar="OWNER/NAME", help="also publish it on the Hub, in one commit")

@@ -142,7 +142,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--databases", metavar="DIR", help="folder of SQLite files, if not that of the set")
     add("--limit", type=int, metavar="N", help="read only the first N questions")
     add("--max-variants", type=int, default=400, metavar="N", help="tried per database")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of every random choice (default 0)")
     add("--num-workers", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
     add("--out", required=True, metavar="DIR", help="folder to write, or of an earlier run")
     arguments = parser.parse_args()

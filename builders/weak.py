@@ -392,11 +392,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--suite", metavar="DIR", help="a test suite: judge on the variants of each database too")
     add("--num-questions", type=int, metavar="N", help="a seeded choice of N (default: all)")
     add("--num-samples", type=int, default=8, help="answers per question (default 8)")
-    add("--temperature", type=float, default=1.0)
+    add("--temperature", type=float, default=1.0, help="of sampling (default 1; 0 = greedy)")
     add("--round", type=int, default=1, help="number of the sampling round (default 1)")
-    add("--policy", choices=sorted(POLICIES), default="any", help="how pairs are chosen")
+    add(
+        "--policy",
+        choices=sorted(POLICIES),
+        default="any",
+        help="which right answer meets which wrong one: any; nearest, two texts that differ least; "
+        "likeliest, the surest mistake; kinds, one of each kind of error (default any)",
+    )
     add("--max-pairs", type=int, default=1, help="most per question (default 1; 0 = all)")
-    add("--gold-as-chosen", choices=get_args(GoldUse), default="never")
+    add(
+        "--gold-as-chosen",
+        choices=get_args(GoldUse),
+        default="never",
+        help="pair gold, instead of a right answer, with wrong ones (default never)",
+    )
     add("--test-share", type=float, default=0.1, help="share of databases for the test split")
     add(
         "--contract",
@@ -411,7 +422,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="of a pair: the first row that differs, or a smallest database, about 0.05 s each",
     )
     add("--license", default="unknown", help="licence of --samples, as the Hub spells it")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, default=0, help="of every random choice (default 0)")
     add(
         "--num-workers",
         type=int,

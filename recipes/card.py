@@ -90,7 +90,13 @@ def parse_arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("model", type=Path, metavar="MODEL_DIR", help="folder that sft.py or dpo.py wrote")
-    add("evaluations", nargs="+", type=named_folder, metavar="NAME=DIR")
+    add(
+        "evaluations",
+        nargs="+",
+        type=named_folder,
+        metavar="NAME=DIR",
+        help="folders of recipes/evaluate.py, by the name that the card gives them",
+    )
     add("--benchmark", required=True, help="name of the questions, such as sense/strong")
     add("--push", metavar="OWNER/NAME", help="also publish the model on the Hub, in one commit")
     return parser.parse_args()

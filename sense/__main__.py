@@ -6,6 +6,7 @@ The SQL comes first, then its rows. Exit status 1 means that there is no answer.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """`python -m sense ask DATABASE QUESTION [--model ...] [--base-url ...]`."""
     arguments = parse_arguments(argv)
     read_schema(arguments.database)  # a wrong path should not wait for a model
+    _silence_loading(arguments.model or DEMO_MODEL)
     writer = open_writer(arguments.model, arguments.base_url)
     sql, execution = ask(writer, arguments.database, arguments.question, arguments.evidence)
     if not sql:
@@ -34,6 +36,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(sentence(execution, num_shown))
 
 
+def _silence_loading(model: str) -> None:
+    """Keeps warnings and bars of a local model's loading away from the answer."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if Path(model).is_dir():
+        from huggingface_hub.utils import disable_progress_bars
+
+        disable_progress_bars()
+
+
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The arguments of the one command that there is so far."""
     parser = argparse.ArgumentParser(
@@ -42,7 +53,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     commands = parser.add_subparsers(metavar="ask", required=True)
     asking = commands.add_parser("ask", help="answer one question: the SQL, then its rows")
     asking.add_argument("database", type=Path, help="a SQLite file; it is only read")
-    asking.add_argument("question")
+    asking.add_argument("question", help="in plain words, in quotes")
     asking.add_argument("--evidence", default="", help="what the question takes for known")
     asking.add_argument(
         "--model",

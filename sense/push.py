@@ -37,37 +37,37 @@ def check_push(repo_id: str, token: str | None = None) -> None:
 
     owner, slash, name = repo_id.partition("/")
     if not (owner and slash and name) or "/" in name:
-        raise PushError(f"--push {repo_id} is no Hub repository; expected OWNER/NAME")
+        raise PushError(f"'{repo_id}' is no name of a Hub repository; expected OWNER/NAME")
     if constants.HF_HUB_OFFLINE:
-        raise PushError(f"--push {repo_id} cannot work while HF_HUB_OFFLINE is set; unset it")
+        raise PushError(f"{repo_id} cannot be published while HF_HUB_OFFLINE is set; unset it")
     try:
         user = HfApi(token=token).whoami()
     except LocalTokenNotFoundError as error:
         raise PushError(
-            f"--push {repo_id} needs a Hub token and none was found; run `hf auth login` or set "
-            "HF_TOKEN, or leave --push out to write the folder only"
+            f"publishing {repo_id} needs a Hub token and none was found; run `hf auth login` or "
+            "set HF_TOKEN"
         ) from error
     except httpx.HTTPError as error:
         if isinstance(error, HfHubHTTPError) and error.response.status_code == 401:
             raise PushError(
-                f"--push {repo_id}: {constants.ENDPOINT} does not know the token; run "
+                f"publishing {repo_id}: {constants.ENDPOINT} does not know the token; run "
                 "`hf auth login` or set HF_TOKEN to a token that may write"
             ) from error
         raise PushError(
-            f"--push {repo_id}: {constants.ENDPOINT} cannot be reached ({first_line(error)}); "
-            "try again later or leave --push out to write the folder only"
+            f"publishing {repo_id}: {constants.ENDPOINT} cannot be reached ({first_line(error)}); "
+            "try again later"
         ) from error
     role = user.get("auth", {}).get("accessToken", {}).get("role")
     if role == "read":
         raise PushError(
-            f"--push {repo_id}: the token of user '{user['name']}' may only read; make one that "
+            f"publishing {repo_id}: the token of user '{user['name']}' may only read; make one that "
             "may write at https://huggingface.co/settings/tokens"
         )
     organizations = [o["name"] for o in user.get("orgs", []) if o.get("roleInOrg") != "read"]
     owners = [user["name"], *organizations]
     if owner not in owners:
         raise PushError(
-            f"--push {repo_id}: user '{user['name']}' cannot write for '{owner}'; "
+            f"publishing {repo_id}: user '{user['name']}' cannot write for '{owner}'; "
             f"expected one of {some(owners)}"
         )
 

@@ -115,7 +115,13 @@ def _batches(
         return
     lengths = [len(ids) for ids in tokenizer(distinct, add_special_tokens=False)["input_ids"]]
     order = sorted(range(len(distinct)), key=lambda i: (-lengths[i], distinct[i]))
-    with tqdm(total=len(distinct), desc="generating", unit="prompt", leave=False) as progress:
+    with tqdm(
+        total=len(distinct),
+        desc="generating",
+        unit="prompt",
+        leave=False,
+        disable=len(distinct) < 2,
+    ) as progress:
         for start in range(0, len(order), size):
             batch = [distinct[i] for i in order[start : start + size]]
             yield batch

@@ -231,8 +231,14 @@ def build_page(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """`python space/app.py [--port N]`."""
-    parser = argparse.ArgumentParser(description="Serve the page that asks SQLite databases.")
-    parser.add_argument("--port", type=int, help="default: GRADIO_SERVER_PORT, or a free one")
+    parser = argparse.ArgumentParser(
+        description="Serve the page that asks SQLite databases.",
+        epilog="SENSE_MODEL names the model (folder, Hub id, or a server's name for it), "
+        "SENSE_BASE_URL the server that runs it; without them visitors write the SQL.",
+    )
+    parser.add_argument(
+        "--port", type=int, help="default: GRADIO_SERVER_PORT, or the first free one from 7860"
+    )
     arguments = parser.parse_args(argv)
     model, base_url = configured_model(), os.environ.get("SENSE_BASE_URL", "")
     write, about_model = None, "There is no model here: you write the SQL."

@@ -111,7 +111,7 @@ def check_model(model: str) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """`python space/push.py OWNER/NAME [--model MODEL]`."""
     parser = argparse.ArgumentParser(description="Publish the page as a Space, in one commit.")
-    parser.add_argument("repo_id", metavar="OWNER/NAME")
+    parser.add_argument("repo_id", metavar="OWNER/NAME", help="the Space; needs HF_TOKEN")
     parser.add_argument("--model", default="", help="Hub id or folder; none: visitors write SQL")
     arguments = parser.parse_args(argv)
     check_push(arguments.repo_id)

@@ -227,10 +227,10 @@ for repo_id, token in [
     assert "does not know the token; run `hf auth login`" in printed[0]
     assert "the token of user 'ada' may only read" in printed[1]
     assert printed[2] == (
-        "--push grace/strong: user 'ada' cannot write for 'grace'; expected one of 'ada', 'sense'"
+        "publishing grace/strong: user 'ada' cannot write for 'grace'; expected one of 'ada', 'sense'"
     )
-    assert printed[3] == "--push strong is no Hub repository; expected OWNER/NAME"
-    assert printed[4] == "--push a/b/c is no Hub repository; expected OWNER/NAME"
+    assert printed[3] == "'strong' is no name of a Hub repository; expected OWNER/NAME"
+    assert printed[4] == "'a/b/c' is no name of a Hub repository; expected OWNER/NAME"
     assert not hub.repos
 
 
@@ -238,7 +238,7 @@ for repo_id, token in [
     ("token", "offline", "message"),
     [
         (None, False, "needs a Hub token and none was found; run `hf auth login` or set HF_TOKEN"),
-        ("hf_writer", True, "cannot work while HF_HUB_OFFLINE is set; unset it"),
+        ("hf_writer", True, "cannot be published while HF_HUB_OFFLINE is set; unset it"),
     ],
 )
 def test_push_without_token_or_network_says_so(
