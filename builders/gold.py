@@ -20,24 +20,24 @@ import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from sense.card import DatasetText
-from sense.command import run_script
+from sense.command import positive, run_script, with_progress
 from sense.database import database_paths
 from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome, text_table
 from sense.gold_check import check_golds, gold_check_features
 from sense.license import check_license
 from sense.predictions import Gold, read_golds
-from sense.reading import SPIDER_FILES, Split, read_spider
+from sense.reading import (
+    PUBLISHED_SPLIT,
+    SPIDER_FILES,
+    SPIDER_LICENSE,
+    SPIDER_URL,
+    Split,
+    read_spider,
+)
 from sense.release import check_output, check_push, push_folder, write_dataset
-
-SPIDER_LICENSE = "cc-by-sa-4.0"
-SPIDER_URL = "https://yale-lily.github.io/spider"
-PUBLISHED_SPLIT: dict[Split, str] = {"train": "train", "dev": "test"}
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
     counts: dict[str, Counter[str]] = {split: Counter() for split in golds}
     rows = {
         split: check_golds(
-            with_progress(golds[split], split),
+            with_progress(golds[split], split, unit="gold"),
             databases,
             source="spider" if arguments.spider else Path(arguments.questions).stem,
             license=license,
@@ -103,10 +103,6 @@ def golds_by_split(arguments: argparse.Namespace) -> dict[str, list[Gold]]:
         ]
         for split in splits
     }
-
-
-def with_progress(golds: Sequence[Gold], name: str) -> Iterator[Gold]:
-    yield from tqdm(golds, desc=name, unit="gold")
 
 
 def inputs(arguments: argparse.Namespace) -> list[Input]:
@@ -177,12 +173,6 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--split belongs to --spider; a file of --questions is one split")
     arguments.license = arguments.license or (SPIDER_LICENSE if arguments.spider else "unknown")
     return arguments
-
-
-def positive(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":

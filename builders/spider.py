@@ -19,28 +19,27 @@ import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
-
-from tqdm import tqdm
 
 from sense.card import DatasetText
 from sense.collection import Database, database_files, database_rows
-from sense.command import run_script
+from sense.command import positive, run_script, with_progress
 from sense.database import database_paths, database_sha256
 from sense.example import database_features, example_features, to_row
 from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome
 from sense.human import human_examples
 from sense.official import spider_score
 from sense.prompt import CONTRACTS
-from sense.reading import SPIDER_FILES, Split, read_spider
+from sense.reading import (
+    PUBLISHED_SPLIT,
+    SPIDER_FILES,
+    SPIDER_LICENSE,
+    SPIDER_URL,
+    Split,
+    read_spider,
+)
 from sense.release import check_output, check_push, push_folder, write_dataset
-
-LICENSE = "cc-by-sa-4.0"
-URL = "https://yale-lily.github.io/spider"
-Row: TypeAlias = Mapping[str, str]
-PUBLISHED_SPLIT: dict[Split, str] = {"train": "train", "dev": "test"}
 
 
 def main() -> None:
@@ -60,10 +59,10 @@ def main() -> None:
     quotes: Counter[str] = Counter()
     examples = {
         split: human_examples(
-            with_progress(rows[split], f"spider-{split}"),
+            with_progress(rows[split], f"spider-{split}", unit="row"),
             paths,
             source=f"spider-{split}",
-            license=LICENSE,
+            license=SPIDER_LICENSE,
             contract=contract,
             official_score=spider_score,
             funnel=funnels[split],
@@ -74,7 +73,7 @@ def main() -> None:
     }
     used = {row["db_id"] for split in splits for row in rows[split]}
     databases = [
-        Database(db_id, str(path), domain="", license=LICENSE, split="")
+        Database(db_id, str(path), domain="", license=SPIDER_LICENSE, split="")
         for db_id, path in paths.items()
         if db_id in used
     ]
@@ -111,15 +110,13 @@ def main() -> None:
     print_outcome(arguments.out, written, commit)
 
 
-def with_progress(rows: Sequence[Row], name: str) -> Iterator[Row]:
-    yield from tqdm(rows, desc=name, unit="row")
-
-
 def spider_inputs(folder: str, splits: Sequence[Split]) -> list[Input]:
     """The question files that were read."""
     paths = [Path(folder) / name for split in splits for name in SPIDER_FILES[split]]
     return [
-        Input(path.name, kind="file", sha256=file_sha256(path), license=LICENSE, url=URL)
+        Input(
+            path.name, kind="file", sha256=file_sha256(path), license=SPIDER_LICENSE, url=SPIDER_URL
+        )
         for path in paths
         if path.is_file()
     ]
@@ -133,10 +130,10 @@ def dataset_text(arguments: argparse.Namespace, num_databases: int) -> DatasetTe
             "hardness of each query and whether its result can judge an answer. The databases come "
             "with it, so that every row can be executed."
         ),
-        license=LICENSE,
+        license=SPIDER_LICENSE,
         steps=(
             f"Questions, SQL and {num_databases:,} databases: Spider 1.0 by Yu et al. (EMNLP "
-            f"2018), {URL}; texts are unchanged but for white space around them, a closing "
+            f"2018), {SPIDER_URL}; texts are unchanged but for white space around them, a closing "
             "semicolon and the quotes of strings.",
             "Quotes: SQLite reads a name in double quotes as a string where no column has that "
             "name, other engines do not; such strings got single quotes where the query returns "
@@ -171,12 +168,6 @@ def parse_arguments() -> argparse.Namespace:
     add("--out", required=True, metavar="DIR", help="folder to write; must not exist")
     add("--push", metavar="OWNER/NAME", help="also publish it on the Hub, in one commit")
     return parser.parse_args()
-
-
-def positive(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":

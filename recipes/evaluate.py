@@ -27,8 +27,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from sense.board import read_evaluations
-from sense.board_report import SystemResult, compare, write_board, write_results
+from sense.board import make_board, read_evaluations
+from sense.board_report import SystemResult, line_by_line, write_board, write_results
 from sense.command import run_script
 from sense.database import database_paths
 from sense.engine import Engine
@@ -126,15 +126,18 @@ def judged_results(
 def compare_folders(arguments: argparse.Namespace, started: float) -> None:
     """Prints the table of finished evaluations; with --out writes their board."""
     folders: dict[str, Path] = dict(arguments.compare)
+    evaluations = read_evaluations(folders)
     if arguments.out:
         out = check_output(arguments.out)
         inputs = [
             Input(name, kind="evaluation", sha256=file_sha256(folder / "per_example.jsonl"))
             for name, folder in folders.items()
         ]
-        write_board(out, read_evaluations(folders), run_facts(arguments, inputs, started))
+        board = write_board(out, evaluations, run_facts(arguments, inputs, started))
         print(f"written to {out}\n")
-    print(compare(folders))
+    else:
+        board = make_board(evaluations)
+    print(line_by_line(board, folders))
 
 
 def run_facts(arguments: argparse.Namespace, inputs: Sequence[Input], started: float) -> Facts:

@@ -18,7 +18,7 @@ Evaluations = Mapping[str, Sequence[Outcome]]
 """System -> its outcomes, of the same questions in the same order."""
 
 
-class Pair(NamedTuple):
+class SystemPair(NamedTuple):
     """Two systems, the better one first."""
 
     better: str
@@ -52,7 +52,7 @@ class Board(NamedTuple):
 
     scores: dict[str, dict[str, Any]]
     """System -> the content of its `scores.json`, the best by the primary column first."""
-    pairs: list[Pair]
+    pairs: list[SystemPair]
     flips: list[Flip]
 
 
@@ -68,7 +68,7 @@ def make_board(evaluations: Evaluations) -> Board:
     )
 
 
-def all_pairs(evaluations: Evaluations) -> list[Pair]:
+def all_pairs(evaluations: Evaluations) -> list[SystemPair]:
     """Every two systems by the primary column; of each pair the better one stands first."""
     tests = [
         (first, second, paired_test(evaluations[first], evaluations[second]))
@@ -80,7 +80,7 @@ def all_pairs(evaluations: Evaluations) -> list[Pair]:
         names, only = (first, second), (test.only_first, test.only_second)
         if test.only_second > test.only_first:
             names, only = names[::-1], only[::-1]
-        pairs.append(Pair(*names, test.num, *only, test.p_value, p_value))
+        pairs.append(SystemPair(*names, test.num, *only, test.p_value, p_value))
     return pairs
 
 

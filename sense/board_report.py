@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +12,11 @@ from sense.board import (
     Board,
     Evaluations,
     Flip,
-    Pair,
-    check_comparable,
+    SystemPair,
     make_board,
-    paired_test,
-    read_evaluations,
 )
 from sense.document import Block, Figure, Heading, Table, Text, to_markdown
-from sense.evaluation import Outcome, column_text, summarize
+from sense.evaluation import Outcome, column_text
 from sense.facts import Facts, write_facts
 from sense.figure import interval_chart, stacked_chart
 from sense.mistakes import MAX_KINDS, Mistake, frequent_mistakes
@@ -37,6 +34,7 @@ from sense.report import (
 )
 
 SIGNIFICANT = 0.05
+AGAINST_ABOVE = "against the line above (p corrected by Holm)"
 
 
 class SystemResult(NamedTuple):
@@ -74,11 +72,11 @@ def write_results(
     return to_markdown(ranking_blocks(board)).rstrip("\n")
 
 
-def write_board(folder: Path, evaluations: Evaluations, facts: Facts) -> None:
+def write_board(folder: Path, evaluations: Evaluations, facts: Facts) -> Board:
     """`board.json`, `report.md`, `report.html` and `facts.json` in a new folder."""
     with finished_folder(folder) as draft:
         mistakes = frequent_mistakes(itertools.chain(*evaluations.values()))
-        _write_board(draft, evaluations, facts, mistakes)
+        return _write_board(draft, evaluations, facts, mistakes)
 
 
 def _write_result(folder: Path, result: SystemResult, facts: Facts) -> dict[str, Any]:
@@ -97,32 +95,41 @@ def _write_board(
         "flips": [flip._asdict() for flip in board.flips],
     }
     (folder / "board.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    write_report(folder, board_blocks(board, mistakes))
+    write_report(folder, board_title(board), board_blocks(board, mistakes))
     write_facts(replace(facts, results=content), folder)
     return board
 
 
-def compare(folders: Mapping[str, Path]) -> str:
-    """A Markdown table of several evaluations of the same questions, by the names given to them.
+def line_by_line(board: Board, names: Iterable[str]) -> str:
+    """A Markdown table of the systems of a board in the given order, each against the one above it.
 
-    The last column tests each against the one above it: exact McNemar on the questions where the
-    two differ. Raises ValueError when two folders do not hold the same questions scored by the
-    same rule.
+    Tests are those of the board, so that their p-values are corrected for all its pairs. Each is
+    preceded by how many questions only this system gets right, and only the one above.
     """
-    evaluations = read_evaluations(folders)
-    check_comparable(evaluations)
+    pairs = {frozenset((pair.better, pair.worse)): pair for pair in board.pairs}
     rows: list[tuple[str, ...]] = []
-    above: Sequence[Outcome] = ()
-    for name, outcomes in evaluations.items():
-        scores = summarize(outcomes)
-        test = paired_test(above, outcomes) if above else None
-        against = f"+{test.only_second} -{test.only_first}, p = {test.p_value:.2g}" if test else ""
+    above = ""
+    for name in names:
+        scores = board.scores[name]
+        against = _against(pairs[frozenset((name, above))], name) if above else ""
         rows.append((name, f"{scores['num']:,}", percent(scores), interval(scores), against))
-        above = outcomes
-    header = ("system", " questions", " accuracy", "95 % interval", "against the line above")
-    primary = next(iter(above[0].scores))
+        above = name
+    header = ("system", " questions", " accuracy", "95 % interval", AGAINST_ABOVE)
+    primary = next(iter(board.scores[above]["columns"]))
     blocks: list[Block] = [Text(f"Rule: {column_text(primary)}."), Table(header, tuple(rows))]
     return to_markdown(blocks).rstrip("\n")
+
+
+def _against(pair: SystemPair, name: str) -> str:
+    gained, lost = pair.only_better, pair.only_worse
+    if name == pair.worse:
+        gained, lost = lost, gained
+    return f"+{gained} -{lost}, p = {pair.corrected:.2g}"
+
+
+def board_title(board: Board) -> str:
+    num_questions = next(iter(board.scores.values()))["num_questions"]
+    return f"{len(board.scores)} systems on {num_questions:,} questions"
 
 
 def board_blocks(board: Board, mistakes: Sequence[Mistake] = ()) -> list[Block]:
@@ -140,7 +147,7 @@ def ranking_blocks(board: Board) -> list[Block]:
     first = next(iter(board.scores.values()))
     columns = list(first["columns"])
     return [
-        Heading(f"{len(board.scores)} systems on {first['num_questions']:,} questions", 1),
+        Heading(board_title(board), 1),
         Text("Columns, the first one ranks:", tuple(f"{c}: {column_text(c)}" for c in columns)),
         _systems_table(board.scores),
         *_not_counted(columns, first),
@@ -227,7 +234,7 @@ def _verdict_blocks(scores: Mapping[str, Mapping[str, Any]]) -> list[Block]:
     ]
 
 
-def _pair_blocks(pairs: Sequence[Pair]) -> list[Block]:
+def _pair_blocks(pairs: Sequence[SystemPair]) -> list[Block]:
     num = sum(pair.corrected < SIGNIFICANT for pair in pairs)
     rows = tuple(
         (

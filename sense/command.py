@@ -1,10 +1,14 @@
 """How every script of the project starts and ends: logging, and errors as sentences."""
 
+import argparse
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from sense.execution import DatabaseError
+
+Item = TypeVar("Item")
 
 
 def run_script(main: Callable[[], None]) -> None:
@@ -25,3 +29,21 @@ def run_script(main: Callable[[], None]) -> None:
         raise
     except (ValueError, OSError, RuntimeError, LookupError, DatabaseError) as error:
         sys.exit(f"error: {error}")
+
+
+def positive(text: str) -> int:
+    """The number of an option that must be 1 or more, for `argparse`.
+
+    >>> positive("3")
+    3
+    """
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number above 0")
+    return int(text)
+
+
+def with_progress(items: Sequence[Item], name: str, unit: str) -> Iterator[Item]:
+    """The items, with a progress bar from the first one that is taken."""
+    from tqdm import tqdm
+
+    yield from tqdm(items, desc=name, unit=unit)

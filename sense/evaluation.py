@@ -22,7 +22,7 @@ from sense.example import HARDNESS_LEVELS
 from sense.execution import open_read_only
 from sense.metrics import Score, bootstrap_interval, score, score_by
 from sense.question import Question, gold_hardness
-from sense.reading import Prediction
+from sense.reading import Prediction, shortened
 from sense.verdict import Judgement, Rule, Unit, judge_all
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ RULE_TEXT: dict[str, str] = {
 }
 SUITE = "suite_"
 """Before a rule: the column of its scores on a test suite."""
-CUT_CHARS = 80  # of a question in an error
 MAX_PREDICTIONS_PER_UNIT = 64
 """Of one question, to be judged together; more, as of many systems, are parted."""
 SECONDS_BEFORE_PROGRESS = 2.0
@@ -92,9 +91,9 @@ def check_predictions(
             raise unknown_database(p.db_id, "the given folder", databases)
         if p.idx in seen:
             raise ValueError(
-                f"idx {p.idx} occurs twice, for {_cut(seen[p.idx].question)} and "
-                f"{_cut(p.question)}; expected one answer per question: give each line its own "
-                "idx, and each system its own file or `system`"
+                f"idx {p.idx} occurs twice, for {shortened(seen[p.idx].question)!r} and "
+                f"{shortened(p.question)!r}; expected one answer per question: give each line its "
+                "own idx, and each system its own file or `system`"
             )
         seen[p.idx] = p
     for db_id in dict.fromkeys(p.db_id for p in predictions):
@@ -111,7 +110,7 @@ def _check_answered(predictions: Sequence[Prediction], questions: Sequence[Quest
         db_id, question, _ = next(iter(missing))
         raise ValueError(
             f"{missing.total():,} of {len(questions):,} questions have no prediction, the first is "
-            f"{_cut(question)} (db_id '{db_id}'); answer every question, with an empty "
+            f"{shortened(question)!r} (db_id '{db_id}'); answer every question, with an empty "
             '"pred" where the system gave none'
         )
     if surplus := answered - asked:
@@ -119,8 +118,9 @@ def _check_answered(predictions: Sequence[Prediction], questions: Sequence[Quest
         again = "is answered twice" if (db_id, question, gold) in asked else "was not asked"
         raise ValueError(
             f"{surplus.total():,} of {len(predictions):,} predictions answer no question of the "
-            f"data or one that has its answer; the first, {_cut(question)} (db_id '{db_id}'), "
-            f"{again}: leave them out, or name the --split and --limit that were answered"
+            f"data or one that has its answer; the first, {shortened(question)!r} "
+            f"(db_id '{db_id}'), {again}: leave them out, or name the --split and --limit "
+            "that were answered"
         )
 
 
@@ -335,7 +335,3 @@ def column_text(column: str) -> str:
 
 def _counts(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())
-
-
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= CUT_CHARS else text[:CUT_CHARS] + "...")

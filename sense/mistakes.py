@@ -42,12 +42,12 @@ def diagnosed(outcomes: Sequence[Outcome], databases: Mapping[str, Path]) -> lis
     databases: file of each `db_id`, for its schema.
     """
     schemas: dict[str, Schema] = {}
-    kinds: dict[tuple[str, str, str], str] = {}
+    kinds: dict[tuple[str, str, str, str], str] = {}
     found = []
     for outcome in outcomes:
-        key = (outcome.gold_sql, outcome.predicted_sql, outcome.verdict)
+        key = (outcome.gold_sql, outcome.predicted_sql, outcome.verdict, outcome.witness)
         if key not in kinds:
-            kinds[key] = judged_kind(*key, outcome.witness)
+            kinds[key] = judged_kind(*key)
         is_quoted = False
         if '"' in outcome.predicted_sql:
             if outcome.db_id not in schemas:

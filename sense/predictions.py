@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from sense.completion import extract_sql
-from sense.reading import Prediction, json_rows, kind_of, parse_predictions, read_text, texts_of
+from sense.reading import (
+    Prediction,
+    json_rows,
+    kind_of,
+    parse_predictions,
+    read_text,
+    shortened,
+    texts_of,
+)
 
 Format: TypeAlias = Literal["json_lines", "bird", "spider"]
 
@@ -21,8 +29,6 @@ BIRD_MARK = "\t----- bird -----\t"
 """Stands between the query and its `db_id` in BIRD's files."""
 SQL_START = re.compile(r"\s*\(*\s*(?:select|with|values)\b", re.IGNORECASE)
 UNSAFE = re.compile(r"[^\w.-]+")
-CUT_CHARS = 60
-OUR_KEYS = frozenset({"db_id", "question", "gold", "pred"})
 
 
 class Gold(NamedTuple):
@@ -81,8 +87,8 @@ def read_golds(path: str | Path) -> list[Gold]:
         fields = [field.strip() for field in line.strip().split("\t")]
         if len(fields) != 2 or not all(fields):
             raise ValueError(
-                f"{path}, line {number}, is {_cut(line)}; expected the gold SQL, one tab and the "
-                "db_id: correct the line"
+                f"{path}, line {number}, is {shortened(line)!r}; expected the gold SQL, one tab "
+                "and the db_id: correct the line"
             )
         golds.append(Gold(len(golds), fields[1], "", fields[0]))
     if not golds:
@@ -186,7 +192,7 @@ def _spider_predictions(
         if rest in db_ids or rest.isidentifier():
             _check_db_id(f"{path}, line {number},", rest, wanted, gold)
         elif rest:
-            cut.append(f"line {number} ({_cut(rest)})")
+            cut.append(f"line {number} ({shortened(rest)!r})")
         predictions.append(_answer(wanted, sql))
     return predictions, [_cut_note(path, cut)] if cut else []
 
@@ -206,7 +212,7 @@ def _misaligned(
     gold: str | Path | None,
 ) -> ValueError:
     odd = next(((number, line) for number, line in written if not SQL_START.match(line)), None)
-    hint = f"; line {odd[0]} does not start as a query: {_cut(odd[1])}" if odd else ""
+    hint = f"; line {odd[0]} does not start as a query: {shortened(odd[1])!r}" if odd else ""
     return ValueError(
         f"{path} has {len(written):,} queries in {len(numbered):,} lines for the {len(golds):,} "
         f"golds of {gold}{hint}; expected one line per question: write each query on one line, "
@@ -305,9 +311,9 @@ def _check_golds(system: System, golds: Sequence[Gold], gold: str | Path | None)
         if (found.db_id, _plain(found.gold)) != (wanted.db_id, _plain(wanted.sql)):
             raise ValueError(
                 f"answer {number} of {system.name} in {system.path} has the gold "
-                f"{_cut(found.gold)} over '{found.db_id}', but {gold} has {_cut(wanted.sql)} over "
-                f"'{wanted.db_id}' there: the files are not aligned; take the golds that were "
-                "answered"
+                f"{shortened(found.gold)!r} over '{found.db_id}', but {gold} has "
+                f"{shortened(wanted.sql)!r} over '{wanted.db_id}' there: the files are not "
+                "aligned; take the golds that were answered"
             )
 
 
@@ -384,7 +390,3 @@ def _folder_name(name: str) -> str:
 def _plain(sql: str) -> str:
     """The text with single spaces: files of one line per query hold it so."""
     return " ".join(sql.split())
-
-
-def _cut(text: str) -> str:
-    return repr(text if len(text) <= CUT_CHARS else text[:CUT_CHARS] + "...")

@@ -15,7 +15,14 @@ SPIDER_FILES: dict[Split, tuple[str, ...]] = {
     "train": ("train_spider.json", "train_others.json"),
     "dev": ("dev.json",),
 }
+SPIDER_LICENSE = "cc-by-sa-4.0"
+SPIDER_URL = "https://yale-lily.github.io/spider"
+PUBLISHED_SPLIT: dict[Split, str] = {"train": "train", "dev": "test"}
+"""Spider's dev set is what a model is tested on; its own test set came later."""
 BIRD_FILES: dict[Split, str] = {"train": "train.json", "dev": "dev.json"}
+
+MAX_SHOWN_CHARS = 80
+"""Of a text that an error shows."""
 
 
 class Prediction(NamedTuple):
@@ -210,6 +217,15 @@ def _number(
             f"{place} has {kind_of(value)} as '{key}'; expected a number or no '{key}'"
         )
     return value
+
+
+def shortened(text: str, max_chars: int = MAX_SHOWN_CHARS) -> str:
+    """The start of a text, for an error or a cell of a table.
+
+    >>> shortened("SELECT name FROM city", 11)
+    'SELECT name...'
+    """
+    return text if len(text) <= max_chars else text[:max_chars] + "..."
 
 
 def kind_of(value: Any) -> str:

@@ -15,7 +15,7 @@ from sense.explanation import SENTENCES
 from sense.facts import Facts, write_facts
 from sense.figure import Share, count_chart, interval_chart, stacked_chart
 from sense.mistakes import MAX_KINDS, Mistake
-from sense.reading import Prediction
+from sense.reading import Prediction, shortened
 
 MAX_EXAMPLES = 3
 """Of golds that cannot judge and predictions that are no query, per kind."""
@@ -50,7 +50,7 @@ def write_evaluation(
         if predictions:
             _write_lines(draft / "predictions.jsonl", predictions)
         (draft / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-        write_report(draft, blocks)
+        write_report(draft, title_of(scores), blocks)
         write_facts(replace(facts, results=scores), draft)
     return scores
 
@@ -66,10 +66,19 @@ def finished_folder(folder: Path) -> Iterator[Path]:
         draft.replace(folder)
 
 
-def write_report(folder: Path, blocks: Sequence[Block]) -> None:
-    """`report.md`, and `report.html` with the figures; the first block is their title."""
+def write_report(folder: Path, title: str, blocks: Sequence[Block]) -> None:
+    """`report.md`, and `report.html` with the figures; title: of the page."""
     (folder / "report.md").write_text(to_markdown(blocks), encoding="utf-8")
-    (folder / "report.html").write_text(to_html(blocks[0].text, blocks), encoding="utf-8")  # type: ignore[union-attr]
+    (folder / "report.html").write_text(to_html(title, blocks), encoding="utf-8")
+
+
+def title_of(scores: Mapping[str, Any]) -> str:
+    """
+    >>> title_of({"metric": "test_suite_accuracy"})
+    'Test-suite accuracy'
+    """
+    is_suite = scores["metric"] == "test_suite_accuracy"
+    return "Test-suite accuracy" if is_suite else "Execution accuracy"
 
 
 def evaluation_blocks(
@@ -101,9 +110,8 @@ def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
     """Title, rule, and accuracy by hardness in every column."""
     columns = scores["columns"]
     primary = next(iter(columns))
-    title = "Test-suite accuracy" if scores["metric"] == "test_suite_accuracy" else None
     blocks: list[Block] = [
-        Heading(title or "Execution accuracy", 1),
+        Heading(title_of(scores), 1),
         Text(
             f"Rule: {column_text(primary)}. {_counted(scores['num'], 'question')} over "
             f"{_counted(scores['num_databases'], 'database')}; intervals are Wilson's, 95 %."
@@ -268,7 +276,7 @@ def _examples_table(name: str, found: Sequence[tuple[str, int, str]]) -> Table:
     rows = []
     for kind, num in Counter(kind for kind, _, _ in found).most_common():
         first = [(idx, sql) for other, idx, sql in found if other == kind][:MAX_EXAMPLES]
-        shown = "; ".join(f"{idx}: {_cut(sql)}" for idx, sql in first)
+        shown = "; ".join(f"{idx}: {_code(sql)}" for idx, sql in first)
         rows.append((kind, f"{num:,}", shown))
     return Table((name, " questions", "the first, by idx"), tuple(rows))
 
@@ -321,11 +329,11 @@ def _write_lines(path: Path, rows: Iterable[Outcome | Prediction]) -> None:
             file.write(json.dumps(row._asdict(), ensure_ascii=False) + "\n")
 
 
-def _cut(text: str) -> str:
-    """
-    >>> _cut("")
+def _code(text: str) -> str:
+    """The start of a text as code in a cell.
+
+    >>> _code("")
     'nothing'
     """
-    shown = " ".join(text.split())
-    cut = shown if len(shown) <= MAX_CELL_CHARS else shown[:MAX_CELL_CHARS] + "..."
-    return f"`{cut.replace('`', chr(39))}`" if cut else "nothing"
+    shown = shortened(" ".join(text.split()), MAX_CELL_CHARS)
+    return f"`{shown.replace('`', chr(39))}`" if shown else "nothing"

@@ -9,7 +9,7 @@ from sense.board import make_board, read_evaluations
 from sense.board_report import (
     SystemResult,
     board_blocks,
-    compare,
+    line_by_line,
     write_board,
     write_results,
 )
@@ -130,26 +130,32 @@ def test_comparison_tests_each_line_against_the_one_above(tmp_path: Path) -> Non
     first = write(tmp_path / "first", [1, 0, 0, 0, 0, 0])
     second = write(tmp_path / "second", [1, 1, 1, 1, 1, 1])
     third = write(tmp_path / "third", [0, 1, 1, 1, 1, 1])
-    assert compare({"base": first, "sft": second, "dpo": third}).splitlines()[2:] == [
-        "| system | questions | accuracy | 95 % interval | against the line above |",
+    folders = {"base": first, "sft": second, "dpo": third}
+    board = make_board(read_evaluations(folders))
+    assert line_by_line(board, folders).splitlines()[2:] == [
+        "| system | questions | accuracy | 95 % interval "
+        "| against the line above (p corrected by Holm) |",
         "|---|---:|---:|---|---|",
         "| base | 6 | 16.7 % | 3.0 to 56.4 % |  |",
-        "| sft | 6 | 100.0 % | 61.0 to 100.0 % | +5 -0, p = 0.062 |",
+        "| sft | 6 | 100.0 % | 61.0 to 100.0 % | +5 -0, p = 0.19 |",
         "| dpo | 6 | 83.3 % | 43.6 to 97.0 % | +0 -1, p = 1 |",
     ]
+    assert [pair.corrected for pair in board.pairs if pair.worse == "base"] == [0.1875, 0.4375]
 
 
 def test_other_questions_and_other_rules_are_not_compared(tmp_path: Path) -> None:
     first = write(tmp_path / "first", [1, 0])
     with pytest.raises(ValueError, match=r"a \(2 questions\) and b \(3\) were evaluated on differ"):
-        compare({"a": first, "b": write(tmp_path / "longer", [1, 0, 1])})
+        make_board(read_evaluations({"a": first, "b": write(tmp_path / "longer", [1, 0, 1])}))
     with pytest.raises(ValueError, match="a was scored by the rule spider, b by strict"):
-        compare({"a": first, "b": write(tmp_path / "strict", [1, 0], "strict")})
+        make_board(
+            read_evaluations({"a": first, "b": write(tmp_path / "strict", [1, 0], "strict")})
+        )
     with pytest.raises(FileNotFoundError, match=r"does not exist; expected a folder"):
-        compare({"a": tmp_path / "nowhere"})
+        read_evaluations({"a": tmp_path / "nowhere"})
     (first / "per_example.jsonl").write_text("")
     with pytest.raises(ValueError, match=r"is empty; expected one line per question"):
-        compare({"a": first})
+        read_evaluations({"a": first})
     (first / "per_example.jsonl").write_text('{"idx": 0}\n')
     with pytest.raises(ValueError, match=r"was not written by this version.*evaluate again"):
-        compare({"a": first})
+        read_evaluations({"a": first})

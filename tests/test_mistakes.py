@@ -5,6 +5,8 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 
+from conftest import write_database
+
 from sense.evaluation import Outcome, evaluate
 from sense.mistakes import (
     Mistake,
@@ -41,6 +43,21 @@ def test_incorrect_answers_get_a_kind_and_others_none(world: Path) -> None:
         ("incorrect", "aggregate"),
         ("unknown", ""),
     ]
+
+
+def test_same_texts_get_the_kind_of_their_own_database(world: Path, tmp_path: Path) -> None:
+    other = write_database(tmp_path / "other.sqlite", "CREATE TABLE city (id INTEGER, name TEXT);")
+    with sqlite3.connect(other) as connection:
+        connection.execute("INSERT INTO city VALUES (1, 'Rome')")
+    wrong = "SELECT code FROM country"
+    databases = {"world": world, "other": other}
+    rows = [Prediction(0, name, "?", CITIES, wrong) for name in databases]
+    for group in (rows, rows[::-1]):
+        found = diagnosed(evaluate(group, databases, num_workers=0), databases)
+        assert {o.db_id: o.error_kind for o in found} == {
+            "world": "table",
+            "other": "unknown_table",
+        }
 
 
 def test_text_in_double_quotes_is_flagged_where_it_names_no_column(world: Path) -> None:
