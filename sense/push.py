@@ -60,8 +60,8 @@ def check_push(repo_id: str, token: str | None = None) -> None:
     role = user.get("auth", {}).get("accessToken", {}).get("role")
     if role == "read":
         raise PushError(
-            f"publishing {repo_id}: the token of user '{user['name']}' may only read; make one that "
-            "may write at https://huggingface.co/settings/tokens"
+            f"publishing {repo_id}: the token of user '{user['name']}' may only read; make one "
+            "that may write at https://huggingface.co/settings/tokens"
         )
     organizations = [o["name"] for o in user.get("orgs", []) if o.get("roleInOrg") != "read"]
     owners = [user["name"], *organizations]

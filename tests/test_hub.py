@@ -227,7 +227,8 @@ for repo_id, token in [
     assert "does not know the token; run `hf auth login`" in printed[0]
     assert "the token of user 'ada' may only read" in printed[1]
     assert printed[2] == (
-        "publishing grace/strong: user 'ada' cannot write for 'grace'; expected one of 'ada', 'sense'"
+        "publishing grace/strong: user 'ada' cannot write for 'grace'; expected one of 'ada', "
+        "'sense'"
     )
     assert printed[3] == "'strong' is no name of a Hub repository; expected OWNER/NAME"
     assert printed[4] == "'a/b/c' is no name of a Hub repository; expected OWNER/NAME"
