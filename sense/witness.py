@@ -31,7 +31,9 @@ from sense.verdict import Unit, judge
 SAMPLE_SIZES = (4, 16, 64, 256, 1_024, 16_384)
 """Rows per table with which the search begins, one after the other."""
 MAX_TRIALS = 400
-"""Databases tried per witness; each takes a few milliseconds."""
+"""Databases tried per witness."""
+MAX_TRIED_ROWS = 1_000_000
+"""Of all these together; writing and judging so many takes some seconds."""
 TRIAL_STEPS = 5_000_000
 """Virtual-machine steps of one query on one of them: about 0.2 s."""
 MAX_VALUES = 200
@@ -96,9 +98,9 @@ def shrink(
     """A smallest part of the database on which the prediction is strictly `incorrect`.
 
     For a prediction that is so on the whole database, with a result that differs. No row can be
-    left out of it, with those that refer to it. None where no part tells the two apart within the
-    trials, where the tables are too large to look for one, and where one of the queries does not
-    run. Raises DatabaseError.
+    left out of it, with those that refer to it, unless the trials are spent before. None where no
+    part tells the two apart within them, where the tables are too large to look for one, and where
+    one of the queries does not run. Raises DatabaseError.
 
     >>> from sense.api import example_database
     >>> gold = "SELECT count(*) FROM pet WHERE age > 2"
@@ -132,6 +134,7 @@ class _Search:
         self.limits = limits
         self.is_ordered = order_matters(gold_sql)
         self.tried: dict[frozenset[RowId], bool] = {}
+        self.num_rows_left = MAX_TRIED_ROWS
 
     def witness(
         self, columns: Mapping[str, tuple[str, ...]], values: Sequence[Any]
@@ -150,16 +153,25 @@ class _Search:
         rows += [row for table in tables for row in source.spread(table, size // 2)]
         return source.closed([*rows, *source.children(rows, limit=size // 2)])
 
+    @property
+    def is_spent(self) -> bool:
+        return len(self.tried) >= MAX_TRIALS or self.num_rows_left <= 0
+
     def separates(self, rows: frozenset[RowId]) -> bool:
         """Whether the prediction is incorrect on the part; False when all trials are spent."""
-        if rows not in self.tried and len(self.tried) < MAX_TRIALS:
-            self.tried[rows] = self._separates(self.write(rows))
+        if rows not in self.tried and not self.is_spent:
+            self.num_rows_left -= len(rows)
+            path = self.write(rows)
+            try:
+                self.tried[rows] = self._separates(path)
+            finally:
+                path.unlink()
         return self.tried.get(rows, False)
 
     def smallest(self, rows: frozenset[RowId]) -> frozenset[RowId]:
-        """A part of these that separates as they do and of which no row can go."""
+        """A part of these that separates as they do and of which no row can go, trials allowing."""
         size = len(rows) // 2
-        while size:
+        while size and not self.is_spent:
             smaller = self._without_a_chunk(rows, size)
             if smaller is None:
                 size //= 2
@@ -178,6 +190,8 @@ class _Search:
         left = rows
         items = sorted(rows)
         for start in range(0, len(items), size):
+            if self.is_spent:
+                break
             candidate = self.source.without(left, items[start : start + size])
             if candidate != left and self.separates(candidate):
                 left = candidate

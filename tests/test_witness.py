@@ -11,7 +11,7 @@ import pytest
 from conftest import write_database
 
 from sense.database import build_database
-from sense.excerpt import Source, read_columns
+from sense.excerpt import RowId, Source, read_columns
 from sense.execution import Limits, execute
 from sense.explanation import SENTENCES, explain
 from sense.reading import read_predictions
@@ -190,6 +190,34 @@ def test_tables_too_large_to_look_through_have_a_witness_by_chance_or_none(
     assert shrink(path, gold, predicted) is None
 
 
+def test_trials_leave_no_file_and_end_when_their_rows_are_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = """CREATE TABLE t (id INTEGER PRIMARY KEY);
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000)
+        INSERT INTO t SELECT i FROM n;"""
+    path = write_database(tmp_path / "a.sqlite", script)
+    num_rows, num_files = [], []
+    write = Source.write
+
+    def noted(source: Source, rows: frozenset[RowId], path: Path) -> None:
+        num_rows.append(len(rows))
+        num_files.append(len(list(path.parent.iterdir())))
+        write(source, rows, path)
+
+    monkeypatch.setattr(Source, "write", noted)
+    gold = "SELECT count(*) > 40 FROM t"
+    assert found(path, gold, "SELECT 0").num_rows == 41
+    assert set(num_files) == {0}
+    assert sum(num_rows) > 1_000
+    num_rows.clear()
+    monkeypatch.setattr("sense.witness.MAX_TRIED_ROWS", 200)
+    assert found(path, gold, "SELECT 0").num_rows > 41
+    *tried, last, final = num_rows
+    assert sum(tried) < 200 <= sum(tried) + last
+    assert final == min(n for n in (*tried, last) if n > 40)
+
+
 def test_database_is_only_read(world: Path) -> None:
     before = world.read_bytes()
     found(world, CITIES, "SELECT name FROM country")
@@ -220,8 +248,8 @@ def test_explanation_says_what_is_wrong_and_shows_it(world: Path) -> None:
         (
             "SELECT name FROM city WHERE 500000 < population",
             "correct",
-            "correct (proved): both queries return the same rows on every database on which gold is "
-            "defined.",
+            "correct (proved): both queries return the same rows on every database on which gold "
+            "is defined.",
         ),
         (
             "SELECT nmae FROM city",
