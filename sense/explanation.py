@@ -14,6 +14,7 @@ from sense.witness import Witness, shrink
 SENTENCES = {
     "equal": "both queries return the same rows",
     "proved": "both queries return the same rows on every database on which gold is defined",
+    "proof_lost": "both queries return the same rows; the search for a proof did not end",
     "differs": "the queries return different rows",
     "row_order": "the rows are those of gold, in another order",
     "column_order": "the rows are those of gold, with the columns in another order",

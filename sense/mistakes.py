@@ -14,7 +14,7 @@ from sense.evaluation import Outcome
 from sense.quoting import has_double_quoted_literal
 from sense.schema import Schema, read_schema
 from sense.witness import shrink
-from sense.workers import map_in_workers
+from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:
     from sense.suite import Suite
@@ -85,15 +85,12 @@ def with_witnesses(
         for mistake in group
         if (job := _job(mistake.outcome, path_of)) and mistake.outcome.reason == "differs"
     }
-    texts = map_in_workers(_shrunk, list(jobs), num_workers, SECONDS_PER_WITNESS)
-    shown = {
-        job: text for job, text in zip(jobs, texts, strict=True) if isinstance(text, str) and text
-    }
+    found = map_in_workers(_shrunk, list(jobs), num_workers, SECONDS_PER_WITNESS)
+    texts = dict(zip(jobs, found, strict=True))
     return [
         [
             mistake._replace(
-                witness=shown.get(_job(mistake.outcome, path_of))
-                or first_difference(mistake.outcome)
+                witness=_shown(texts.get(_job(mistake.outcome, path_of), ""), mistake.outcome)
             )
             for mistake in group
         ]
@@ -130,6 +127,13 @@ _Job = tuple[str, str, str]
 
 def _job(outcome: Outcome, path_of: Callable[[Outcome], Path]) -> _Job:
     return str(path_of(outcome)), outcome.gold_sql, outcome.predicted_sql
+
+
+def _shown(text: str | WorkerFailure, outcome: Outcome) -> str:
+    """The witness, or else the first difference, and whether the search for one was lost."""
+    if isinstance(text, WorkerFailure):
+        return f"{first_difference(outcome)}\nsearch for fewer rows: {text.status} ({text.error})"
+    return text or first_difference(outcome)
 
 
 def _shrunk(job: _Job) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sense.connection import FileState, file_state
 from sense.equivalence import proved_equal
 from sense.schema import Schema, read_schema
-from sense.workers import map_in_workers
+from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:
     from sense.evaluation import Outcome
@@ -38,7 +38,8 @@ def with_proofs(
 ) -> "list[Outcome]":
     """The outcomes, with the reason `proved` instead of `equal` where there is a proof.
 
-    databases: file of each `db_id`. Verdicts and scores stay as they are.
+    databases: file of each `db_id`. Verdicts and scores stay as they are. Where the search for a
+    proof did not end, the reason is `proof_lost`.
     """
     claims = {
         _claim(outcome, databases): None
@@ -46,15 +47,21 @@ def with_proofs(
         if (outcome.verdict, outcome.reason) == ("correct", "equal")
     }
     found = map_in_workers(_is_true, list(claims), num_workers, SECONDS_PER_PROOF)
-    proved = {claim for claim, answer in zip(claims, found, strict=True) if answer is True}
+    reasons = {claim: _reason(answer) for claim, answer in zip(claims, found, strict=True)}
     return [
-        outcome._replace(reason="proved") if _claim(outcome, databases) in proved else outcome
+        outcome._replace(reason=reasons.get(_claim(outcome, databases), outcome.reason))
         for outcome in outcomes
     ]
 
 
 def _claim(outcome: "Outcome", databases: Mapping[str, Path]) -> _Claim:
     return _Claim(str(databases[outcome.db_id]), outcome.gold_sql, outcome.predicted_sql)
+
+
+def _reason(answer: bool | WorkerFailure) -> str:
+    if isinstance(answer, WorkerFailure):
+        return "proof_lost"
+    return "proved" if answer else "equal"
 
 
 def _is_true(claim: _Claim) -> bool:

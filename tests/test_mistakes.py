@@ -5,18 +5,21 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 
+import pytest
 from conftest import write_database
 
 from sense.evaluation import Outcome, evaluate
 from sense.mistakes import (
     Mistake,
     diagnosed,
+    first_difference,
     frequent_mistakes,
     with_witnesses,
     wrong_database,
 )
 from sense.reading import Prediction
 from sense.suite import read_suite
+from sense.workers import WorkerFailure
 
 CITIES = "SELECT name FROM city"
 
@@ -97,6 +100,19 @@ def test_witness_is_a_small_database_or_the_error(world: Path) -> None:
         "gold returns\nname\n------\nPeking\n\nprediction returns\nname\n----"
     )
     assert fails[0].witness == 'error: near "SELEC": syntax error'
+
+
+def test_a_lost_search_is_told_beside_the_first_difference(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [outcome] = outcomes(world, ("SELECT count(*) FROM city", "SELECT 7"))
+    lost = WorkerFailure("limit", "more than 30 seconds")
+    monkeypatch.setattr("sense.mistakes.map_in_workers", lambda *arguments: iter([lost]))
+    [[mistake]] = with_witnesses([[Mistake("a", 1, outcome)]], lambda outcome: world)
+    assert mistake.witness == (
+        f"{first_difference(outcome)}\nsearch for fewer rows: limit (more than 30 seconds)"
+    )
+    assert first_difference(outcome).startswith("only in: gold")
 
 
 def test_witness_comes_from_the_variant_that_told_the_two_apart(
