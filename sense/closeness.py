@@ -61,10 +61,7 @@ def are_bags_close(first: Rows, second: Rows) -> bool:
         return True
     if len(first) != len(second) or len(first[0]) != len(second[0]):
         return False
-    mine, theirs, loose = to_columns(first, second)
-    return any(column.has_float for column in (*mine, *theirs)) and are_columns_close(
-        mine, theirs, loose
-    )
+    return are_columns_close(*to_columns(first, second))
 
 
 class Column(NamedTuple):
@@ -88,21 +85,14 @@ class Clusters(NamedTuple):
 def to_columns(first: Rows, second: Rows) -> tuple[list[Column], list[Column], frozenset[float]]:
     """The columns of two results, neither of them empty, and the loose clusters among them."""
     sides = [list(zip(*rows, strict=True)) for rows in (first, second)]
-    with_float = [[float in set(map(type, values)) for values in columns] for columns in sides]
-    if not any(map(any, with_float)):
-        clusters = Clusters({}, frozenset())
-    else:
-        clusters = _clusters([values for columns in sides for values in columns])
-    least = clusters.least
+    least, loose = _clusters([values for columns in sides for values in columns])
 
-    def column(values: Row, has_float: bool) -> Column:
-        return Column(values, tuple(map(least.get, values, values)) if least else values, has_float)
+    def column(values: Row) -> Column:
+        merged = tuple(map(least.get, values, values)) if least else values
+        return Column(values, merged, float in {*map(type, values)})
 
-    mine, theirs = (
-        [column(*pair) for pair in zip(columns, flags, strict=True)]
-        for columns, flags in zip(sides, with_float, strict=True)
-    )
-    return mine, theirs, clusters.loose
+    mine, theirs = ([column(values) for values in columns] for columns in sides)
+    return mine, theirs, loose
 
 
 def are_columns_close(
@@ -118,13 +108,10 @@ def are_columns_close(
     my_keys, their_keys = _keys(mine, theirs)
     if not is_same_bag(my_keys, their_keys):
         return False
-    if not loose:
-        return True
-    groups = _groups(my_keys, their_keys)
+    groups = _groups(my_keys, their_keys, loose)
     return all(
         _have_partners(*_loose_rows(key, group, mine, theirs, loose), trials)
         for key, group in groups.items()
-        if not loose.isdisjoint(key)
     )
 
 
@@ -142,12 +129,16 @@ def first_without_partner(first: Rows, second: Rows) -> int | None:
     if not second or len(first[0]) != len(second[0]):
         return 0
     mine, theirs, loose = to_columns(first, second)
+    my_keys, their_keys = _keys(mine, theirs)
     found = []
-    for key, group in _groups(*_keys(mine, theirs)).items():
-        if loose.isdisjoint(key):
-            place = len(group[1]) if len(group[0]) > len(group[1]) else None
-        else:
-            place = _first_without(*_loose_rows(key, group, mine, theirs, loose))
+    left = Counter(their_keys)
+    for index, key in enumerate(my_keys):
+        left[key] -= 1
+        if left[key] < 0 and loose.isdisjoint(key):
+            found.append(index)
+            break
+    for key, group in _groups(my_keys, their_keys, loose).items():
+        place = _first_without(*_loose_rows(key, group, mine, theirs, loose))
         if place is not None:
             found.append(group[0][place])
     return min(found, default=None)
@@ -162,23 +153,29 @@ def _is_near(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=FLOAT_TOLERANCE, abs_tol=ZERO_TOLERANCE)
 
 
-def _clusters(columns: Iterable[Row]) -> Clusters:
-    numbers = [v for values in columns for v in values if _is_number(v)]
-    integers = {v for v in numbers if v.__class__ is int}
-    floats = {v for v in numbers if v.__class__ is float}
-    run: list[float] = []
+def _clusters(columns: Sequence[Row]) -> Clusters:
+    floats = {v for values in columns for v in values if v.__class__ is float}
+    if not floats:
+        return Clusters({}, frozenset())
+    integers = {v for values in columns for v in values if v.__class__ is int}
     least: dict[float, float] = {}
     loose = set()
-    for number, following in pairwise((*sorted(floats | integers), math.nan)):  # of 1 and 1.0: 1.0
-        run.append(number)
-        if _is_near(number, following):
-            continue
-        for cluster in _linked(run) if len(run) > 1 else ():
+    for run in _near_runs(sorted(floats | integers)):  # of 1 and 1.0 the float stays
+        for cluster in [run] if integers.isdisjoint(run) else _linked(run):
             least.update(dict.fromkeys(cluster[1:], cluster[0]))
             if not _is_near(cluster[0], cluster[-1]) or len(integers.intersection(cluster)) > 1:
                 loose.add(cluster[0])
-        run = []
     return Clusters(least, frozenset(loose))
+
+
+def _near_runs(numbers: list[float]) -> Iterator[list[float]]:
+    """Those parts of sorted numbers, of two or more, in which each is near to the next."""
+    start = 0
+    for end, (number, following) in enumerate(pairwise((*numbers, math.nan)), start=1):
+        if not math.isclose(number, following, rel_tol=FLOAT_TOLERANCE, abs_tol=ZERO_TOLERANCE):
+            if end - start > 1:
+                yield numbers[start:end]
+            start = end
 
 
 def _linked(run: list[float]) -> list[list[float]]:
@@ -213,11 +210,17 @@ Group: TypeAlias = tuple[list[int], list[int]]
 """The indexes of the rows of one key on both sides."""
 
 
-def _groups(my_keys: Iterable[Row], their_keys: Iterable[Row]) -> dict[Row, Group]:
+def _groups(
+    my_keys: Iterable[Row], their_keys: Iterable[Row], loose: frozenset[float]
+) -> dict[Row, Group]:
+    """The rows with numbers of loose clusters."""
     groups: dict[Row, Group] = defaultdict(lambda: ([], []))
+    if not loose:
+        return groups
     for side, keys in enumerate((my_keys, their_keys)):
         for index, key in enumerate(keys):
-            groups[key][side].append(index)
+            if not loose.isdisjoint(key):
+                groups[key][side].append(index)
     return groups
 
 

@@ -17,6 +17,7 @@ from sense.closeness import (
     MIN_TRIALS,
     TRIALS_PER_ROW,
     ZERO_TOLERANCE,
+    Column,
     Row,
     Rows,
     are_bags_close,
@@ -158,9 +159,14 @@ def strict_comparison(
         return "equal"
     if order_matters and _are_close_up_to_ties(gold_rows, predicted_rows, tie_sizes):
         return "equal"
-    if are_bags_close(gold_rows, predicted_rows):
-        return "row_order" if order_matters else "equal"
-    if _are_close_in_some_column_order(gold_rows, predicted_rows, order_matters and not tie_sizes):
+    same_rows: Comparison = "row_order" if order_matters else "equal"
+    if is_same_bag(gold_rows, predicted_rows):
+        return same_rows
+    gold, predicted, loose = to_columns(gold_rows, predicted_rows)
+    has_floats = any(column.has_float for column in (*gold, *predicted))
+    if has_floats and are_columns_close(gold, predicted, loose):
+        return same_rows
+    if _are_close_in_some_column_order(gold, predicted, loose, order_matters and not tie_sizes):
         return "column_order"
     return "differs"
 
@@ -252,18 +258,21 @@ def _are_close_up_to_ties(gold: Rows, predicted: Rows, tie_sizes: Sequence[int] 
     return True
 
 
-def _are_close_in_some_column_order(gold: Rows, predicted: Rows, order_matters: bool) -> bool:
-    gold_columns, predicted_columns, loose = to_columns(gold, predicted)
-    trials = iter(range(MIN_TRIALS + TRIALS_PER_ROW * len(gold)))
+def _are_close_in_some_column_order(
+    gold: Sequence[Column],
+    predicted: Sequence[Column],
+    loose: frozenset[float],
+    order_matters: bool,
+) -> bool:
+    trials = iter(range(MIN_TRIALS + TRIALS_PER_ROW * len(gold[0].values)))
 
     def fits(order: list[int]) -> bool:
         if order_matters:
-            wanted, placed = gold_columns[len(order) - 1], predicted_columns[order[-1]]
-            return are_rows_close(wanted.values, placed.values)
-        columns = [predicted_columns[i] for i in order]
-        return are_columns_close(gold_columns[: len(order)], columns, loose, trials)
+            return are_rows_close(gold[len(order) - 1].values, predicted[order[-1]].values)
+        columns = [predicted[i] for i in order]
+        return are_columns_close(gold[: len(order)], columns, loose, trials)
 
-    return _fits_in_some_order(len(gold_columns), fits)
+    return _fits_in_some_order(len(gold), fits)
 
 
 def _fits_in_some_order(num_columns: int, fits: Callable[[list[int]], bool]) -> bool:

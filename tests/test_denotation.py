@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sense.closeness import Row, Rows, are_bags_close, are_rows_close
 from sense.denotation import (
-    Row,
-    Rows,
     bird_equal,
     denotation_key,
     order_matters,
@@ -22,11 +21,20 @@ from sense.denotation import (
 
 VALUES = st.none() | st.integers(-3, 3) | st.sampled_from(["", "a", "1", "é", 0.5, 1.0, b"a"])
 NUMBERS = st.sampled_from(
-    [0, 0.0, 1e-13, 1, 1.0, 1 + 1e-12, 1 + 9e-7, 1 + 3e-6, 2, 1234567, 1234567.4, 1234568, 1e7,
-     1e7 + 0.5, 10**12, 10**12 + 1, 1e12, 1e12 + 0.25, 0.1 + 0.2, 0.3, -0.3, float("inf"), None]
+    [0, 0.0, 1e-13, 1e-12, -1e-12, -6e-13, 1, 1.0, 1 + 1e-12, 1 + 9e-7, 1 + 3e-6, 2, 1234567,
+     1234567.4, 1234568, 1e7, 1e7 + 0.5, 10**12, 10**12 + 1, 1e12, 1e12 + 0.25, 0.1 + 0.2, 0.3, -0.3, float("inf"), None]
 )  # fmt: skip
 NUMERIC_RESULTS = st.integers(1, 2).flatmap(
     lambda width: st.lists(st.tuples(*[NUMBERS] * width), min_size=1, max_size=4)
+)
+# Steps of 0.8 and 0.4 of the tolerance: close to the next number, not to all that follow.
+CHAINED = st.sampled_from([10**7 + step for step in (0, 4, 8, 16, 24)]).flatmap(
+    lambda number: st.sampled_from([number, float(number)])
+)
+CHAINED_RESULTS = st.tuples(st.integers(1, 2), st.integers(1, 5)).flatmap(
+    lambda shape: st.tuples(
+        *[st.lists(st.tuples(*[CHAINED] * shape[0]), min_size=shape[1], max_size=shape[1])] * 2
+    )
 )
 RESULTS = st.integers(1, 3).flatmap(
     lambda width: st.lists(st.tuples(*[VALUES] * width), min_size=1, max_size=8)
@@ -110,6 +118,62 @@ def test_equal_numbers_of_two_types_do_not_hide_the_float() -> None:
     assert strict_comparison(integers, floats, False) == "equal"
     assert strict_comparison(floats, integers, False) == "equal"
     assert strict_comparison(integers, [(1000001,), (1000001,)], False) == "differs"
+
+
+def test_floats_in_a_row_of_close_ones_are_not_equal_to_those_further_on() -> None:
+    starts: list[Row] = [(1.7e9 + 1_000 * i,) for i in range(300)]
+    stops: list[Row] = [(start + 90_000,) for (start,) in starts]
+    assert strict_comparison(starts, stops, False) == "differs"
+    assert strict_comparison(starts, stops, True) == "differs"
+    assert strict_comparison(starts, stops, True, tie_sizes=(150, 150)) == "differs"
+    this_year: list[Row] = [(2_460_000.5 + day,) for day in range(300)]
+    next_year: list[Row] = [(day + 300,) for (day,) in this_year]
+    assert strict_comparison(this_year, next_year, False) == "differs"
+    assert unmatched_row(this_year, next_year) == ("gold", (2_460_000.5,))
+
+
+def test_floats_in_a_row_of_close_ones_are_equal_to_those_rounded() -> None:
+    times: list[Row] = [(f"n{i % 7}", 1.7e9 + 1_000 * i, 1.7e9 + 7_000 * i) for i in range(300)]
+    rounded: list[Row] = [(name, start + 400, stop - 400) for name, start, stop in times]
+    assert strict_comparison(times, rounded[::-1], False) == "equal"
+    assert strict_comparison(times, rounded, True) == "equal"
+    assert strict_comparison(times, rounded[::-1], True) == "row_order"
+    swapped: list[Row] = [(stop, name, start) for name, start, stop in rounded]
+    assert strict_comparison(times, swapped, False) == "column_order"
+    assert strict_comparison(times, swapped, True) == "column_order"
+    shifted: list[Row] = [(stop, name, start + 9_000) for name, start, stop in rounded]
+    assert strict_comparison(times, shifted, False) == "differs"
+
+
+def test_a_float_gets_a_partner_even_where_others_must_change_theirs() -> None:
+    gold: list[Row] = [(10**7,), (10_000_005.0,)]
+    predicted: list[Row] = [(10**7 + 1,), (10_000_006.0,)]
+    assert strict_comparison(gold, predicted, False) == "equal"
+    crossed: list[Row] = [(1e7, 2e7), (1e7 + 4, 1e7)]
+    assert strict_comparison(crossed, [(1e7 + 8, 2e7), (1e7 - 4, 1e7)], False) == "equal"
+
+
+def test_integers_stay_exact_where_a_float_is_close_to_both() -> None:
+    floats = [(10_000_000.5, "x")]
+    gold: list[Row] = [*floats, (10**7, "a"), (10**7 + 1, "b")]
+    predicted: list[Row] = [*floats, (10**7 + 1, "a"), (10**7, "b")]
+    assert strict_comparison(gold, predicted, False) == "differs"
+    side, row = unmatched_row(gold, predicted)
+    assert (side, row) == ("gold", (10**7, "a"))
+
+
+def test_a_matching_that_takes_too_long_is_given_up_as_none() -> None:
+    """Integers and floats in two columns, where no pairing by size helps."""
+    draw = random.Random(0)
+
+    def rows(kinds: tuple[type, type]) -> list[Row]:
+        numbers = range(10**9, 10**9 + 600)
+        return [(kinds[0](draw.choice(numbers)), kinds[1](draw.choice(numbers))) for _ in numbers]
+
+    first = [*rows((int, float)), *rows((float, int)), (10**9, 10**9)]
+    second = [*rows((float, int)), *rows((int, float)), (10**9 + 1, 10**9)]
+    assert strict_comparison(first, second, False) == "differs"
+    assert unmatched_row(first, second)[1] in [*first, *second]
 
 
 def test_unmatched_row_counts_duplicates_and_ignores_last_bits() -> None:
@@ -226,6 +290,50 @@ def test_strict_comparison_without_order_is_blind_to_row_order(
     assert strict_comparison(first, shuffled, False) == strict_comparison(first, second, False)
 
 
+@given(results=CHAINED_RESULTS)
+def test_bags_are_close_if_some_pairing_of_their_rows_is(
+    results: tuple[list[Row], list[Row]],
+) -> None:
+    first, second = results
+    some = any(all(map(are_rows_close, first, other)) for other in permutations(second))
+    assert are_bags_close(first, second) == some
+    assert strict_equal(first, second, order_matters=False) == some
+    if not some:
+        side, row = unmatched_row(first, second)
+        assert row in (first if side == "gold" else second)
+
+
+@given(results=CHAINED_RESULTS, seed=st.integers(0, 99), order_matters=st.booleans())
+def test_chains_of_close_numbers_break_no_symmetry(
+    results: tuple[list[Row], list[Row]], seed: int, order_matters: bool
+) -> None:
+    first, second = results
+    found = strict_comparison(first, second, order_matters)
+    assert strict_comparison(second, first, order_matters) == found
+    shuffled = random.Random(seed).sample(second, len(second))
+    assert strict_comparison(first, shuffled, False) == strict_comparison(first, second, False)
+
+
+@given(results=CHAINED_RESULTS)
+def test_an_order_of_columns_is_found_if_some_order_has_a_pairing(
+    results: tuple[list[Row], list[Row]],
+) -> None:
+    first, second = results
+    columns = list(zip(*second, strict=True))
+    orders = (list(zip(*order, strict=True)) for order in permutations(columns))
+    is_found = strict_comparison(first, second, order_matters=False) != "differs"
+    assert is_found == any(are_bags_close(first, rows) for rows in orders)
+
+
+@given(results=CHAINED_RESULTS)
+def test_ordered_rows_are_close_place_by_place(results: tuple[list[Row], list[Row]]) -> None:
+    first, second = results
+    assert strict_equal(first, second, True) == all(map(are_rows_close, first, second))
+    runs = (1, len(first) - 1)
+    expected = are_rows_close(first[0], second[0]) and are_bags_close(first[1:], second[1:])
+    assert (strict_comparison(first, second, True, tie_sizes=runs) == "equal") == expected
+
+
 @given(rows=NUMERIC_RESULTS, seed=st.integers(0, 99))
 def test_ties_may_be_shuffled_and_the_whole_may_be_one_tie(rows: list[Row], seed: int) -> None:
     shuffled = random.Random(seed).sample(rows, len(rows))
@@ -257,6 +365,8 @@ def test_equal_keys_imply_strict_equality(first: list[Row], second: list[Row]) -
         (5, 5.0, True),
         (5, 5.00000001, True),
         (0, 1e-17, True),
+        (1e-12, -1e-12, False),
+        (4e-13, -4e-13, True),
         (0.1 + 0.2, 0.3, True),
         (12345678, 12345678.000000002, True),
         (12345678.25, 12345678.250000002, True),
