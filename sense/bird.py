@@ -42,15 +42,17 @@ class Answer(NamedTuple):
 class BirdScores(NamedTuple):
     """What BIRD's scores are made of, for one answer."""
 
-    soft_f1: float
-    """In 0..1; 0 where one of the queries does not run."""
+    soft_f1: float | None
+    """In 0..1; 0 where one of the queries does not run, None where the worker was lost."""
     ves_ratio: float | None
-    """Time ratio to the first row; None where times were not asked for."""
+    """Time ratio to the first row; None where times were not asked for or could not be taken."""
     r_ves_ratio: float | None
     """Time ratio to the last row."""
+    is_unfinished: bool = False
+    """Whether a score that was asked for is missing: it is in no mean."""
 
 
-NO_SCORES = BirdScores(0.0, 0.0, 0.0)
+UNFINISHED = BirdScores(None, None, None, is_unfinished=True)
 
 
 def bird_scores(
@@ -63,21 +65,25 @@ def bird_scores(
     score = partial(scores_of, num_repetitions=num_repetitions)
     max_seconds = BIRD_SECONDS * (2 * num_repetitions + 4)
     for found in map_in_workers(score, answers, num_workers, max_seconds):
-        lost = NO_SCORES if num_repetitions else BirdScores(0.0, None, None)
-        yield lost if isinstance(found, WorkerFailure) else found
+        yield UNFINISHED if isinstance(found, WorkerFailure) else found
 
 
 def summary(scores: Sequence[BirdScores]) -> dict[str, Any]:
     """Soft F1, VES and R-VES in percent, as BIRD reports them; None for what was not timed.
 
+    `unfinished` counts the answers that lack a score, which its mean leaves out.
+
     >>> summary([BirdScores(1.0, 4.0, 4.0), BirdScores(0.5, 0.0, 0.0)])["ves"]
     100.0
     """
-    times = [s for s in scores if s.ves_ratio is not None and s.r_ves_ratio is not None]
+    overlaps = [s.soft_f1 for s in scores if s.soft_f1 is not None]
+    to_first = [s.ves_ratio for s in scores if s.ves_ratio is not None]
+    to_last = [s.r_ves_ratio for s in scores if s.r_ves_ratio is not None]
     return {
-        "soft_f1": 100 * fmean(s.soft_f1 for s in scores) if scores else None,
-        "ves": ves([s.ves_ratio or 0 for s in times]) if times else None,
-        "r_ves": r_ves([s.r_ves_ratio or 0 for s in times]) if times else None,
+        "soft_f1": 100 * fmean(overlaps) if overlaps else None,
+        "ves": ves(to_first) if to_first else None,
+        "r_ves": r_ves(to_last) if to_last else None,
+        "unfinished": sum(s.is_unfinished for s in scores),
     }
 
 
@@ -90,8 +96,8 @@ def scores_of(answer: Answer, num_repetitions: int = NUM_REPETITIONS) -> BirdSco
     overlap = soft_f1(gold.rows, predicted.rows) if is_read else 0.0
     if not num_repetitions:
         return BirdScores(overlap, None, None)
-    ratios = (measured_time_ratio(*answer, num_repetitions, reads) for reads in (False, True))
-    return BirdScores(overlap, *ratios)
+    first, last = (measured_time_ratio(*answer, num_repetitions, reads) for reads in (False, True))
+    return BirdScores(overlap, first, last, is_unfinished=first is None or last is None)
 
 
 def ves(time_ratios: Sequence[float]) -> float:
@@ -163,12 +169,14 @@ def measured_time_ratio(
     predicted_sql: str,
     num_repetitions: int = NUM_REPETITIONS,
     reads_all_rows: bool = True,
-) -> float:
+) -> float | None:
     """The time ratio of a prediction on one database; 0 where BIRD's accuracy does not accept it.
 
     As in the official scripts both queries run in turn, each time on a new connection of Python's
-    `sqlite3`, and all repetitions together may take 30 seconds times their number. reads_all_rows:
-    R-VES takes the time to the last row, VES (False) to the first. Raises DatabaseError.
+    `sqlite3`, and all repetitions together may take 30 seconds times their number, or the ratio is
+    0. None where that `sqlite3` does not run what `execute` did, as its version may differ.
+    reads_all_rows: R-VES takes the time to the last row, VES (False) to the first. Raises
+    DatabaseError.
     """
     if num_repetitions < 1:
         raise ValueError(f"{num_repetitions} repetitions give no time; expected 1 or more")
@@ -181,8 +189,8 @@ def measured_time_ratio(
         for _ in range(num_repetitions):
             predicted_seconds.append(_seconds(db_path, predicted_sql, reads_all_rows, deadline))
             gold_seconds.append(_seconds(db_path, gold_sql, reads_all_rows, deadline))
-    except sqlite3.OperationalError:  # another version of SQLite than that of `execute`, or late
-        return 0.0
+    except sqlite3.OperationalError:
+        return 0.0 if time.perf_counter() > deadline else None
     return time_ratio(gold_seconds, predicted_seconds)
 
 

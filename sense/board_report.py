@@ -151,6 +151,7 @@ def ranking_blocks(board: Board) -> list[Block]:
         Text("Columns, the first one ranks:", tuple(f"{c}: {column_text(c)}" for c in columns)),
         _systems_table(board.scores),
         *_not_counted(columns, first),
+        *_unknown_as_wrong(board.scores),
         Figure(
             interval_chart("Accuracy by system", shares(board.scores)),
             f"Accuracy by {columns[0]}, %, with 95 % intervals (Wilson)",
@@ -183,6 +184,15 @@ def _not_counted(columns: Sequence[str], scores: Mapping[str, Any]) -> list[Bloc
         for column in columns
         if (num := scores["columns"][column]["num_not_counted"])
     ]
+
+
+def _unknown_as_wrong(scores: Mapping[str, Mapping[str, Any]]) -> list[Block]:
+    """How many answers of each system the strict rule counts as wrong without a proof."""
+    counts = {name: found["num_unknown_as_wrong"] for name, found in scores.items()}
+    if not any(counts.values()):
+        return []
+    listed = ", ".join(f"{name} {num:,}" for name, num in counts.items())
+    return [Text(f"Counted as wrong by the strict rule though the verdict is `unknown`: {listed}.")]
 
 
 def _hardness_blocks(scores: Mapping[str, Mapping[str, Any]]) -> list[Block]:

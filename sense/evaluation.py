@@ -3,7 +3,9 @@
 A score column is a rule on the databases, or `suite_` and a rule on a test suite of each; the first
 one is the primary, which `correct` follows. `verdict` and `reason` are our own three-state
 judgement of the same answer. A question whose gold does not run is 0 by the official rules, as in
-the official scripts; where gold cannot judge, `strict` has no score and does not count it.
+the official scripts; where gold cannot judge, `strict` has no score and does not count it. What is
+`unknown` for a reason of the answer's own, such as a limit or its order of columns, is wrong by
+`strict`: a system must not gain by answers that cannot be told right.
 """
 
 import math
@@ -32,7 +34,10 @@ RULE_TEXT: dict[str, str] = {
     "spider": "Spider's execution match (test-suite script, DISTINCT dropped)",
     "spider_distinct": "Spider's execution match (test-suite script, DISTINCT kept)",
     "bird": "BIRD's execution accuracy (equal sets of rows)",
-    "strict": "strict (bags of rows, row order where gold orders, column order kept)",
+    "strict": (
+        "strict (bags of rows, row order where gold orders, column order kept; an answer that "
+        "cannot be told right is wrong)"
+    ),
 }
 SUITE = "suite_"
 """Before a rule: the column of its scores on a test suite."""
@@ -217,7 +222,10 @@ def _parts(sqls: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 
 def _scores(judgement: Judgement, rules: Sequence[Rule], prefix: str) -> dict[str, int | None]:
-    """Per column; the strict rule says nothing where gold cannot judge."""
+    """Per column; the strict rule says nothing where gold cannot judge.
+
+    An answer that is `unknown` for a reason of its own is wrong by it.
+    """
     is_open = judgement.reason.startswith("gold_")
     return {
         prefix + rule: None if rule == "strict" and is_open else judgement.scores[rule]
@@ -283,6 +291,7 @@ def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         **({"bird": bird_summary(by_bird)} if by_bird else {}),
         "verdicts": _counts(o.verdict for o in outcomes),
         "reasons": _counts(o.reason for o in outcomes),
+        "num_unknown_as_wrong": num_unknown_as_wrong(outcomes),
         "gold_statuses": _counts(o.gold_status for o in outcomes),
         "forms": _counts(o.form for o in outcomes),
         "unfinished": _counts(rule for o in outcomes for rule in o.unfinished),
@@ -291,6 +300,15 @@ def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "num_without_hardness": sum(not o.hardness for o in outcomes),
         "num_databases": len({o.db_id for o in outcomes}),
     }
+
+
+def num_unknown_as_wrong(outcomes: Sequence[Outcome]) -> int:
+    """Answers that are wrong by the strict rule though their verdict is `unknown`.
+
+    Counted is the column that the verdict belongs to: that of a test suite, where there is one.
+    """
+    prefix = SUITE if next(iter(outcomes[0].scores)).startswith(SUITE) else ""
+    return sum(o.verdict == "unknown" and o.scores.get(f"{prefix}strict") == 0 for o in outcomes)
 
 
 def column_scores(outcomes: Sequence[Outcome], column: str) -> dict[str, Any]:

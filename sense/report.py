@@ -124,6 +124,13 @@ def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
                 "questions, whose gold cannot judge; see below."
             )
         )
+    if num := scores["num_unknown_as_wrong"]:
+        blocks.append(
+            Text(
+                f"Counted as wrong by the strict rule: {_counted(num, 'answer')} whose verdict is "
+                "`unknown`, since nothing shows that they are right; see the reasons below."
+            )
+        )
     rows = {**scores["by_hardness"], "**all**": scores}
     blocks += [
         Table(
@@ -136,6 +143,13 @@ def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
         blocks += [Heading("By every rule"), _columns_table(columns)]
     if "bird" in scores:
         blocks += [Heading("By BIRD's other scores"), _bird_table(scores["bird"])]
+        if num := scores["bird"]["unfinished"]:
+            blocks.append(
+                Text(
+                    f"{_counted(num, 'answer')} without one of these scores, because a worker was "
+                    "lost or Python's own SQLite did not run a query: left out of its mean."
+                )
+            )
     if num := scores["num_without_hardness"]:
         blocks.append(Text(f"Golds that are no query and have no hardness: {num}."))
     return blocks

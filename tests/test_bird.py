@@ -2,6 +2,7 @@
 
 import math
 import random
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,17 +11,20 @@ from hypothesis import strategies as st
 
 import sense.bird
 from sense.bird import (
+    UNFINISHED,
     Answer,
     BirdScores,
     bird_scores,
     measured_time_ratio,
     r_ves,
+    scores_of,
     soft_f1,
     summary,
     time_ratio,
     ves,
 )
 from sense.denotation import Row, Rows
+from sense.workers import WorkerFailure
 
 VALUES = st.none() | st.integers(-2, 2) | st.sampled_from(["", "a", "1", 0.5, b"a"])
 RESULTS = st.integers(1, 3).flatmap(lambda n: st.lists(st.tuples(*[VALUES] * n), max_size=6))
@@ -114,7 +118,12 @@ def test_answers_get_their_scores_in_order(world: Path) -> None:
     answers = [Answer(str(world), gold, sql) for sql in predicted]
     untimed = list(bird_scores(answers, num_repetitions=0, num_workers=0))
     assert [s.soft_f1 for s in untimed] == pytest.approx([1, 2 / 3, 0])
-    assert summary(untimed) == {"soft_f1": pytest.approx(500 / 9), "ves": None, "r_ves": None}
+    assert summary(untimed) == {
+        "soft_f1": pytest.approx(500 / 9),
+        "ves": None,
+        "r_ves": None,
+        "unfinished": 0,
+    }
     timed = list(bird_scores(answers, num_repetitions=1, num_workers=1))
     assert [(bool(s.ves_ratio), bool(s.r_ves_ratio)) for s in timed] == [
         (True, True),
@@ -124,9 +133,39 @@ def test_answers_get_their_scores_in_order(world: Path) -> None:
 
 
 def test_percents_of_nothing_are_unknown() -> None:
-    assert summary([]) == {"soft_f1": None, "ves": None, "r_ves": None}
+    assert summary([]) == {"soft_f1": None, "ves": None, "r_ves": None, "unfinished": 0}
     assert summary([BirdScores(0.5, 1.0, 0.3)]) == {
         "soft_f1": 50.0,
         "ves": 100.0,
         "r_ves": pytest.approx(70.7106781),
+        "unfinished": 0,
     }
+
+
+def test_answer_without_a_score_is_counted_and_in_no_mean() -> None:
+    found = [BirdScores(1.0, 4.0, None, is_unfinished=True), UNFINISHED, BirdScores(0.5, 0.0, 1.0)]
+    assert summary(found) == {"soft_f1": 75.0, "ves": 100.0, "r_ves": 100.0, "unfinished": 2}
+
+
+def test_lost_worker_gives_no_score_instead_of_zeros(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = WorkerFailure("crash", "the worker died")
+    monkeypatch.setattr(sense.bird, "map_in_workers", lambda score, answers, *_: [lost] * 2)
+    for repetitions in (0, 3):
+        found = list(bird_scores([], repetitions))
+        assert found == [BirdScores(None, None, None, is_unfinished=True)] * 2
+        assert summary(found)["unfinished"] == 2
+
+
+def test_query_that_only_pythons_sqlite_refuses_has_no_ratio(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*arguments: object) -> float:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    gold = "SELECT name FROM country"
+    monkeypatch.setattr(sense.bird, "_seconds", refuses)
+    assert measured_time_ratio(world, gold, gold, 1) is None
+    assert measured_time_ratio(world, gold, "SELECT 1", 1) == 0
+    assert scores_of(Answer(str(world), gold, gold), 1) == BirdScores(1.0, None, None, True)

@@ -80,6 +80,13 @@ def test_level_that_counts_for_one_system_only_leaves_the_others_cell_empty() ->
     assert "| b | 100.0 % (20.7 to 100.0) |  |" in report.splitlines()
 
 
+def test_board_says_how_many_answers_are_wrong_for_want_of_a_proof() -> None:
+    first = [outcome(0, 0, rule="strict")._replace(verdict="unknown"), outcome(1, 1, rule="strict")]
+    second = [outcome(0, 0, rule="strict"), outcome(1, 1, rule="strict")]
+    lines = to_markdown(board_blocks(make_board({"a": first, "b": second}))).splitlines()
+    assert "Counted as wrong by the strict rule though the verdict is `unknown`: a 1, b 0." in lines
+
+
 def test_ranking_that_another_column_turns_round_is_a_flip() -> None:
     board = make_board(
         {

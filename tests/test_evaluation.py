@@ -7,11 +7,20 @@ from pathlib import Path
 import pytest
 
 from sense.database import UnknownDatabase
-from sense.evaluation import Outcome, check_predictions, evaluate, evaluate_systems, summarize
+from sense.document import to_markdown
+from sense.evaluation import (
+    Outcome,
+    check_predictions,
+    column_text,
+    evaluate,
+    evaluate_systems,
+    summarize,
+)
 from sense.example import Example
 from sense.execution import DatabaseError
 from sense.question import Question
 from sense.reading import Prediction
+from sense.report import evaluation_blocks
 from sense.suite import read_suite
 from sense.verdict import Rule
 
@@ -207,3 +216,25 @@ def test_unreadable_database_is_named_before_any_query_runs(tmp_path: Path) -> N
     path.write_bytes(b"no database" * 100)
     with pytest.raises(DatabaseError, match=r"world\.sqlite"):
         check_predictions([prediction(0, CITIES, CITIES)], {"world": path})
+
+
+def test_answer_that_cannot_be_told_right_is_wrong_strictly_and_counted(world: Path) -> None:
+    gold = "SELECT id, name FROM city"
+    nobody = "SELECT name FROM city WHERE id = 99"
+    answers = ((gold, "SELECT name, id FROM city"), (gold, gold), (gold, "SELEC"), (nobody, nobody))
+    rows = [prediction(idx, *pair) for idx, pair in enumerate(answers)]
+    found = evaluate(rows, {"world": world}, ["spider", "strict"], num_workers=0)
+    assert [(o.verdict, o.scores["strict"]) for o in found] == [
+        ("unknown", 0),
+        ("correct", 1),
+        ("incorrect", 0),
+        ("unknown", None),
+    ]
+    scores = summarize(found)
+    assert scores["num_unknown_as_wrong"] == 1
+    assert "cannot be told right is wrong" in column_text("strict")
+    assert "strict rule: 1 answer whose verdict is `unknown`" in to_markdown(
+        evaluation_blocks(scores, found)
+    )
+    official = evaluate(rows, {"world": world}, ["spider"], num_workers=0)
+    assert summarize(official)["num_unknown_as_wrong"] == 0
