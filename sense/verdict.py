@@ -9,8 +9,7 @@ long as SQLite meets the rows in the order of the file. Official scores stand be
 
 import itertools
 import json
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,9 +18,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from sense.connection import FileState, file_state
 from sense.difference import difference
 from sense.engine import Engine, map_on_engine
-from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
+from sense.execution import DEFAULT_LIMITS, Execution, Limits
 from sense.gold import GoldCheck, check_gold
-from sense.indexed import execute_indexed
 from sense.official import (
     bird_score,
     official_limits,
@@ -29,8 +27,8 @@ from sense.official import (
     spider_distinct_score,
     spider_score,
 )
+from sense.runs import Runs
 from sense.shuffle import is_open_by_schema, may_depend_on_order, reorderings
-from sense.spelling import one_spelling
 from sense.volatility import volatility
 from sense.workers import WorkerFailure
 
@@ -49,8 +47,11 @@ __all__ = [
 Verdict: TypeAlias = Literal["correct", "incorrect", "unknown"]
 Rule: TypeAlias = Literal["spider", "spider_distinct", "bird", "strict"]
 
-UNIT_SECONDS_PER_QUERY_SECOND = 3  # a unit runs several queries; a stuck one ends it there
-RESULTS_PER_DATABASE = 4  # kept of a unit: its gold's and its last prediction's, by both limits
+UNIT_SECONDS_PER_QUERY_SECOND = 3
+"""A stuck query ends its worker there. A unit of many queries may end there too, and is then taken
+apart into parts of a few queries each, so that no verdict depends on how many a unit has."""
+COMPARED = ("ok", "empty")
+"""Status of a gold whose result can refute a prediction."""
 NUM_KEPT_GOLDS = 4  # sets word a question in several ways and list these one after the other
 OWN_FAULTS = ("error", "refused")
 REWARDS: dict[Verdict, float | None] = {"correct": 1.0, "incorrect": 0.0, "unknown": None}
@@ -93,14 +94,18 @@ def judge(
     Runs in this process: gold once per database, equal predictions once. Raises DatabaseError.
     """
     golds = _checked_golds(unit, limits)
-    statuses = [gold.status for gold in golds.values()]
-    status = "ok" if "ok" in statuses else statuses[0]
-    runs = _Runs(limits, golds)
-    judged = {
-        sql: _judgement(golds, unit.gold_sql, sql, rules, runs)
-        for sql in dict.fromkeys(unit.predicted_sqls)
-    }
-    return status, [judged[sql] for sql in unit.predicted_sqls]
+    statuses = {path: gold.status for path, gold in golds.items()}
+    run = Runs(limits, golds)
+
+    def judgement(sql: str) -> Judgement:
+        compared = ((path, gold) for path, gold in golds.items() if gold.status in COMPARED)
+        findings = ((path, _finding_on(path, gold, sql, run)) for path, gold in compared)
+        finding = _together(statuses, findings)
+        scores = [_scores_on(path, unit.gold_sql, sql, rules, run) for path in golds]
+        return _judgement(finding, scores, rules)
+
+    judged = {sql: judgement(sql) for sql in dict.fromkeys(unit.predicted_sqls)}
+    return _status(statuses), [judged[sql] for sql in unit.predicted_sqls]
 
 
 def judge_all(
@@ -115,31 +120,24 @@ def judge_all(
     engine: `local`, or `ray` for a cluster, with the same results; see `sense.engine`.
 
     A unit whose worker is lost, or in which time or memory ends a query, is judged once more,
-    alone. Then it is taken apart: its gold and each prediction are judged one at a time, and only
-    what fails again is `unknown`. Raises DatabaseError.
+    alone. Then it is taken apart: its gold, and then each prediction, is judged on one database at
+    a time. A prediction that fails again is `unknown` unless a database before refutes it; where
+    gold fails again, all are. Raises DatabaseError.
     """
-    judge_alone = partial(judge, rules=tuple(rules), limits=limits)
-    judge_unit = partial(judge_alone, limits=replace(limits, raises_at_backstop=True))
+    rules = tuple(rules)
+    judge_unit = partial(judge, rules=rules, limits=replace(limits, raises_at_backstop=True))
     max_seconds = limits.max_seconds * UNIT_SECONDS_PER_QUERY_SECOND
     if _official(rules):
         max_seconds += official_limits(limits).max_seconds
 
-    def alone(units: Sequence[Unit]) -> Iterator[tuple[str, list[Judgement]] | WorkerFailure]:
-        return map_on_engine(engine, judge_alone, units, min(num_workers, 1), max_seconds)
+    def parts(units: Sequence[Unit]) -> Iterator["_Part | WorkerFailure"]:
+        judge_part = partial(_part, rules=rules, limits=limits)
+        return map_on_engine(engine, judge_part, units, min(num_workers, 1), max_seconds)
 
     units, again = itertools.tee(units)
     judged = map_on_engine(engine, judge_unit, units, num_workers, max_seconds)
     for unit, result in zip(again, judged, strict=True):
-        if not isinstance(result, WorkerFailure):
-            yield result
-            continue
-        [gold] = alone([unit._replace(predicted_sqls=())])
-        if isinstance(gold, WorkerFailure):
-            lost = _lost(f"gold_{gold.status}", "", rules)
-            yield gold.status, [lost] * len(unit.predicted_sqls)
-        else:
-            parts = alone([unit._replace(predicted_sqls=(sql,)) for sql in unit.predicted_sqls])
-            yield gold[0], [_alone(part, rules) for part in parts]
+        yield _judged_apart(unit, rules, parts) if isinstance(result, WorkerFailure) else result
 
 
 def execution_reward(
@@ -204,94 +202,118 @@ def _kept_checks(
     return {path: check_gold(path, gold_sql, limits) for path in db_paths}
 
 
-class _Runs:
-    """Queries run on behalf of one unit; of those in a row each spelling runs once.
-
-    limits: those of our own verdict; `official` runs without a limit in steps.
-    """
-
-    def __init__(self, limits: Limits, golds: Mapping[str, GoldCheck]) -> None:
-        self.limits = limits
-        self.known = {(path, one_spelling(g.sql)): g.execution for path, g in golds.items()}
-        self.is_ordered = any("order by" in gold.sql.lower() for gold in golds.values())
-        self.recent: OrderedDict[tuple[str, str, Limits], Execution] = OrderedDict()
-        self.max_recent = RESULTS_PER_DATABASE * len(golds)
-
-    def __call__(self, db_path: str, sql: str) -> Execution:
-        known = self.known.get((db_path, one_spelling(sql)))
-        return known or self._run(db_path, sql, self.limits)
-
-    def official(self, db_path: str, sql: str, is_timed: bool = False) -> Execution:
-        """is_timed: the rule counts how long it takes on the file as it is."""
-        spelling = one_spelling(sql)
-        found = self.known.get((db_path, spelling))
-        found = found or self.recent.get((db_path, spelling, self.limits))
-        if found and found.status != "limit":
-            return found
-        if found and not is_timed and (rows := self._indexed(db_path, sql)):
-            return rows
-        return self._run(db_path, sql, official_limits(self.limits))
-
-    def _indexed(self, db_path: str, sql: str) -> Execution | None:
-        """The end of an endless query on a copy with indexes, where the order of rows is nothing.
-
-        Steps stay limited there: what is not faster is run on the file.
-        """
-        execution = execute_indexed(db_path, sql, self.limits)
-        is_ordered = self.is_ordered and execution is not None and len(execution.rows) > 1
-        return None if is_ordered else execution
-
-    def _run(self, db_path: str, sql: str, limits: Limits) -> Execution:
-        key = (db_path, one_spelling(sql), limits)
-        if key not in self.recent:
-            self.recent[key] = execute(db_path, sql, limits)
-            if len(self.recent) > self.max_recent:
-                self.recent.popitem(last=False)
-        self.recent.move_to_end(key)
-        return self.recent[key]
-
-
 class _Finding(NamedTuple):
     verdict: Verdict
     reason: str
     witness: dict[str, Any]
 
 
-def _judgement(
-    golds: Mapping[str, GoldCheck],
-    gold_sql: str,
-    predicted_sql: str,
+class _Part(NamedTuple):
+    """What one database says of one prediction, or of gold alone."""
+
+    gold_status: str
+    finding: _Finding | None = None
+    """None where gold cannot judge, or there is no prediction."""
+    scores: Mapping[Rule, int | None] = {}
+    """By each official rule; None where a query did not end."""
+    is_lost: bool = False
+
+
+def _part(unit: Unit, rules: Sequence[Rule], limits: Limits) -> _Part:
+    """unit: one database, and one prediction or none."""
+    [(path, gold)] = _checked_golds(unit, limits).items()
+    if not unit.predicted_sqls:
+        return _Part(gold.status)
+    [sql] = unit.predicted_sqls
+    run = Runs(limits, {path: gold})
+    finding = _finding_on(path, gold, sql, run) if gold.status in COMPARED else None
+    return _Part(gold.status, finding, _scores_on(path, unit.gold_sql, sql, rules, run))
+
+
+def _judged_apart(
+    unit: Unit,
     rules: Sequence[Rule],
-    run: _Runs,
+    parts: Callable[[Sequence[Unit]], Iterator[_Part | WorkerFailure]],
+) -> tuple[str, list[Judgement]]:
+    """`judge` by its parts; nothing that was lost on one database is tried on the next."""
+    statuses: dict[str, str] = {}
+    for path in unit.db_paths:
+        [gold] = parts([Unit((path,), unit.gold_sql, ())])
+        if isinstance(gold, WorkerFailure):
+            lost = _lost(f"gold_{gold.status}", rules)
+            return gold.status, [lost] * len(unit.predicted_sqls)
+        statuses[path] = gold.gold_status
+    found: dict[str, list[tuple[str, _Part]]] = {sql: [] for sql in unit.predicted_sqls}
+    is_asked = _status(statuses) == "ok" or _official(rules)
+    for path in statuses if is_asked else ():
+        going = [sql for sql, known in found.items() if not known or not known[-1][1].is_lost]
+        alone = unit._replace(db_paths=(path,))
+        asked = [alone._replace(predicted_sqls=(sql,)) for sql in going]
+        results = parts([alone._replace(predicted_sqls=()), *asked])
+        next(results)  # gold alone, whose check is then at hand
+        for sql, part in zip(going, results, strict=True):
+            found[sql].append((path, _as_part(part, statuses[path], rules)))
+    judged = {
+        sql: _judgement(
+            _together(statuses, ((path, part.finding) for path, part in known if part.finding)),
+            [part.scores for _, part in known],
+            rules,
+        )
+        for sql, known in found.items()
+    }
+    return _status(statuses), [judged[sql] for sql in unit.predicted_sqls]
+
+
+def _as_part(part: _Part | WorkerFailure, gold_status: str, rules: Sequence[Rule]) -> _Part:
+    if not isinstance(part, WorkerFailure):
+        return part
+    finding = _Finding("unknown", part.status, {"error": part.error})
+    return _Part(gold_status, finding, dict.fromkeys(_official(rules)), is_lost=True)
+
+
+def _status(statuses: Mapping[str, str]) -> str:
+    return "ok" if "ok" in statuses.values() else next(iter(statuses.values()))
+
+
+def _scores_on(
+    path: str, gold_sql: str, predicted_sql: str, rules: Sequence[Rule], run: Runs
+) -> dict[Rule, int | None]:
+    """The official scores on one database."""
+    return {
+        rule: OFFICIAL_SCORES[rule](
+            partial(run.official, path, is_timed=rule == "bird"), gold_sql, predicted_sql
+        )
+        for rule in _official(rules)
+    }
+
+
+def _judgement(
+    finding: _Finding, scores: Sequence[Mapping[Rule, int | None]], rules: Sequence[Rule]
 ) -> Judgement:
-    finding = _finding(golds, predicted_sql, run)
-    scores: dict[Rule, int | None] = {}
-    for rule in rules:
-        if rule == "strict":
-            scores[rule] = int(finding.verdict == "correct")
-        else:
-            accepts = partial(OFFICIAL_SCORES[rule], gold_sql=gold_sql, predicted_sql=predicted_sql)
-            is_timed = rule == "bird"
-            scores[rule] = score_on_all(
-                accepts(partial(run.official, path, is_timed=is_timed)) for path in golds
-            )
+    """scores: by the official rules, of each database."""
+    found: dict[Rule, int | None] = {
+        rule: int(finding.verdict == "correct")
+        if rule == "strict"
+        else score_on_all(on_one[rule] for on_one in scores)
+        for rule in rules
+    }
     witness = json.dumps(finding.witness, ensure_ascii=False) if finding.witness else ""
-    unfinished = tuple(rule for rule, value in scores.items() if value is None)
-    zero_or_one = {rule: value or 0 for rule, value in scores.items()}
+    unfinished = tuple(rule for rule, value in found.items() if value is None)
+    zero_or_one = {rule: value or 0 for rule, value in found.items()}
     return Judgement(finding.verdict, finding.reason, witness, zero_or_one, unfinished)
 
 
-def _finding(golds: Mapping[str, GoldCheck], predicted_sql: str, run: _Runs) -> _Finding:
-    """What the databases say together: one refutation is enough, one doubt spoils agreement."""
-    statuses = [gold.status for gold in golds.values()]
-    if "ok" not in statuses:
-        return _Finding("unknown", f"gold_{statuses[0]}", {})
+def _together(statuses: Mapping[str, str], findings: Iterable[tuple[str, _Finding]]) -> _Finding:
+    """What the databases say together: one refutation is enough, one doubt spoils agreement.
+
+    statuses: those of gold. findings: taken up to the first refutation.
+    """
+    status = _status(statuses)
+    if status != "ok":
+        return _Finding("unknown", f"gold_{status}", {})
     result = _Finding("correct", "equal", {})
-    for path, gold in golds.items():
-        if gold.status not in ("ok", "empty"):
-            continue
-        finding = _finding_on(path, gold, predicted_sql, run)
-        if len(golds) > 1 and finding.witness:
+    for path, finding in findings:
+        if len(statuses) > 1 and finding.witness:
             finding.witness["database"] = Path(path).name
         if finding.verdict == "incorrect":
             return finding
@@ -300,7 +322,7 @@ def _finding(golds: Mapping[str, GoldCheck], predicted_sql: str, run: _Runs) -> 
     return result
 
 
-def _finding_on(path: str, gold: GoldCheck, predicted_sql: str, run: _Runs) -> _Finding:
+def _finding_on(path: str, gold: GoldCheck, predicted_sql: str, run: Runs) -> _Finding:
     """What one database says, on which gold is `ok` or `empty`."""
     predicted = run(path, predicted_sql)
     if predicted.status != "ok":
@@ -353,15 +375,8 @@ def _unless_by_luck(
     return _Finding("unknown", "undefined", {"reading": reordered.reading, **shown})
 
 
-def _alone(result: tuple[str, list[Judgement]] | WorkerFailure, rules: Sequence[Rule]) -> Judgement:
-    if isinstance(result, WorkerFailure):
-        witness = json.dumps({"error": result.error})
-        return _lost(result.status, witness, rules)
-    return result[1][0]
-
-
-def _lost(reason: str, witness: str, rules: Sequence[Rule]) -> Judgement:
-    return Judgement("unknown", reason, witness, dict.fromkeys(rules, 0), _official(rules))
+def _lost(reason: str, rules: Sequence[Rule]) -> Judgement:
+    return Judgement("unknown", reason, "", dict.fromkeys(rules, 0), _official(rules))
 
 
 def _official(rules: Sequence[Rule]) -> tuple[Rule, ...]:

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from conftest import write_database
 
 from sense.execution import Limits
-from sense.verdict import Judgement, Unit, execution_reward, judge, judge_all
+from sense.verdict import Judgement, Rule, Unit, execution_reward, judge, judge_all
+from sense.workers import WorkerFailure
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 OPEN = ("unknown", "undefined")
@@ -354,10 +356,73 @@ def test_units_are_judged_in_order_and_only_the_stuck_prediction_is_lost(world: 
     assert results[1][1][1].scores == {"strict": 0, "bird": 0}
 
 
+def test_a_unit_that_is_lost_for_its_size_is_judged_by_its_parts(
+    instances: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def small_ones_only(
+        engine: str, function: Callable[[Unit], Any], units: Iterable[Unit], *limits: float
+    ) -> Iterator[Any]:
+        for unit in units:
+            is_small = len(unit.db_paths) == 1 and len(unit.predicted_sqls) < 2
+            yield function(unit) if is_small else WorkerFailure("limit", "more than 90 seconds")
+
+    monkeypatch.setattr("sense.verdict.map_on_engine", small_ones_only)
+    gold = "SELECT b FROM t ORDER BY a DESC LIMIT 1"
+    predicted: tuple[str, ...] = (
+        gold,
+        "SELECT b FROM t",
+        "SELECT max(b) FROM t",
+        "SELECT c FROM t",
+        gold,
+    )
+    predicted += ("SELECT b FROM t WHERE a = (SELECT max(a) FROM t)",)
+    rules: tuple[Rule, ...] = ("spider", "strict", "bird")
+    units = [
+        Unit(instances, gold, predicted),
+        Unit(instances[:2], "SELECT nope FROM t", predicted),
+        Unit(instances[:1], gold, predicted),
+    ]
+    assert list(judge_all(units, rules)) == [judge(unit, rules) for unit in units]
+    assert list(judge_all(units)) == [judge(unit) for unit in units]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "verdict", "reason"),
+    [
+        ("SELECT b FROM t", "unknown", "limit"),  # that is refuted only after its loss
+        ("SELECT max(b) FROM t", "incorrect", "differs"),
+        ("SELECT nope FROM t", "incorrect", "error"),
+    ],
+)
+def test_a_prediction_that_is_lost_on_one_database_is_not_tried_on_the_next(
+    instances: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    predicted: str,
+    verdict: str,
+    reason: str,
+) -> None:
+    tried: list[str] = []
+
+    def lossy(
+        engine: str, function: Callable[[Unit], Any], units: Iterable[Unit], *limits: float
+    ) -> Iterator[Any]:
+        for unit in units:
+            [*paths] = (Path(path).stem for path in unit.db_paths)
+            tried.extend(paths if unit.predicted_sqls and len(paths) == 1 else [])
+            is_lost = len(paths) > 1 or (paths == ["one"] and unit.predicted_sqls)
+            yield WorkerFailure("limit", "a stuck query") if is_lost else function(unit)
+
+    monkeypatch.setattr("sense.verdict.map_on_engine", lossy)
+    unit = Unit(instances, "SELECT b FROM t ORDER BY a DESC LIMIT 1", (predicted,))
+    [(status, [judgement])] = judge_all([unit], ("strict", "spider"))
+    assert (status, *judgement[:2], judgement.scores["spider"]) == ("ok", verdict, reason, 0)
+    assert tried == ["empty", "one"]
+
+
 def test_query_that_time_or_memory_ends_is_tried_once_more_alone(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sense import verdict
+    from sense import runs
     from sense.execution import Execution, OverrunError, execute
 
     tries: list[str] = []
@@ -368,7 +433,7 @@ def test_query_that_time_or_memory_ends_is_tried_once_more_alone(
             raise OverrunError("more than 30 seconds")
         return execute(db_path, sql, limits)
 
-    monkeypatch.setattr(verdict, "execute", crowded_out)
+    monkeypatch.setattr(runs, "execute", crowded_out)
     unit = Unit((str(world),), "SELECT count(*) FROM country", ("SELECT 5", "SELECT 6"))
     [(status, judgements)] = judge_all([unit], num_workers=0)
     assert (status, [j.verdict for j in judgements]) == ("ok", ["incorrect", "correct"])
