@@ -19,35 +19,25 @@ goes on when it is run again.
 """
 
 import argparse
-import itertools
 import os
 import time
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import get_args
 
 from sense.board import make_board, read_evaluations
-from sense.board_report import SystemResult, line_by_line, write_board, write_results
+from sense.board_report import line_by_line, write_board, write_results
 from sense.command import run_script
 from sense.database import database_paths
 from sense.engine import Engine
-from sense.evaluation import check_predictions, evaluate_systems, with_bird_scores
+from sense.evaluation import check_predictions
 from sense.facts import Facts, Input, collect_facts, file_sha256
-from sense.mistakes import (
-    Mistake,
-    diagnosed,
-    frequent_mistakes,
-    with_witnesses,
-    wrong_database,
-)
-from sense.predictions import System, extracted, read_systems
-from sense.proof import with_proofs
+from sense.predictions import System, extracted
 from sense.question import Question, load_questions
-from sense.reading import Prediction
 from sense.release import check_output, work_folder
-from sense.source import dataset_source, model_source
-from sense.suite import Suite, read_suite
+from sense.source import dataset_source
+from sense.suite import read_suite
+from sense.systems import baseline_system, judged_results, model_system, systems_of_files
 from sense.verdict import Rule
 
 PLACES = (
@@ -57,14 +47,17 @@ PLACES = (
 
 OWNERS = {"gold": "predictions", "base_url": "model", "limit": "data"}
 """Option -> the one without which it would do nothing."""
-
-
-class Answers(NamedTuple):
-    """SQL for each question."""
-
-    sqls: list[str]
-    source: Input
-    """What wrote them."""
+JUDGING = (
+    "prove",
+    "suite",
+    "rule",
+    "bird_scores",
+    "scores_only",
+    "extract_sql",
+    "data",
+    "databases",
+)
+"""Options that do nothing with --compare, whose folders were judged before."""
 
 
 def main() -> None:
@@ -81,7 +74,18 @@ def main() -> None:
     systems, inputs = answering_systems(arguments, questions)
     for system in systems:
         check_predictions(system.predictions, databases, questions)
-    results, together = judged_results(arguments, systems, databases, suite)
+    results, together = judged_results(
+        [extracted(system) for system in systems] if arguments.extract_sql else systems,
+        databases,
+        arguments.rule,
+        suite=suite,
+        proves=arguments.prove,
+        bird_repetitions=arguments.bird_scores,
+        scores_only=arguments.scores_only,
+        has_new_answers=not arguments.predictions,
+        num_workers=arguments.num_workers,
+        engine=arguments.engine,
+    )
     if arguments.data:
         inputs.append(dataset_source(arguments.data))
     if suite:
@@ -89,38 +93,6 @@ def main() -> None:
     facts = run_facts(arguments, inputs, started)
     print(write_results(out, results, facts, together))
     print(f"written to {out}")
-
-
-def judged_results(
-    arguments: argparse.Namespace,
-    systems: Sequence[System],
-    databases: Mapping[str, Path],
-    suite: Suite | None,
-) -> tuple[list[SystemResult], list[Mistake]]:
-    """What became of the answers of each system, and the most frequent mistakes of them all."""
-    if arguments.extract_sql:
-        systems = [extracted(system) for system in systems]
-    workers = arguments.num_workers
-    answers = [system.predictions for system in systems]
-    outcomes = evaluate_systems(
-        answers, databases, arguments.rule, workers, suite, arguments.engine
-    )
-    if arguments.prove:
-        outcomes = [with_proofs(found, databases, workers) for found in outcomes]
-    if arguments.bird_scores is not None:
-        outcomes = [
-            with_bird_scores(found, databases, arguments.bird_scores, workers) for found in outcomes
-        ]
-    mistakes: list[list[Mistake]] = [[] for _ in (*systems, "all of them")]
-    if not arguments.scores_only:
-        outcomes = [diagnosed(found, databases) for found in outcomes]
-        mistakes = [frequent_mistakes(found) for found in (*outcomes, itertools.chain(*outcomes))]
-        mistakes = with_witnesses(mistakes, partial(wrong_database, databases, suite), workers)
-    *own, together = mistakes
-    return [
-        SystemResult(*parts, has_new_answers=not arguments.predictions)
-        for parts in zip(systems, outcomes, own, strict=True)
-    ], together
 
 
 def compare_folders(arguments: argparse.Namespace, started: float) -> None:
@@ -153,6 +125,8 @@ def run_facts(arguments: argparse.Namespace, inputs: Sequence[Input], started: f
 
 def evaluation_settings(arguments: argparse.Namespace) -> dict[str, object]:
     """What decides the scores beside the inputs; a split only where questions were read from it."""
+    if arguments.compare:  # the columns and all else were decided when the folders were written
+        return {}
     places = PLACES if arguments.data else (*PLACES, "split", "limit")
     return {name: value for name, value in vars(arguments).items() if name not in places}
 
@@ -167,36 +141,15 @@ def asked_questions(arguments: argparse.Namespace) -> list[Question]:
 def answering_systems(
     arguments: argparse.Namespace, questions: Sequence[Question]
 ) -> tuple[list[System], list[Input]]:
-    """The systems that were asked for, with their answers, and what these were read from."""
+    """The systems that were asked for, with their answers, and what these come from."""
     if arguments.predictions:
-        systems = read_systems(arguments.predictions, arguments.gold)
-        files = [*arguments.predictions, *([arguments.gold] if arguments.gold else [])]
-        inputs = [Input(Path(f).name, kind="file", sha256=file_sha256(f)) for f in files]
-        return systems, inputs
-    sqls, source = answer(arguments, questions)
-    predictions = tuple(
-        Prediction(idx, q.example.db_id, q.example.question, q.example.sql, sql, q.example.evidence)
-        for idx, (q, sql) in enumerate(zip(questions, sqls, strict=True))
-    )
-    return [System(source.name, predictions)], [source]
-
-
-def answer(arguments: argparse.Namespace, questions: Sequence[Question]) -> Answers:
-    """One SQL query per question, from the model, server or baseline that was asked for."""
-    from sense.ask import open_writer, write_sql
-    from sense.baseline import constant_answer, nearest_answers
-
-    if arguments.baseline == "constant":
-        sqls = [constant_answer(question.db_path) for question in questions]
-    elif arguments.baseline == "nearest":
-        train = load_questions(arguments.data, "train", arguments.databases)
-        sqls = nearest_answers(train, questions)
-    else:
+        return systems_of_files(arguments.predictions, arguments.gold)
+    if arguments.model:
         cache = work_folder(arguments.out) / "replies.jsonl" if arguments.base_url else None
-        writer = open_writer(arguments.model, arguments.base_url, cache)
-        source = model_source(arguments.model, writer.revision)
-        return Answers(write_sql(writer, questions), source)
-    return Answers(sqls, Input(arguments.baseline, kind="baseline"))
+        return model_system(arguments.model, questions, arguments.base_url, cache)
+    is_nearest = arguments.baseline == "nearest"
+    train = load_questions(arguments.data, "train", arguments.databases) if is_nearest else []
+    return baseline_system(arguments.baseline, questions, train)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -219,7 +172,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--split", default="test", help="split of --data (default test)")
     add("--databases", metavar="DIR", help="SQLite files; default: those that --data publishes")
     add("--suite", metavar="DIR", help="a test suite: also score on its database variants")
-    add("--rule", nargs="+", choices=get_args(Rule), default=["strict"], help="the first one ranks")
+    add("--rule", nargs="+", choices=get_args(Rule), help="the first one ranks (default strict)")
     add(
         "--bird-scores",
         type=int,
@@ -245,6 +198,13 @@ def check_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespa
         parser.error("--predictions needs --databases DIR, the SQLite files of their db_ids")
     if (arguments.model or arguments.baseline) and not arguments.data:
         parser.error("--model and --baseline need --data, the questions to answer")
+    for name in JUDGING:
+        if arguments.compare and getattr(arguments, name) not in (None, False):
+            parser.error(
+                f"--{name.replace('_', '-')} says nothing with --compare, which takes the scores "
+                "that stand in the folders; give it when they are evaluated"
+            )
+    arguments.rule = arguments.rule or ["strict"]
     for name, owner in OWNERS.items():
         if getattr(arguments, name) and not getattr(arguments, owner):
             option, owner = (f"--{word.replace('_', '-')}" for word in (name, owner))

@@ -393,6 +393,13 @@ def test_scores_only_leaves_out_examples_and_changes_no_score(
         (["--baseline", "nearest"], "--model and --baseline need --data"),
         (["--compare", "a=b", "a=c"], "expected each name once"),
         (["--compare", "folder"], "expected NAME=DIR"),
+        *(
+            (["--compare", "a=b", *options], f"{options[0]} says nothing with --compare")
+            for options in (
+                *(["--prove"], ["--scores-only"], ["--extract-sql"], ["--rule", "strict"]),
+                *(["--bird-scores", "0"], ["--suite", "s"], ["--data", "d"], ["--databases", "d"]),
+            )
+        ),
         (
             ["--predictions", "x", "--databases", "d", "--limit", "3"],
             "--limit says nothing without",
