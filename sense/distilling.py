@@ -3,7 +3,7 @@
 After Zhong et al. 2020, section 3: a variant is kept if it separates a gold from a near miss that
 the instances so far, the original included, cannot tell from it. Each near miss gets several
 variants where there are such, also where the original separates it, because that separates other
-mistakes too.
+mistakes too. One that is proved equal to gold is none.
 """
 
 import hashlib
@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 from sense.facts import file_sha256
 from sense.material import Material, read_material
 from sense.near_misses import mutation_values, near_misses, separated
+from sense.proof import is_proved
 from sense.schema import read_schema
 from sense.suite import INDEX_FILE
 from sense.variants import make_variant
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when the same settings give another suite, so that older folders are made again."""
 BATCH = 8
 """Variants of which the best is taken first."""
@@ -81,6 +82,8 @@ class Distilled(NamedTuple):
     """Near misses that the original separates; those that do not run are among them."""
     by_variants: frozenset[int]
     """Further ones that variants separate."""
+    equal: frozenset[int]
+    """Those that are proved equal to gold, for which no variant is looked for."""
 
 
 class MadeSuite(NamedTuple):
@@ -130,8 +133,16 @@ def distil(
     wanted = _Wanted(misses, left, settings.num_covers, set(everything))
     by_original = frozenset(separated(db_path, golds, wanted.by_gold()))
     wanted.unseparated -= by_original
+    equal: frozenset[int] = frozenset()
     instances: list[Instance] = []
     for start in range(0, settings.max_variants, BATCH):
+        if start == BATCH:  # few are left by now, and a proof takes as long as many variants
+            equal = frozenset(
+                number
+                for number in wanted.unseparated
+                if is_proved(db_path, golds[misses[number].gold], misses[number].sql)
+            )
+            wanted.drop(equal)
         numbers = range(start, min(start + BATCH, settings.max_variants))
         tried = [_try(wanted, golds, material, settings.seed, n, folder) for n in numbers]
         while tried:
@@ -141,8 +152,8 @@ def distil(
             tried.remove(best)
             useful = frozenset(misses[i].gold for i in wanted.take(best.separated))
             instances.append(Instance(best.number, best.data, useful))
-    by_variants = frozenset(everything) - by_original - wanted.unseparated
-    return Distilled(tuple(instances), by_original, by_variants)
+    by_variants = frozenset(everything) - by_original - equal - wanted.unseparated
+    return Distilled(tuple(instances), by_original, by_variants, equal)
 
 
 class _Trial(NamedTuple):
@@ -175,6 +186,12 @@ class _Wanted:
             for number in separated
             if number in self.left
         )
+
+    def drop(self, numbers: frozenset[int]) -> None:
+        """Ask for no variants of these."""
+        self.unseparated -= numbers
+        for number in numbers:
+            del self.left[number]
 
     def take(self, separated: set[int]) -> list[int]:
         """The near misses that wanted the variant."""
@@ -245,7 +262,7 @@ def _gold_entry(
     used = [n for n, instance in enumerate(distilled.instances, start=1) if gold in instance.golds]
     return {
         "instances": [0, *used],
-        "near_misses": len(own),
+        "near_misses": len(own - distilled.equal),
         "by_original": len(own & distilled.by_original),
         "by_variants": len(own & distilled.by_variants),
     }

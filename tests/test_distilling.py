@@ -9,7 +9,7 @@ import pytest
 from conftest import write_database
 from sql_pairs import FIXTURES, read_pairs
 
-from sense.distilling import DistilSettings, SuiteJob, make_database_suite
+from sense.distilling import DistilSettings, NearMiss, SuiteJob, distil, make_database_suite
 from sense.material import read_material
 from sense.near_misses import separated
 from sense.suite import read_suite
@@ -70,6 +70,16 @@ def test_the_index_counts_what_is_separated(made: Path) -> None:
         assert entry["by_original"] + entry["by_variants"] <= entry["near_misses"]
     assert sum(entry["by_variants"] for entry in index["golds"].values()) > 5
     assert len(index["instances"]) < 40
+
+
+def test_a_query_that_is_proved_equal_is_no_near_miss(world: Path, tmp_path: Path) -> None:
+    golds = ("SELECT name FROM city WHERE population > 5",)
+    equal = "SELECT name FROM city WHERE 5 < population"
+    misses = [NearMiss(0, equal), NearMiss(0, equal.replace("5", "4"))]
+    material = read_material(world, golds)
+    found = distil(world, golds, misses, material, SETTINGS, tmp_path)
+    assert found.equal == {0}
+    assert found.by_variants == {1}
 
 
 def test_the_same_settings_give_the_same_files(made: Path, world: Path, tmp_path: Path) -> None:
