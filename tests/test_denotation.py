@@ -22,7 +22,8 @@ from sense.denotation import (
 VALUES = st.none() | st.integers(-3, 3) | st.sampled_from(["", "a", "1", "é", 0.5, 1.0, b"a"])
 NUMBERS = st.sampled_from(
     [0, 0.0, 1e-13, 1e-12, -1e-12, -6e-13, 1, 1.0, 1 + 1e-12, 1 + 9e-7, 1 + 3e-6, 2, 1234567,
-     1234567.4, 1234568, 1e7, 1e7 + 0.5, 10**12, 10**12 + 1, 1e12, 1e12 + 0.25, 0.1 + 0.2, 0.3, -0.3, float("inf"), None]
+     1234567.4, 1234568, 1e7, 1e7 + 0.5, 10**12, 10**12 + 1, 1e12, 1e12 + 0.25, 0.1 + 0.2, 0.3,
+     -0.3, float("inf"), None]
 )  # fmt: skip
 NUMERIC_RESULTS = st.integers(1, 2).flatmap(
     lambda width: st.lists(st.tuples(*[NUMBERS] * width), min_size=1, max_size=4)
