@@ -199,7 +199,8 @@ def check_arguments(parser: argparse.ArgumentParser, arguments: argparse.Namespa
     if (arguments.model or arguments.baseline) and not arguments.data:
         parser.error("--model and --baseline need --data, the questions to answer")
     for name in JUDGING:
-        if arguments.compare and getattr(arguments, name) not in (None, False):
+        value = getattr(arguments, name)
+        if arguments.compare and value is not None and value is not False:
             parser.error(
                 f"--{name.replace('_', '-')} says nothing with --compare, which takes the scores "
                 "that stand in the folders; give it when they are evaluated"
