@@ -99,8 +99,8 @@ def score(
 
     predictions: a file of JSON lines, or, with the file `gold`, of Spider's or BIRD's format; or a
     list of `Prediction`. databases: the folder of their SQLite files. A question whose gold cannot
-    judge is not counted by the strict rule; by it an answer that is
-    `unknown` for a reason of its own is wrong.
+    judge is not counted by the strict rule; by it an answer that is `unknown` for
+    a reason of its own is wrong.
 
     >>> database = example_database()
     >>> rows = [
