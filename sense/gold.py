@@ -1,7 +1,8 @@
 """Can a gold query judge answers on this database? Its result must be defined and say something.
 
 SQL leaves some results open: which rows survive a LIMIT among ties, which row a bare column under
-GROUP BY comes from, which row of a subquery is compared. Whether that matters is asked of the data,
+GROUP BY comes from, which row of a subquery is compared, which of the texts that a collation takes
+for equal DISTINCT returns. Whether that matters is asked of the data,
 by probes that show the ties or the differing values (`sense.probe`), and then by running the query
 on the same rows in another order (`sense.shuffle`), which finds other cases by their effect alone.
 """

@@ -2,9 +2,10 @@
 
 `correct`: the strict denotation of gold on every database where gold can judge. `incorrect`: a real
 result that differs on one, or an error of the prediction's own. `unknown`: gold can judge on no
-database; the prediction hit a limit, or depends on the clock; only the order of columns, or an
-order of rows that cannot be told from a tie, differs; or the prediction gives gold's result only as
-long as SQLite meets the rows in the order of the file. Official scores stand beside the verdict.
+database; the prediction hit a limit, or runs and depends on the clock; only the order of columns,
+an order of rows that cannot be told from a tie, or the spelling of texts that a collation takes for
+equal differs; or the prediction gives gold's result only as long as SQLite meets the rows in the
+order of the file. Official scores stand beside the verdict.
 """
 
 import itertools
