@@ -3,7 +3,7 @@
 Near misses come from edits that `sense.mutation` lacks, and from two or three of its edits with
 another seed and other values. A query counts as non-equivalent to its gold if the suite separates
 it or one of the random databases does: half of them variants with other seeds, half filled by
-`sense.rows`, which knows neither the original's rows nor its undeclared constraints.
+`sense.filling.rows`, which knows neither the original's rows nor its undeclared constraints.
 """
 
 import tempfile
@@ -15,16 +15,16 @@ from typing import NamedTuple
 from sqlglot import exp
 
 from sense.database import build_database, database_script, fill_database
-from sense.distilling import DistilSettings
+from sense.filling.literals import query_literals
+from sense.filling.rows import FillError
 from sense.hardness import UnparsedSqlError, parse_sql, sql_text
-from sense.literals import query_literals
-from sense.material import Material, read_material
 from sense.mutation import Values, mutate
-from sense.near_misses import mutation_values, near_misses, separated
-from sense.rows import FillError
 from sense.schema import Schema, read_schema
 from sense.suite import DatabaseSuite
-from sense.variants import make_variant
+from sense.suites.distilling import DistilSettings
+from sense.suites.material import Material, read_material
+from sense.suites.near_misses import mutation_values, near_misses, separated
+from sense.suites.variants import make_variant
 
 NUM_CHAINS = 3
 """First edits per gold that are edited once and twice more; each gives `NUM_PER_CHAIN` queries."""

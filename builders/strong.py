@@ -240,7 +240,7 @@ def find_or_invent(
 
 
 def source_name(arguments: argparse.Namespace) -> str:
-    return Path(arguments.databases).name if arguments.databases else "sense/domains.yaml"
+    return Path(arguments.databases).name if arguments.databases else "sense/domains/domains.yaml"
 
 
 def example_totals(arguments: argparse.Namespace) -> dict[Split, int]:

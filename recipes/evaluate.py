@@ -25,8 +25,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from sense.board import make_board, read_evaluations
-from sense.board_report import line_by_line, write_board, write_results
 from sense.command import run_script
 from sense.database import database_paths
 from sense.engine import Engine
@@ -35,6 +33,8 @@ from sense.facts import Facts, Input, collect_facts, file_sha256
 from sense.predictions import System, extracted
 from sense.question import Question, load_questions
 from sense.release import check_output, work_folder
+from sense.reports.board import make_board, read_evaluations
+from sense.reports.board_report import line_by_line, write_board, write_results
 from sense.source import dataset_source
 from sense.suite import read_suite
 from sense.systems import baseline_system, judged_results, model_system, systems_of_files

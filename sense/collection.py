@@ -12,7 +12,7 @@ import apsw
 from tqdm import tqdm
 
 from sense.database import build_database, database_script, fill_database
-from sense.domain import Invention, invent_databases, read_domains, split_domains
+from sense.domains.domain import Invention, invent_databases, read_domains, split_domains
 from sense.example import content_id
 from sense.execution import (
     DatabaseError,

@@ -8,7 +8,7 @@ from sense.denotation import order_matters, strict_comparison
 from sense.execution import DEFAULT_LIMITS, Limits, execute
 from sense.explanation import explain
 from sense.probe import probes_of
-from sense.proof import is_proved
+from sense.proofs.proof import is_proved
 from sense.result import sentence
 from sense.witness import Witness
 

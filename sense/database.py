@@ -2,7 +2,7 @@
 
 Content, not bytes, identifies a database: `database_sha256` is the SHA-256 of `database_script`,
 so a file has the same digest whichever SQLite version wrote it, and anyone can check the digest of
-a published script with any tool. `sense.rows` makes the rows of empty tables.
+a published script with any tool. `sense.filling.rows` makes the rows of empty tables.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from sense.dump import script_parts
-from sense.rows import Filling, fill_tables
+from sense.filling.rows import Filling, fill_tables
 
 ALLOWED_PRAGMAS = (
     *("application_id", "data_version", "defer_foreign_keys", "encoding", "foreign_key_check"),
@@ -95,7 +95,7 @@ def fill_database(
     neighbours in the list share a row where they can, and the literals of one query tend to meet in
     joins. vocabularies: (table, column) -> the values to draw from. The same file, seed and
     arguments give the same bytes; the file changes only when all is done. Raises
-    `sense.rows.FillError` naming table, column and constraint that no generated row meets.
+    `sense.filling.rows.FillError` naming table, column and constraint that no generated row meets.
     """
     connection = apsw.Connection(":memory:")
     with closing(_open(path)) as source, connection.backup("main", source, "main") as backup:

@@ -6,7 +6,7 @@ from typing import Any
 
 import apsw
 
-from sense.constraints import quoted
+from sense.filling.constraints import quoted
 
 ROWS_PER_INSERT = 200
 

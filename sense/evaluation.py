@@ -67,7 +67,7 @@ class Outcome(NamedTuple):
     form: Form = "query"
     """What the prediction is: a `query`, `empty`, prose ..."""
     error_kind: str = ""
-    """What is wrong with an answer whose verdict is `incorrect`; `sense.mistakes` fills it in."""
+    """What is wrong with an `incorrect` answer; `sense.reports.mistakes` fills it in."""
     witness: str = ""
     """JSON object: a row that only one side returns, or the error; "" if there is none."""
     unfinished: Sequence[str] = ()

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import apsw
 
 from sense.connection import ReadOnlyConnection, open_read_only
-from sense.constraints import quoted
+from sense.filling.constraints import quoted
 
 RowId: TypeAlias = tuple[str, int]
 """Table and rowid: one row of the source."""

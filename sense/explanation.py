@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sense.diagnosis import error_kind
 from sense.execution import DEFAULT_LIMITS, Limits
-from sense.proof import is_proved
+from sense.proofs.proof import is_proved
 from sense.verdict import Judgement, Unit, Verdict, judge
 from sense.witness import Witness, shrink
 

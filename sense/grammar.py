@@ -15,15 +15,15 @@ from typing import Any, TypeAlias
 
 import apsw
 
-from sense.draw import Draw
 from sense.example import HARDNESS_LEVELS, Hardness
 from sense.execution import open_read_only
 from sense.hardness import hardness, parse_sql, sql_features
-from sense.intent import Intent, Measure, to_sql
-from sense.levels import PATTERNS
-from sense.phrasing import ask
-from sense.profile import Profile, profile_database
-from sense.sentence import STYLES, Style
+from sense.questions.draw import Draw
+from sense.questions.intent import Intent, Measure, to_sql
+from sense.questions.levels import PATTERNS
+from sense.questions.phrasing import ask
+from sense.questions.profile import Profile, profile_database
+from sense.questions.sentence import STYLES, Style
 
 Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = list[Row]

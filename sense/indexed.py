@@ -16,8 +16,8 @@ import apsw
 from sqlglot import exp
 
 from sense.connection import FileState, ReadOnlyConnection, file_state
-from sense.constraints import quoted
 from sense.execution import Execution, Limits, execute_on, heap_limit
+from sense.filling.constraints import quoted
 from sense.probe import probes_of
 
 MAX_COPIED_BYTES = 20_000_000  # of the file; more than twice the largest of Spider's

@@ -26,12 +26,12 @@ from sense.database import (
 from sense.example import Example, content_id, to_row
 from sense.execution import WorkerFailure, map_in_workers
 from sense.facts import Funnel
+from sense.filling.literals import query_literals
+from sense.filling.rows import FillError
 from sense.gold import GoldCheck
 from sense.hardness import hardness, normalize_sql, sql_features
 from sense.journal import Journal
-from sense.literals import query_literals
 from sense.prompt import PromptContract, completion_messages, prompt_messages
-from sense.rows import FillError
 from sense.schema import read_schema
 from sense.server import Reply, Request
 from sense.splits import Split

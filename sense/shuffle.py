@@ -20,8 +20,8 @@ from urllib.parse import quote
 import apsw
 
 from sense.connection import FileState, ReadOnlyConnection, file_state
-from sense.constraints import affinity_of, quoted
 from sense.execution import Execution, Limits, execute, execute_on
+from sense.filling.constraints import affinity_of, quoted
 
 Reading: TypeAlias = Literal["backwards", "shuffled"]
 

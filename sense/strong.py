@@ -27,8 +27,8 @@ from sense.execution import (
 from sense.facts import Funnel
 from sense.grammar import sample_examples
 from sense.journal import Journal
-from sense.profile import profile_database
 from sense.prompt import PromptContract, completion_messages, prompt_messages
+from sense.questions.profile import profile_database
 from sense.splits import SPLITS, Split, split_by_template
 from sense.verdict import check_gold
 

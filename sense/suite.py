@@ -2,7 +2,7 @@
 
 A folder holds `<db_id>/<db_id>.sqlite`, the original, variants beside it as `<db_id>/<n>.sqlite`,
 and `<db_id>/index.json`, which says what each gold uses. The official suites have the same layout
-without an index: there every file of the folder counts for every gold. `sense.distilling` makes
+without an index: there every file of the folder counts for every gold. `sense.suites` makes
 suites. Source of the idea: Zhong et al. 2020, "Semantic Evaluation for Text-to-SQL with Distilled
 Test Suites".
 """

@@ -9,15 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from sense.board_report import SystemResult
 from sense.engine import Engine
 from sense.evaluation import evaluate_systems, with_bird_scores
 from sense.facts import Input, file_sha256
-from sense.mistakes import Mistake, diagnosed, frequent_mistakes, with_witnesses, wrong_database
 from sense.predictions import System, read_systems
-from sense.proof import with_proofs
+from sense.proofs.proof import with_proofs
 from sense.question import Question
 from sense.reading import Prediction
+from sense.reports.board_report import SystemResult
+from sense.reports.mistakes import (
+    Mistake,
+    diagnosed,
+    frequent_mistakes,
+    with_witnesses,
+    wrong_database,
+)
 from sense.suite import Suite
 from sense.verdict import Rule
 

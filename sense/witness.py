@@ -19,12 +19,12 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType
 
-from sense.constraints import quoted
 from sense.database import database_script
 from sense.denotation import Row, order_matters, strict_comparison, unmatched_row
 from sense.difference import shown_row
 from sense.excerpt import RowId, Source, read_columns
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
+from sense.filling.constraints import quoted
 from sense.result import text_table
 from sense.verdict import Unit, judge
 

@@ -1,6 +1,6 @@
 """Small random databases that keep the declared constraints and little else.
 
-Unlike `sense.rows`, which makes rows that look real, this looks for trouble: empty tables, few
+Unlike `sense.filling`, which makes rows that look real, this looks for trouble: empty tables, few
 distinct values, ties, values of another type, NULL wherever SQLite takes it.
 """
 
@@ -14,8 +14,8 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType
 
-from sense.constraints import FillTable, quoted, read_tables
-from sense.keys import fill_order
+from sense.filling.constraints import FillTable, quoted, read_tables
+from sense.filling.keys import fill_order
 
 MAX_ROWS = 7
 

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from sense.board import make_board, read_evaluations
-from sense.board_report import (
+from sense.evaluation import Outcome
+from sense.facts import collect_facts, read_facts
+from sense.predictions import System
+from sense.reports.board import make_board, read_evaluations
+from sense.reports.board_report import (
     SystemResult,
     board_blocks,
     line_by_line,
     write_board,
     write_results,
 )
-from sense.document import to_markdown
-from sense.evaluation import Outcome
-from sense.facts import collect_facts, read_facts
-from sense.mistakes import Mistake
-from sense.predictions import System
-from sense.report import write_evaluation
+from sense.reports.document import to_markdown
+from sense.reports.mistakes import Mistake
+from sense.reports.report import write_evaluation
 
 FACTS = collect_facts("recipes/evaluate.py", seed=0, settings={})
 

@@ -14,7 +14,7 @@ from sense.evaluation import Outcome
 from sense.facts import Input, collect_facts, read_facts
 from sense.prompt import TINY_CONTRACT, save_contract
 from sense.release import write_model
-from sense.report import write_evaluation
+from sense.reports.report import write_evaluation
 from sense.source import dataset_source, model_source
 
 RECIPE = str(Path(__file__).parents[1] / "recipes" / "card.py")

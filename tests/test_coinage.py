@@ -5,7 +5,7 @@ import random
 import apsw
 import pytest
 
-from sense.coinage import invent_people, invent_words, translate, words_of
+from sense.domains.coinage import invent_people, invent_words, translate, words_of
 
 
 def test_units_and_small_words_are_never_replaced() -> None:

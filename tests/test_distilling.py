@@ -9,11 +9,11 @@ import pytest
 from conftest import write_database
 from sql_pairs import FIXTURES, read_pairs
 
-from sense.distilling import DistilSettings, NearMiss, SuiteJob, distil, make_database_suite
-from sense.material import read_material
-from sense.near_misses import separated
 from sense.suite import read_suite
-from sense.variants import make_variant
+from sense.suites.distilling import DistilSettings, NearMiss, SuiteJob, distil, make_database_suite
+from sense.suites.material import read_material
+from sense.suites.near_misses import separated
+from sense.suites.variants import make_variant
 from sense.verdict import Unit, judge
 
 GOLDS = (

@@ -210,9 +210,9 @@ def test_the_example_prints_what_the_readme_shows(
 
 def test_every_module_has_its_place_in_the_readme() -> None:
     table = README.read_text().split("| modules of `sense` |")[1].split("\n## ")[0]
-    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| ")]
     named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
-    modules = {path.stem for path in (ROOT / "sense").glob("*.py")} - {"__init__", "__main__"}
+    modules = {path.stem for path in (ROOT / "sense").rglob("*.py")} - {"__init__", "__main__"}
     assert sorted(named) == sorted(set(named))
     assert set(named) == modules
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from sense.catalogue import CatalogueError, DomainTable, parse_domains, read_domains
-from sense.coinage import KEPT_WORDS
-from sense.domain import (
+from sense.domains.catalogue import CatalogueError, DomainTable, parse_domains, read_domains
+from sense.domains.coinage import KEPT_WORDS
+from sense.domains.domain import (
     Invention,
     invent_database,
     invent_databases,

@@ -10,17 +10,17 @@ from conftest import write_database
 from random_rows import literal_values, write_random
 from sql_pairs import FIXTURES, SqlPair, read_pairs
 
-from sense.algebra import Unsupported
 from sense.database import database_script
-from sense.equivalence import proved_equal
 from sense.evaluation import evaluate
-from sense.material import read_material
 from sense.mutation import mutate
-from sense.proof import is_proved, with_proofs
+from sense.proofs.algebra import Unsupported
+from sense.proofs.equivalence import proved_equal
+from sense.proofs.proof import is_proved, with_proofs
+from sense.proofs.translation import translate
 from sense.reading import Prediction, read_predictions
 from sense.schema import Column, Schema, Table, read_schema
-from sense.translation import translate
-from sense.variants import make_variant
+from sense.suites.material import read_material
+from sense.suites.variants import make_variant
 from sense.verdict import Unit, judge
 
 EQUAL = read_pairs(FIXTURES / "equivalent.sql")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from sense.database import UnknownDatabase
-from sense.document import to_markdown
 from sense.evaluation import (
     Outcome,
     check_predictions,
@@ -20,7 +19,8 @@ from sense.example import Example
 from sense.execution import DatabaseError
 from sense.question import Question
 from sense.reading import Prediction
-from sense.report import evaluation_blocks
+from sense.reports.document import to_markdown
+from sense.reports.report import evaluation_blocks
 from sense.suite import read_suite
 from sense.verdict import Rule
 

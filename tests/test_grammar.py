@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from conftest import write_database
 
-from sense.draw import Draw, numbers
 from sense.example import HARDNESS_LEVELS
 from sense.grammar import Candidate, Results, reject_reason, sample_examples
 from sense.hardness import hardness
-from sense.intent import Condition, Intent, Measure, Order, to_sql
-from sense.levels import Pattern
-from sense.nesting import there_is
-from sense.patterns import linking, listing, pairing
-from sense.phrasing import ask
-from sense.profile import profile_database
-from sense.sentence import STYLES
+from sense.questions.draw import Draw, numbers
+from sense.questions.intent import Condition, Intent, Measure, Order, to_sql
+from sense.questions.levels import Pattern
+from sense.questions.nesting import there_is
+from sense.questions.patterns import linking, listing, pairing
+from sense.questions.phrasing import ask
+from sense.questions.profile import profile_database
+from sense.questions.sentence import STYLES
 from sense.verdict import check_gold
 
 BEES_SCRIPT = """

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sense.joins import End, joined_columns
 from sense.schema import Column, Schema, Table
+from sense.suites.joins import End, joined_columns
 
 SCHEMA = Schema(
     (

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from conftest import write_database
 
-from sense.constraints import Key
-from sense.material import SourceTable, neighbours, read_material
+from sense.filling.constraints import Key
+from sense.suites.material import SourceTable, neighbours, read_material
 
 
 def table(path: Path, name: str, *sqls: str) -> SourceTable:

@@ -9,7 +9,8 @@ import pytest
 from conftest import write_database
 
 from sense.evaluation import Outcome, evaluate
-from sense.mistakes import (
+from sense.reading import Prediction
+from sense.reports.mistakes import (
     Mistake,
     diagnosed,
     first_difference,
@@ -17,7 +18,6 @@ from sense.mistakes import (
     with_witnesses,
     wrong_database,
 )
-from sense.reading import Prediction
 from sense.suite import read_suite
 from sense.workers import WorkerFailure
 
@@ -107,7 +107,7 @@ def test_a_lost_search_is_told_beside_the_first_difference(
 ) -> None:
     [outcome] = outcomes(world, ("SELECT count(*) FROM city", "SELECT 7"))
     lost = WorkerFailure("limit", "more than 30 seconds")
-    monkeypatch.setattr("sense.mistakes.map_in_workers", lambda *arguments: iter([lost]))
+    monkeypatch.setattr("sense.reports.mistakes.map_in_workers", lambda *arguments: iter([lost]))
     [[mistake]] = with_witnesses([[Mistake("a", 1, outcome)]], lambda outcome: world)
     assert mistake.witness == (
         f"{first_difference(outcome)}\nsearch for fewer rows: limit (more than 30 seconds)"

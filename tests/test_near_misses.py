@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from conftest import write_database
 
-from sense.material import read_material
-from sense.near_misses import mutation_values, near_misses, separated
 from sense.schema import read_schema
+from sense.suites.material import read_material
+from sense.suites.near_misses import mutation_values, near_misses, separated
 
 GOLD = "SELECT name FROM country WHERE population > 1000000 ORDER BY population DESC LIMIT 2"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sense.grammar import sample_examples
-from sense.intent import (
+from sense.questions.intent import (
     Beyond,
     Condition,
     Filter,
@@ -18,12 +18,12 @@ from sense.intent import (
     Relation,
     to_sql,
 )
-from sense.measures import names_of
-from sense.phrasing import ask
-from sense.profile import ColumnProfile, Kind, Profile, TableProfile, profile_database
-from sense.restriction import restricted, title, value_text
-from sense.sentence import STYLES, Style, Voice
-from sense.wording import article, has_plural, plural, possessive, singular
+from sense.questions.measures import names_of
+from sense.questions.phrasing import ask
+from sense.questions.profile import ColumnProfile, Kind, Profile, TableProfile, profile_database
+from sense.questions.restriction import restricted, title, value_text
+from sense.questions.sentence import STYLES, Style, Voice
+from sense.questions.wording import article, has_plural, plural, possessive, singular
 
 
 @pytest.fixture

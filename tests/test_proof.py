@@ -6,7 +6,7 @@ import pytest
 
 from sense.evaluation import evaluate
 from sense.explanation import SENTENCES
-from sense.proof import with_proofs
+from sense.proofs.proof import with_proofs
 from sense.reading import Prediction
 from sense.workers import WorkerFailure
 
@@ -20,7 +20,7 @@ def test_a_lost_search_is_counted_beside_the_proofs(
     rows = [Prediction(i, "world", "Which?", GOLD, answer) for i, answer in enumerate(answers)]
     outcomes = evaluate(rows, {"world": world}, num_workers=0)
     found = [True, False, WorkerFailure("limit", "more than 30 seconds")]
-    monkeypatch.setattr("sense.proof.map_in_workers", lambda *arguments: iter(found))
+    monkeypatch.setattr("sense.proofs.proof.map_in_workers", lambda *arguments: iter(found))
     shown = with_proofs(outcomes, {"world": world})
     assert [o.reason for o in shown] == ["proved", "equal", "proof_lost", "differs"]
     assert [o.verdict for o in shown] == [o.verdict for o in outcomes]

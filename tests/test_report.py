@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from sense.document import Code, Heading, Table, Text, to_html, to_markdown
 from sense.evaluation import Outcome, evaluate
 from sense.facts import collect_facts, read_facts
-from sense.figure import Share, count_chart, interval_chart, stacked_chart
-from sense.mistakes import Mistake, diagnosed, frequent_mistakes, with_witnesses
 from sense.reading import Prediction
-from sense.report import write_evaluation
+from sense.reports.document import Code, Heading, Table, Text, to_html, to_markdown
+from sense.reports.figure import Share, count_chart, interval_chart, stacked_chart
+from sense.reports.mistakes import Mistake, diagnosed, frequent_mistakes, with_witnesses
+from sense.reports.report import write_evaluation
 
 CHROMIUM = Path("/usr/bin/chromium")
 CITIES = "SELECT name FROM city"

@@ -8,8 +8,8 @@ import apsw
 import pytest
 from conftest import write_database
 
-from sense.material import Material, read_material
-from sense.variants import draw_recipe, make_variant
+from sense.suites.material import Material, read_material
+from sense.suites.variants import draw_recipe, make_variant
 
 SCHOOL = """
 CREATE TABLE school (

@@ -1,0 +1,1 @@
+"""Databases that are invented: subjects, their tables, and names for them."""

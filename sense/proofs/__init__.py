@@ -1,0 +1,1 @@
+"""Proofs that two queries are equal on every database of a schema."""

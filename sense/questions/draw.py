@@ -1,0 +1,346 @@
+"""Random choices over one database: tables, columns, chains of foreign keys, conditions."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from sense.questions.intent import PEER, Comparison, Condition, Filter, Relation, is_inner
+from sense.questions.profile import ID_ENDINGS, ColumnProfile, Link, Profile, TableProfile, Value
+from sense.questions.wording import has_plural, is_bare_participle, word_set
+from sense.schema import natural_name
+
+MAX_NULL_SHARE = 0.5
+"""A column with more NULLs is not asked for."""
+MAX_NUMBER_CHARS = 9
+"""A person rounds a longer number."""
+CODE_WORDS = word_set(
+    """
+    advisor building classroom code edition gate id index key lat latitude long longitude major no
+    number order phone platform position rank ranking room section sequence serial version zip
+    """
+)
+"""Numbers under such names say which, not how much: no averages, no "highest"."""
+LEVEL_WORDS = word_set(
+    """
+    age rank rating score grade level year latitude longitude height temperature percent rate
+    percentage ratio average position season stars pct celsius fahrenheit ph density depth
+    altitude elevation quality speed
+    """
+)
+"""Numbers under such names have an average but no total."""
+VAGUE_WORDS = word_set(
+    """
+    average highest lowest highest max min total value amount mean sum count
+    """
+)
+"""Column names that make "the average average" of a question."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A source of random choices over one database."""
+
+    profile: Profile
+    rng: random.Random
+    ups: dict[str, list[Link]] = field(default_factory=dict)
+    """Table -> its own foreign keys."""
+    relations: tuple[Relation, ...] = ()
+    peers: tuple[Link, ...] = ()
+    """Foreign keys to the table itself whose name says what the other row is: a mentor."""
+
+    @classmethod
+    def over(cls, profile: Profile, rng: random.Random) -> "Draw":
+        profile = replace(profile, tables=tuple(map(_with_years, profile.tables)))
+        ups: dict[str, list[Link]] = defaultdict(list)
+        for link in profile.links:
+            ups[link.table].append(link)
+        return cls(profile, rng, ups, _relations(profile, ups), _peers(profile))
+
+    def chance(self, share: float) -> bool:
+        return self.rng.random() < share
+
+    def table(self, fits: Callable[[TableProfile], object] = bool) -> TableProfile | None:
+        """A table with columns to ask for."""
+        tables = [t for t in self.profile.tables if asked(t) and fits(t)]
+        return self.rng.choice(tables) if tables else None
+
+    def some(self, items: Sequence[ColumnProfile], count: int) -> tuple[ColumnProfile, ...]:
+        """`count` of the columns in their order, fewer when there are not as many."""
+        chosen = self.rng.sample(range(len(items)), min(count, len(items)))
+        return tuple(items[i] for i in sorted(chosen))
+
+    def columns(self, table: TableProfile, count: int) -> tuple[ColumnProfile, ...]:
+        """So many columns of the table to show, mostly with the one that names its rows."""
+        columns = asked(table)
+        if not count or len(columns) < count:
+            return ()
+        if table.display in columns and self.chance(0.6):
+            rest = [column for column in columns if column is not table.display]
+            return (table.display, *self.some(rest, count - 1))
+        return self.some(columns, count)
+
+    def scope(self, num_joins: int) -> tuple[list[TableProfile], tuple[Link, ...]] | None:
+        """A table and so many that it refers to, directly or over others, with the links."""
+        if num_joins == 0:
+            table = self.table()
+            return ([table], ()) if table else None
+        starts = [t for t in self.profile.tables if self.ups.get(t.name) and not is_link_table(t)]
+        if not starts:
+            return None
+        base = self.rng.choice(starts)
+        links = self._chain(base, num_joins)
+        if not links:
+            return None
+        return [base, *map(self.referred, links)], links
+
+    def referred(self, link: Link) -> TableProfile:
+        """The table that the link leads to, called by the link's role if it has one."""
+        table = self.profile.table(link.ref_table)
+        if not link.role:
+            return table
+        name = PEER if is_inner(link) else table.name
+        columns = tuple(replace(c, table=name, noun=link.role) for c in table.columns)
+        display = table.display and columns[table.columns.index(table.display)]
+        return replace(table, name=name, noun=link.role, columns=columns, display=display)
+
+    def _chain(self, base: TableProfile, count: int) -> tuple[Link, ...] | None:
+        """`count` links upwards from the table, none to a table that two tables refer to."""
+        links: list[Link] = []
+        seen = [base.name]
+        for _ in range(count):
+            found = [link for name in seen for link in self.ups.get(name, ())]
+            sources = Counter(ref for ref, _ in {(link.ref_table, link.table) for link in found})
+            found = [
+                link
+                for link in found
+                if link.ref_table not in seen and sources[link.ref_table] == 1
+            ]
+            if not found:
+                return None
+            links.append(self.rng.choice(found))
+            seen.append(links[-1].ref_table)
+        return self._in_order(base, links)
+
+    def _in_order(self, base: TableProfile, links: list[Link]) -> tuple[Link, ...]:
+        """The links as the schema lists them, each after the one that leads to its table.
+
+        A question does not say in which order its tables are joined.
+        """
+        rest = [link for link in self.profile.links if link in links]
+        seen, ordered_links = [base.name], []
+        while rest:
+            link = next(link for link in rest if link.table in seen)
+            rest.remove(link)
+            seen.append(link.ref_table)
+            ordered_links.append(link)
+        return tuple(ordered_links)
+
+
+def asked(table: TableProfile) -> list[ColumnProfile]:
+    """Columns a person would ask to see."""
+    return [
+        column
+        for column in table.columns
+        if column.kind not in ("id", "foreign_key", "other", "boolean")
+        and column.null_share <= MAX_NULL_SHARE
+    ]
+
+
+def numbers(table: TableProfile) -> list[ColumnProfile]:
+    """Columns that measure something."""
+    return [
+        column
+        for column in table.columns
+        if column.kind in ("integer", "real")
+        and column.num_distinct > 2
+        and not CODE_WORDS & set(column.words.split()[-1:])
+        and column.words not in VAGUE_WORDS
+    ]
+
+
+def ordered(table: TableProfile) -> list[ColumnProfile]:
+    """Columns with a greatest value."""
+    times = [c for c in table.columns if c.kind in ("year", "date") and c.num_distinct > 2]
+    return [column for column in (*numbers(table), *times) if not column.null_share]
+
+
+def categories(table: TableProfile) -> list[ColumnProfile]:
+    """Columns to group by."""
+    return [
+        column
+        for column in table.columns
+        if column.kind in ("category", "year")
+        and column.num_distinct > 1
+        and not column.is_unique
+        and not column.null_share
+    ]
+
+
+def can_total(column: ColumnProfile) -> bool:
+    return not LEVEL_WORDS & set(column.words.split())
+
+
+def is_link_table(table: TableProfile) -> bool:
+    """Whether the table only says which rows of two or more others belong together."""
+    keys = sum(column.kind == "foreign_key" for column in table.columns)
+    return keys >= 2 and keys == sum(column.kind != "id" for column in table.columns)
+
+
+def draw_condition(
+    draw: Draw, table: TableProfile, like: bool = False, broad: bool = False
+) -> Condition | None:
+    """A condition on a column of the table, with values that occur there or lie between two.
+
+    broad: no condition that one row alone fulfils, such as the name of that row.
+    """
+    columns = [
+        column
+        for column in table.columns
+        if column.num_distinct > 1
+        and column.values
+        and column.kind not in ("foreign_key", "other")
+        and not (column.kind == "id" and not isinstance(column.values[0], str))
+        and not (broad and column.kind in ("text", "id"))
+    ]
+    if like:
+        columns = [c for c in columns if c.kind in ("text", "category") and c.num_distinct > 2]
+    columns = [c for c in columns if c.kind != "id" or draw.chance(0.3)]
+    if not columns:
+        return None
+    column = draw.rng.choice(columns)
+    if like:
+        return _like(draw, column)
+    if column.null_share and draw.chance(0.15):
+        return Condition(column, draw.rng.choice(("null", "not null")))
+    if column.is_number or column.kind == "date":
+        return draw_threshold(draw, column)
+    return _membership(draw, column)
+
+
+def draw_conditions(
+    draw: Draw, tables: list[TableProfile], count: int, like: bool = False, broad: bool = False
+) -> tuple[Filter, ...] | None:
+    """So many conditions on different columns of the tables."""
+    found: list[Condition] = []
+    for i in range(count):
+        condition = draw_condition(draw, draw.rng.choice(tables), like and i == 0, broad)
+        if condition is None or compares(tuple(found), condition.column):
+            return None
+        found.append(condition)
+    return tuple(found)
+
+
+def compares(filters: tuple[Filter, ...], column: ColumnProfile) -> bool:
+    """Whether a condition is on the column."""
+    return any(isinstance(item, Condition) and item.column is column for item in filters)
+
+
+def draw_threshold(draw: Draw, column: ColumnProfile) -> Condition:
+    """A comparison with a number, a year or a date."""
+    rng = draw.rng
+    values = sorted(column.values)
+    low, high = sorted(rng.sample(values, 2)) if len(values) > 1 else values * 2
+    if column.kind == "date" and (column.has_time or draw.chance(0.4)):
+        return Condition(column, "in year", (str(low)[:4],))
+    if column.kind in ("integer", "year") and draw.chance(0.15):
+        return Condition(column, "=", (low,))
+    if draw.chance(0.2):
+        ends = (rounded(draw, low, column), rounded(draw, high, column))
+        return Condition(column, "between", ends if ends[0] < ends[1] else (low, high))  # type: ignore[operator]
+    operators: tuple[Comparison, ...] = (">", ">", "<", "<", ">=", "<=")
+    operator = rng.choice(operators)
+    value = low if operator.startswith(">") else high
+    return Condition(column, operator, (rounded(draw, value, column),))
+
+
+def rounded(draw: Draw, value: Value, column: ColumnProfile) -> Value:
+    """A rounder number near the value, as a person would say; sometimes the value itself."""
+    if column.kind == "year" or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if len(repr(value)) <= MAX_NUMBER_CHARS and draw.chance(0.3):
+        return value
+    near = float(f"{value:.2g}")
+    if isinstance(value, int) or abs(near) >= 10:
+        near = int(near)
+    assert column.low is not None and column.high is not None
+    return near if column.low < near < column.high else value  # type: ignore[operator]
+
+
+def _membership(draw: Draw, column: ColumnProfile) -> Condition:
+    value = draw.rng.choice(column.values)
+    if column.kind == "category":
+        roll = draw.rng.random()
+        if roll < 0.15 and not column.null_share:
+            return Condition(column, "<>", (value,))
+        if roll < 0.3 and len(column.values) > 3:
+            count = draw.rng.choice((2, 2, 3))
+            return Condition(column, "in", tuple(draw.rng.sample(column.values, count)))
+    return Condition(column, "=", (value,))
+
+
+def _like(draw: Draw, column: ColumnProfile) -> Condition | None:
+    value = str(draw.rng.choice(column.values))
+    words = [word for word in value.split() if word.isalpha() and word.isascii() and len(word) > 2]
+    if not words:
+        return None
+    if draw.chance(0.5) and value[0].isalpha():
+        return Condition(column, "starts", (value[0],))
+    word = draw.rng.choice(words)
+    return Condition(column, "contains", (word,)) if word != value else None
+
+
+def _with_years(table: TableProfile) -> TableProfile:
+    """The table whose whole numbers from 1500 to 2200 under "planted in", "launched" are years."""
+    return replace(
+        table,
+        columns=tuple(
+            replace(column, kind="year") if _holds_years(column) else column
+            for column in table.columns
+        ),
+    )
+
+
+def _holds_years(column: ColumnProfile) -> bool:
+    low, high, words = column.low, column.high, column.words.split()
+    if column.kind != "integer" or not isinstance(low, int) or not isinstance(high, int):
+        return False
+    is_time = words[-1] in ("in", "since", "until") or is_bare_participle(column.words)
+    return is_time and low >= 1500 and high <= 2200
+
+
+def _peers(profile: Profile) -> tuple[Link, ...]:
+    """Links within a table whose column is called by a noun, "mentor_id" but not "sequel_to"."""
+    links = []
+    tables = {table.name: table for table in profile.tables}
+    for table in profile.schema.tables:
+        inner = [key for key in table.foreign_keys if key.ref_table == table.name]
+        if len(inner) != 1 or len(inner[0].columns) != 1 or table.name not in tables:
+            continue
+        (name,), (ref_name,) = inner[0].columns, inner[0].ref_columns
+        words, ref_words = (natural_name(text).split() for text in (name, ref_name))
+        if len(words) > 1 and (words[-1] == ref_words[-1] or words[-1] in ID_ENDINGS):
+            words = words[:-1]
+        role, owner = " ".join(words), tables[table.name]
+        if has_plural(role) and role != owner.noun and owner.column(ref_name).is_unique:
+            links.append(Link(table.name, name, table.name, ref_name, role))
+    return tuple(links)
+
+
+def _relations(profile: Profile, ups: dict[str, list[Link]]) -> tuple[Relation, ...]:
+    """What each table has many of; none where two ways lead from one table to another."""
+    found: dict[tuple[str, str], list[Relation]] = defaultdict(list)
+    for link in profile.links:
+        owner, member = profile.table(link.ref_table), profile.table(link.table)
+        if link.role or not asked(owner):
+            continue
+        if not is_link_table(member):
+            found[owner.name, member.name].append(Relation(owner, member, (link,)))
+            continue
+        for other in (other for other in ups[link.table] if not other.role):
+            far = profile.table(other.ref_table)
+            if far is not owner:
+                found[owner.name, far.name].append(Relation(owner, far, (link, other)))
+    return tuple(same[0] for same in found.values() if len(same) == 1)

@@ -1,0 +1,114 @@
+"""Patterns with groups: a measure for each value of a column, or for each row of another table."""
+
+from dataclasses import replace
+
+from sense.questions.draw import (
+    Draw,
+    can_total,
+    categories,
+    compares,
+    draw_conditions,
+    is_link_table,
+    numbers,
+    rounded,
+)
+from sense.questions.intent import Comparison, Function, Having, Intent, Measure, Order, Wanted
+from sense.questions.profile import TableProfile, Value
+
+
+def grouping(
+    draw: Draw, conditions: int = 0, having: bool = False, order: str = "", bare: bool = False
+) -> Intent | None:
+    """A measure per value of a column; `bare`: the values only, ordered or kept by the measure."""
+    base = draw.table(categories)
+    if not base:
+        return None
+    group = draw.rng.choice(categories(base))
+    filters = draw_conditions(draw, [base], conditions, broad=True)
+    measure = _measure(draw, base)
+    if filters is None or measure.column is group or compares(filters, group):
+        return None
+    if measure.column and compares(filters, measure.column):
+        return None
+    wanted: tuple[Wanted, ...] = (group,) if bare else (group, measure)
+    intent = Intent(base, wanted, filters=filters, group=group)
+    return _ranked(draw, intent, measure, having, order)
+
+
+def owning(
+    draw: Draw,
+    conditions: int = 0,
+    having: bool = False,
+    order: str = "",
+    bare: bool = False,
+    linked: bool = False,
+) -> Intent | None:
+    """A measure of the rows that refer to each row of another table."""
+    fitting = [
+        r for r in draw.relations if r.owner.key and (len(r.links) > 1) == linked and not r.is_kind
+    ]
+    if not fitting:
+        return None
+    relation = draw.rng.choice(fitting)
+    owner, base = relation.owner, draw.profile.table(relation.base)
+    filters = draw_conditions(draw, [relation.member], conditions, broad=True)
+    if filters is None or not owner.label or not owner.key:
+        return None
+    measure = _measure(draw, relation.member)
+    if measure.column and compares(filters, measure.column):
+        return None
+    # The rows of a link table can be counted without the table behind it.
+    needs_member = filters or measure.column
+    joins = relation.links if needs_member else relation.links[:1]
+    wanted: tuple[Wanted, ...] = (owner.label,) if bare else (owner.label, measure)
+    intent = Intent(base, wanted, joins, filters, group=owner.key, owner=relation)
+    return _ranked(draw, intent, measure, having, order)
+
+
+def _measure(draw: Draw, table: TableProfile) -> Measure:
+    """Mostly the number of rows, else an aggregate of a column."""
+    columns = numbers(table)
+    if not columns or is_link_table(table) or draw.chance(0.55):
+        return Measure("count")
+    column = draw.rng.choice(columns)
+    functions: list[Function] = ["avg", "avg", "max", "min"]
+    if can_total(column):
+        functions.append("sum")
+    return Measure(draw.rng.choice(functions), column)
+
+
+def _ranked(
+    draw: Draw, intent: Intent, measure: Measure, having: bool, order: str
+) -> Intent | None:
+    if having:
+        if measure.column and intent.filters:  # two conditions in a row on the same noun
+            return None
+        threshold = _having(draw, intent, measure)
+        return replace(intent, having=threshold) if threshold else None
+    if order:
+        if measure.function in ("min", "max"):  # nobody asks for "the highest lowest"
+            return None
+        limit = 0 if order == "sort" else draw.rng.choice((1, 1, 1, 3))
+        return replace(intent, order=Order(measure, draw.chance(0.75)), limit=limit)
+    return intent
+
+
+def _having(draw: Draw, intent: Intent, measure: Measure) -> Having | None:
+    """A threshold near what the groups are likely to measure."""
+    rng = draw.rng
+    operator: Comparison
+    if measure.column is None:
+        assert intent.group
+        size = max(2, round(intent.base.num_rows / max(2, intent.group.num_distinct)))
+        # Fewer than three hives has also who has none, but is in no group.
+        fewer: tuple[Comparison, ...] = () if intent.owner else ("<",)
+        operator = rng.choice((">", ">", ">=", ">=", "=", *fewer))
+        least = 2 if operator in (">=", "<") else 1
+        return Having(measure, operator, rng.randint(least, size + 1))
+    if measure.function == "sum":
+        return None
+    values = sorted(measure.column.values)
+    middle = values[rng.randint(len(values) // 4, len(values) * 3 // 4)]
+    value: Value = rounded(draw, middle, measure.column)
+    operator = rng.choice((">", ">", "<"))
+    return Having(measure, operator, value)

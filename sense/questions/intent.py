@@ -1,0 +1,338 @@
+"""The meaning of one query as frozen records, and its one SQL text.
+
+Questions are phrased from the same records, so the two cannot disagree. The text keeps to a single
+form: full table names, columns qualified only when several tables are in scope, joins from the
+referring table to the one it refers to, T1 and T2 only where a table occurs twice or a subquery
+speaks of the row outside of it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from sense.questions.profile import ColumnProfile, Link, TableProfile, Value
+from sense.schema import quote_identifier
+
+Function: TypeAlias = Literal["count", "sum", "avg", "min", "max"]
+Comparison: TypeAlias = Literal["=", "<>", ">", ">=", "<", "<="]
+Operator: TypeAlias = Literal[
+    Comparison, "between", "in", "starts", "contains", "ends", "null", "not null", "in year"
+]
+SetOperator: TypeAlias = Literal["INTERSECT", "UNION", "EXCEPT"]
+
+
+PEER = "T2"
+"""Where a row refers to one of its own table, that one's columns have this as their table."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An aggregate over the rows, or over the distinct values of `column`."""
+
+    function: Function
+    column: ColumnProfile | None = None
+    """None = the rows themselves, for `count`."""
+    distinct: bool = False
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One numeric column minus or plus another of the same row."""
+
+    left: ColumnProfile
+    right: ColumnProfile
+    sign: Literal["-", "+"] = "-"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A label for each row: the first when the condition holds, else the second."""
+
+    condition: "Condition"
+    labels: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A column against values of the data."""
+
+    column: ColumnProfile
+    operator: Operator
+    values: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A numeric column against another of the same row."""
+
+    left: ColumnProfile
+    operator: Literal[">", "<"]
+    right: ColumnProfile
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """A column against an aggregate of itself over its table, or over the rows of its own group."""
+
+    column: ColumnProfile
+    operator: Literal[">", "<", "="]
+    function: Literal["avg", "min", "max"]
+    scope: Condition | None = None
+    """Only rows that fulfil it enter the aggregate."""
+    group: ColumnProfile | None = None
+    """Only rows with the same value here enter the aggregate."""
+
+
+@dataclass(frozen=True)
+class Has:
+    """Whether rows of another table refer to this row, directly or through a link table.
+
+    By IN when the row "has" them; by EXISTS, `correlated`, when "there is" one for it.
+    """
+
+    relation: "Relation"
+    scope: Condition | None = None
+    """Only such rows of the other table count."""
+    negated: bool = False
+    correlated: bool = False
+    """Needs a relation of one link."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Whether another row of the table has the same value."""
+
+    column: ColumnProfile
+    key: ColumnProfile
+    negated: bool = False
+
+
+Filter: TypeAlias = Condition | Compared | Beyond | Has | Shared
+Wanted: TypeAlias = ColumnProfile | Measure | Difference | Case
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One row of `owner` has many rows of `member`."""
+
+    owner: TableProfile
+    member: TableProfile
+    links: tuple[Link, ...]
+    """From member to owner; with a link table, from it to the owner, then to the member."""
+
+    @property
+    def base(self) -> str:
+        """The table that holds the reference to the owner."""
+        return self.links[0].table
+
+    @property
+    def is_kind(self) -> bool:
+        """Each member is an owner of a special kind, as a gymnast is a person."""
+        key = self.member.key
+        return len(self.links) == 1 and key is not None and key.name == self.links[0].column
+
+
+@dataclass(frozen=True)
+class Having:
+    """A condition on the measure of each group."""
+
+    measure: Measure
+    operator: Comparison
+    value: Value
+
+
+@dataclass(frozen=True)
+class Order:
+    """The sort key of the rows."""
+
+    key: Wanted
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What is asked, one record for all patterns."""
+
+    base: TableProfile
+    """The result counts its rows; joined tables only add what each row refers to."""
+    wanted: tuple[Wanted, ...]
+    joins: tuple[Link, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    either: bool = False
+    """One of the filters suffices."""
+    distinct: bool = False
+    group: ColumnProfile | None = None
+    owner: Relation | None = None
+    """Set when a group is one row of another table, `group` being its key."""
+    having: Having | None = None
+    order: Order | None = None
+    limit: int = 0
+    """0 = all rows."""
+    operator: SetOperator | None = None
+    other: "Intent | None" = None
+    """The second side of the set operation."""
+
+
+def to_sql(intent: Intent) -> str:
+    """The SQL text of the intent."""
+    names = _Names(intent)
+    parts = [f"SELECT {'DISTINCT ' * intent.distinct}{names.listed(intent.wanted)}"]
+    parts.append(f"FROM {names.source()}")
+    if intent.filters:
+        word = " OR " if intent.either else " AND "
+        parts.append("WHERE " + word.join(_filter_sql(f, names) for f in intent.filters))
+    if intent.group:
+        parts.append(f"GROUP BY {names.column(intent.group)}")
+    if intent.having:
+        having = intent.having
+        value = literal(having.value)
+        parts.append(f"HAVING {names.wanted(having.measure)} {having.operator} {value}")
+    if intent.order:
+        parts.append(
+            f"ORDER BY {names.wanted(intent.order.key)}" + " DESC" * intent.order.descending
+        )
+    if intent.limit:
+        parts.append(f"LIMIT {intent.limit}")
+    if intent.other:
+        parts.append(f"{intent.operator} {to_sql(intent.other)}")
+    return " ".join(parts)
+
+
+def literal(value: Value) -> str:
+    """The value as SQL.
+
+    >>> literal("O'Hara"), literal(5), literal(2.5)
+    ("'O''Hara'", '5', '2.5')
+    """
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+
+
+class _Names:
+    """How columns are written in the scope of one SELECT."""
+
+    def __init__(self, intent: Intent) -> None:
+        self.base = intent.base.name
+        self.joins = intent.joins
+        twice = any(map(is_inner, intent.joins)) or any(
+            isinstance(f, Shared)
+            or (isinstance(f, Beyond) and f.group)
+            or (isinstance(f, Has) and f.correlated)
+            for f in intent.filters
+        )
+        self.alias = "T1" if twice else ""
+
+    def column(self, column: ColumnProfile) -> str:
+        name = quote_identifier(column.name)
+        if self.alias and column.table == self.base:
+            return f"{self.alias}.{name}"
+        return f"{quote_identifier(column.table)}.{name}" if self.joins else name
+
+    def listed(self, wanted: tuple[Wanted, ...]) -> str:
+        return ", ".join(map(self.wanted, wanted))
+
+    def wanted(self, wanted: Wanted) -> str:
+        if isinstance(wanted, ColumnProfile):
+            return self.column(wanted)
+        if isinstance(wanted, Difference):
+            return f"{self.column(wanted.left)} {wanted.sign} {self.column(wanted.right)}"
+        if isinstance(wanted, Case):
+            test = _filter_sql(wanted.condition, self)
+            yes, no = map(literal, wanted.labels)
+            return f"CASE WHEN {test} THEN {yes} ELSE {no} END"
+        inner = self.column(wanted.column) if wanted.column else "*"
+        return f"{wanted.function.upper()}({'DISTINCT ' * wanted.distinct}{inner})"
+
+    def source(self) -> str:
+        text = quote_identifier(self.base) + (f" AS {self.alias}" if self.alias else "")
+        return text + _joins_sql(self.joins, {self.base: self.alias} if self.alias else {})
+
+
+def is_inner(link: Link) -> bool:
+    """Whether the link leads to another row of its own table."""
+    return link.table == link.ref_table
+
+
+def _joins_sql(links: tuple[Link, ...], aliases: dict[str, str] | None = None) -> str:
+    text = ""
+    for link in links:
+        left = (aliases or {}).get(link.table) or quote_identifier(link.table)
+        table = quote_identifier(link.ref_table)
+        joined, right = (f"{table} AS {PEER}", PEER) if is_inner(link) else (table, table)
+        text += f" JOIN {joined} ON {left}.{quote_identifier(link.column)}"
+        text += f" = {right}.{quote_identifier(link.ref_column)}"
+    return text
+
+
+def _filter_sql(item: Filter, names: _Names) -> str:
+    if isinstance(item, Condition):
+        return condition_sql(names.column(item.column), item)
+    if isinstance(item, Compared):
+        return f"{names.column(item.left)} {item.operator} {names.column(item.right)}"
+    if isinstance(item, Beyond):
+        return f"{names.column(item.column)} {item.operator} ({_aggregate_sql(item, names)})"
+    if isinstance(item, Shared):
+        column, key = quote_identifier(item.column.name), quote_identifier(item.key.name)
+        others = f"SELECT 1 FROM {quote_identifier(item.column.table)} AS T2"
+        test = f"T2.{column} = T1.{column} AND T2.{key} <> T1.{key}"
+        return f"{'NOT ' * item.negated}EXISTS ({others} WHERE {test})"
+    first = item.relation.links[0]
+    key = names.column(item.relation.owner.column(first.ref_column))
+    if item.correlated:
+        return f"{'NOT ' * item.negated}EXISTS ({_member_sql(item, key)})"
+    return f"{key} {'NOT ' * item.negated}IN ({_members_sql(item)})"
+
+
+def _aggregate_sql(item: Beyond, names: _Names) -> str:
+    table, column = quote_identifier(item.column.table), quote_identifier(item.column.name)
+    if item.group:
+        group = quote_identifier(item.group.name)
+        return (
+            f"SELECT {item.function.upper()}(T2.{column}) FROM {table} AS T2"
+            f" WHERE T2.{group} = {names.column(item.group)}"
+        )
+    text = f"SELECT {item.function.upper()}({column}) FROM {table}"
+    if item.scope:
+        text += f" WHERE {condition_sql(quote_identifier(item.scope.column.name), item.scope)}"
+    return text
+
+
+def _members_sql(item: Has) -> str:
+    """The keys of owners that have a member."""
+    first, *rest = item.relation.links
+    joined = tuple(rest) if item.scope else ()
+    prefix = f"{quote_identifier(first.table)}." if joined else ""
+    text = f"SELECT {prefix}{quote_identifier(first.column)} FROM {quote_identifier(first.table)}"
+    text += _joins_sql(joined)
+    if item.scope:
+        name = quote_identifier(item.scope.column.name)
+        if joined:
+            name = f"{quote_identifier(item.scope.column.table)}.{name}"
+        text += f" WHERE {condition_sql(name, item.scope)}"
+    return text
+
+
+def _member_sql(item: Has, key: str) -> str:
+    """The members of the row at hand."""
+    (link,) = item.relation.links
+    text = f"SELECT 1 FROM {quote_identifier(link.table)} AS T2"
+    text += f" WHERE T2.{quote_identifier(link.column)} = {key}"
+    if item.scope:
+        name = f"T2.{quote_identifier(item.scope.column.name)}"
+        text += f" AND {condition_sql(name, item.scope)}"
+    return text
+
+
+def condition_sql(name: str, condition: Condition) -> str:
+    """The condition on the column written as `name`."""
+    operator, values = condition.operator, condition.values
+    if operator == "between":
+        return f"{name} BETWEEN {literal(values[0])} AND {literal(values[1])}"
+    if operator == "in":
+        return f"{name} IN ({', '.join(map(literal, values))})"
+    if operator in ("starts", "contains", "ends"):
+        head, tail = "%" * (operator != "starts"), "%" * (operator != "ends")
+        return f"{name} LIKE {literal(f'{head}{values[0]}{tail}')}"
+    if operator in ("null", "not null"):
+        return f"{name} IS {operator.upper()}"
+    if operator == "in year":
+        return f"STRFTIME('%Y', {name}) = {literal(str(values[0]))}"
+    return f"{name} {operator} {literal(values[0])}"

@@ -1,0 +1,220 @@
+"""Noun phrases for rows, measures and groups: "the number of hives for each keeper"."""
+
+import re
+
+from sense.questions.intent import Intent, Measure, Relation
+from sense.questions.profile import ColumnProfile
+from sense.questions.restriction import how_many, predicate, restricted, title
+from sense.questions.sentence import Content, Voice
+from sense.questions.wording import article, has_plural, is_person, is_plural, listed, plural
+
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six")
+FUNCTIONS = {
+    "avg": ("average", "mean"),
+    "sum": ("total",),
+    "min": ("lowest", "minimum"),
+    "max": ("highest", "maximum"),
+}
+
+
+def names_of(columns: list[ColumnProfile]) -> str:
+    """The columns as a list of plurals, "values of x" for a name without plural."""
+    return listed([_plural_title(title(column)) for column in columns])
+
+
+def rows_of(intent: Intent, voice: Voice, many: bool) -> str:
+    """The rows that are asked for, without article."""
+    noun = plural(intent.base.noun) if many else intent.base.noun
+    return noun + restricted(intent.filters, intent.either, intent.base, many, voice)
+
+
+def subject_of(intent: Intent, voice: Voice) -> str:
+    article = "the" if intent.filters else voice.pick("the", "all", "all")
+    return f"{article} {rows_of(intent, voice, True)}"
+
+
+def _plural_title(name: str) -> str:
+    if name.startswith("number of "):
+        return name.replace("number", "numbers", 1)
+    if is_plural(name):
+        return name
+    return plural(name) if has_plural(name) else f"values of {name}"
+
+
+def sorted_by(
+    name: str, descending: bool, voice: Voice, ends: tuple[str, str] | None = None
+) -> str:
+    first, last = ends or ("lowest", "highest")
+    if descending:
+        first, last = last, first
+    direction = "descending" if descending else "ascending"
+    choices = [f", sorted by {name} in {direction} order", f", in {direction} order of {name}"]
+    if not re.search(r"\b(that|lowest|highest|minimum|maximum)\b", name):
+        choices.append(f", from the {first} to the {last} {name.removeprefix('the ')}")
+    return voice.pick(*choices)
+
+
+def measured(intent: Intent, voice: Voice) -> Content:
+    first = intent.wanted[0]
+    assert isinstance(first, Measure)
+    column = first.column
+    if column is None:
+        return _count(intent, voice)
+    if first.function == "count":
+        many, names = subject_of(intent, voice), names_of([column])
+        verb = "are there among" if intent.filters or voice.chance(0.5) else "do"
+        have = " have" if verb == "do" else ""
+        question = f"how many different {names} {verb} {many}{have}?"
+        return Content(f"the number of different {names} of {many}", False, question=question)
+    words = [_function(w, voice) for w in intent.wanted if isinstance(w, Measure)]
+    text = f"the {listed(words)} {title(column)} of {subject_of(intent, voice)}"
+    return Content(text, len(words) > 1)
+
+
+def _count(intent: Intent, voice: Voice) -> Content:
+    rows = rows_of(intent, voice, True)
+    noun = plural(intent.base.noun)
+    question = f"how many {noun} are there{rows.removeprefix(noun)}?"
+    if len(intent.filters) == 1:
+        verb = predicate(intent.filters[0], intent.base, voice)
+        question = f"how many {noun} {verb}?" if verb else question
+    return Content(f"the number of {rows}", False, question=question)
+
+
+def _function(measure: Measure, voice: Voice) -> str:
+    if measure.column and measure.column.kind == "year" and measure.function in ("min", "max"):
+        return "earliest" if measure.function == "min" else "latest"
+    return voice.pick(*FUNCTIONS[measure.function])
+
+
+def _measure(measure: Measure, rows: str, voice: Voice) -> str:
+    """The measure without article: "number of hives", "average age"."""
+    if measure.column is None:
+        return f"number of {rows}"
+    return f"{_function(measure, voice)} {title(measure.column)}"
+
+
+def grouped(intent: Intent, group: ColumnProfile, voice: Voice) -> Content:
+    name, rows = title(group), rows_of(intent, voice, True)
+    measure = next((wanted for wanted in intent.wanted if isinstance(wanted, Measure)), None)
+    if measure is None:
+        return _kept_values(intent, group, rows, voice)
+    shown = _measure(measure, rows, voice)
+    text = f"the {shown}" if measure.column is None else f"the {shown} of {rows}"
+    suffix = ""
+    if intent.order:
+        suffix = sorted_by(f"that {_short(measure)}", intent.order.descending, voice)
+    if intent.having:
+        return Content(text, False, f"for each {name} with {_kept(intent, voice)}", suffix)
+    if voice.style == "keyword" or voice.chance(0.3):
+        return Content(text, False, suffix=f" {voice.pick('per', 'for each')} {name}{suffix}")
+    question = (
+        f"how many {rows} are there for each {name}{suffix}?" if measure.column is None else ""
+    )
+    return Content(text, False, f"for each {name}", suffix, question)
+
+
+def _short(measure: Measure) -> str:
+    words = {
+        "count": "number",
+        "sum": "total",
+        "avg": "average",
+        "min": "minimum",
+        "max": "maximum",
+    }
+    return words[measure.function]
+
+
+def _kept_values(intent: Intent, group: ColumnProfile, rows: str, voice: Voice) -> Content:
+    """Values of a column, kept or ordered by a measure that is not shown."""
+    names = names_of([group])
+    if intent.having:
+        kept = _kept(intent, voice)
+        return Content(f"the {names} with {kept}", question=f"which {names} have {kept}?")
+    order = intent.order
+    assert order and isinstance(order.key, Measure)
+    if not intent.limit:
+        key = _measure(order.key, rows, voice)
+        of = "" if order.key.column is None else f" of {rows}"
+        suffix = sorted_by(f"the {key}{of}", order.descending, voice)
+        return Content(
+            f"the different {names} of the {rows}" if not intent.filters else f"the {names}",
+            suffix=suffix,
+        )
+    best = _most(order.key, order.descending, rows, voice)
+    best += "" if order.key.column is None else f" of {rows}"
+    if intent.limit == 1:
+        text = f"the {title(group)} with {best}"
+        return Content(text, False, question=f"which {title(group)} has {best}?")
+    names = f"{NUMBERS[intent.limit]} {names}"
+    return Content(f"the {names} with {best}", question=f"which {names} have {best}?")
+
+
+def _kept(intent: Intent, voice: Voice) -> str:
+    """ "more than 3 hives", "an average age above 40"."""
+    having = intent.having
+    assert having
+    table = intent.owner.member if intent.owner else intent.base
+    rest = restricted(intent.filters, intent.either, table, True, voice)
+    if having.measure.column is None:
+        return how_many(having.operator, having.value, f"{table.noun}|{rest}", voice)
+    function = {"min": "minimum ", "max": "maximum "}.get(having.measure.function, "")
+    key = (
+        function + title(having.measure.column) if function else _measure(having.measure, "", voice)
+    )
+    amount = voice.pick(
+        *{">": ("above", "greater than"), "<": ("below", "less than")}[having.operator]
+    )
+    return f"{article(key)} of {plural(table.noun)}{rest} {amount} {having.value}"
+
+
+def _most(key: Measure, descending: bool, rows: str, voice: Voice) -> str:
+    if key.column is None:
+        return f"the {'most' if descending else 'fewest'} {rows}"
+    return f"the {'highest' if descending else 'lowest'} {_measure(key, rows, voice)}"
+
+
+def owned(intent: Intent, relation: Relation, voice: Voice) -> Content:
+    """Groups that are rows of another table."""
+    owner, label, key = relation.owner, relation.owner.label, intent.order and intent.order.key
+    assert label
+    if intent.having:
+        kept, owners = _kept(intent, voice), plural(owner.noun)
+        ending = f"{voice.pick('Give', 'Show', 'List')} their {names_of([label])}."
+        text = f"the {names_of([label])} of the {owners} with {kept}"
+        return Content(text, question=f"which {owners} have {kept}? {ending}")
+    if isinstance(key, Measure):
+        return _top_owners(intent, relation, key, voice)
+    measure = intent.wanted[-1]
+    assert isinstance(measure, Measure)
+    rest = restricted(intent.filters, intent.either, relation.member, False, voice)
+    with_rows = f"{owner.noun} with at least one {relation.member.noun}{rest}"
+    those = plural(relation.member.noun)
+    those = f"{voice.pick('these', 'such')} {those}" if rest else those
+    shown = _measure(measure, those, voice) + (f" of {those}" if measure.column else "")
+    if voice.style == "interrogative" or (voice.style != "keyword" and voice.chance(0.5)):
+        return Content(f"the {title(label)} and the {shown}", prefix=f"for each {with_rows}")
+    if measure.column and not rest:
+        its = "their" if is_person(owner.noun) else "its"
+        shown = f"{_measure(measure, those, voice)} of {its} {those}"
+    return Content(f"the {title(label)} of each {with_rows}, and the {shown}")
+
+
+def _top_owners(intent: Intent, relation: Relation, key: Measure, voice: Voice) -> Content:
+    """The keepers with the most hives."""
+    owner, label, order = relation.owner, relation.owner.label, intent.order
+    assert label and order
+    rest = restricted(intent.filters, intent.either, relation.member, True, voice)
+    rows = f"{plural(relation.member.noun)}{rest}"
+    best = _most(key, order.descending, rows, voice)
+    if key.column:
+        best += f" of {rows}"
+    elif not order.descending:
+        best = best.replace("the fewest", "the fewest (but at least one)")
+    also = f", and that {_short(key)}" if len(intent.wanted) > 1 else ""
+    if intent.limit == 1:
+        text = f"the {title(label)} of the {owner.noun} with {best}{also}"
+        return Content(text, False)
+    also = also.replace("that", "these").replace(_short(key), f"{_short(key)}s") if also else ""
+    owners = f"{NUMBERS[intent.limit]} {plural(owner.noun)}"
+    return Content(f"the {names_of([label])} of the {owners} with {best}{also}")

@@ -1,0 +1,269 @@
+"""Patterns of queries, each drawing one `Intent` from a database's profile.
+
+A pattern may fail to find what it needs (no date column, no link between tables) and returns None.
+Whether an intent says anything on the data is checked later, by running it.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias, get_args
+
+from sense.questions.draw import (
+    Draw,
+    asked,
+    can_total,
+    categories,
+    compares,
+    draw_condition,
+    draw_conditions,
+    draw_threshold,
+    numbers,
+    ordered,
+)
+from sense.questions.intent import (
+    Beyond,
+    Case,
+    Compared,
+    Condition,
+    Difference,
+    Filter,
+    Function,
+    Has,
+    Intent,
+    Measure,
+    Order,
+    SetOperator,
+    Shared,
+    Wanted,
+)
+from sense.questions.nesting import like_pair
+from sense.questions.profile import ColumnProfile, TableProfile
+
+Special: TypeAlias = Callable[[Draw, TableProfile], Filter | None]
+
+CASE_LABELS = (("high", "low"), ("above", "below"), ("large", "small"), ("yes", "no"))
+
+
+def listing(
+    draw: Draw,
+    columns: int = 1,
+    conditions: int = 0,
+    joins: int = 0,
+    either: bool = False,
+    like: bool = False,
+    distinct: bool = False,
+    order: str = "",
+    special: Special | None = None,
+) -> Intent | None:
+    """Columns of rows: filtered, joined, sorted (`order` "sort") or cut (`order` "top")."""
+    intent = _filtered(draw, joins, conditions, like, special)
+    if not intent:
+        return None
+    tables = [intent.base, *map(draw.referred, intent.joins)]
+    wanted = _shown(draw, tables, columns, distinct)
+    if len(wanted) < columns or set(wanted) & _fixed(intent.filters):
+        return None
+    if columns == 1 and not like and wanted[0] in _mentioned(intent.filters):
+        return None
+    intent = replace(intent, wanted=wanted, either=either, distinct=distinct)
+    return _sorted(draw, intent, order) if _uses_joins(intent) else None
+
+
+def linking(draw: Draw, conditions: int = 0) -> Intent | None:
+    """Columns of rows and of all of three tables they refer to, each asked for or told."""
+    scope = draw.scope(3)
+    if not scope:
+        return None
+    tables, links = scope
+    base, *others = tables
+    told = draw.rng.sample(others, conditions)
+    filters = tuple(item for table in told if (item := draw_condition(draw, table)))
+    if len(filters) < conditions:
+        return None
+    shown = [base] * draw.chance(0.4) + [table for table in others if table not in told]
+    wanted = tuple(column for table in shown for column in draw.columns(table, 1))
+    return Intent(base, wanted, links, filters) if len(wanted) == len(shown) else None
+
+
+def pairing(draw: Draw, conditions: int = 0) -> Intent | None:
+    """Columns of rows and of the row of the same table that each refers to."""
+    if not draw.peers:
+        return None
+    link = draw.rng.choice(draw.peers)
+    base = draw.profile.table(link.table)
+    filters = draw_conditions(draw, [base], conditions)
+    wanted = (*draw.columns(base, 1), *draw.columns(draw.referred(link), 1))
+    if filters is None or len(wanted) < 2 or set(wanted) & _fixed(filters):
+        return None
+    return Intent(base, wanted, (link,), filters)
+
+
+def counting(
+    draw: Draw,
+    conditions: int = 0,
+    joins: int = 0,
+    distinct: bool = False,
+    special: Special | None = None,
+) -> Intent | None:
+    """How many rows, or how many different values."""
+    intent = _filtered(draw, joins, conditions, False, special, broad=True)
+    if not intent:
+        return None
+    if any(isinstance(item, Beyond) and item.operator == "=" for item in intent.filters):
+        return None  # how many have the maximum is nearly always one
+    measure = Measure("count")
+    if distinct:
+        pool = _repeated(intent.base)
+        if not pool:
+            return None
+        measure = Measure("count", draw.rng.choice(pool), distinct=True)
+    intent = replace(intent, wanted=(measure,))
+    return intent if _uses_joins(intent) else None
+
+
+def measuring(draw: Draw, measures: int = 1, conditions: int = 0, joins: int = 0) -> Intent | None:
+    """Average, sum, minimum, maximum of one column."""
+    intent = _filtered(draw, joins, conditions, broad=True)
+    if not intent or not numbers(intent.base) or not _uses_joins(intent):
+        return None
+    column = draw.rng.choice(numbers(intent.base))
+    functions: list[Function] = ["min", "max", "avg"]
+    if can_total(column):
+        functions.append("sum")
+    if column in _fixed(intent.filters) or compares(intent.filters, column):
+        return None
+    chosen = sorted(draw.rng.sample(functions, measures), key=functions.index)
+    return replace(intent, wanted=tuple(Measure(function, column) for function in chosen))
+
+
+def difference(draw: Draw, conditions: int = 0) -> Intent | None:
+    """The difference or the sum of two columns for each row."""
+    base = draw.table(lambda table: table.label and len(numbers(table)) > 1)
+    pair = like_pair(draw, base) if base else None
+    if not base or not base.label or not pair:
+        return None
+    filters = draw_conditions(draw, [base], conditions)
+    if filters is None:
+        return None
+    value = Difference(*pair, sign=draw.rng.choice(("-", "-", "+")))
+    return Intent(base, (base.label, value), filters=filters)
+
+
+def labelling(draw: Draw) -> Intent | None:
+    """One of two labels for each row, by a threshold."""
+    base = draw.table(lambda table: table.label and numbers(table))
+    if not base or not base.label:
+        return None
+    column = draw.rng.choice(numbers(base))
+    condition = draw_threshold(draw, column)
+    if condition.operator not in (">", "<", ">=", "<=") or column.null_share:
+        return None
+    labels = draw.rng.choice(CASE_LABELS)
+    if condition.operator.startswith("<") and labels[0] != "yes":
+        labels = (labels[1], labels[0])
+    return Intent(base, (base.label, Case(condition, labels)))
+
+
+def combining(draw: Draw, related: bool = False) -> Intent | None:
+    """Values that belong to both, to either, or to only the first of two sets of rows."""
+    if related:
+        fitting = [r for r in draw.relations if len(r.links) == 1 and not r.is_kind]
+        relation = draw.rng.choice(fitting) if fitting else None
+        value = relation.owner.label if relation else None
+        if not relation or not value or not value.is_unique:
+            return None
+        base, joins = relation.member, relation.links
+    else:
+        found = draw.table(categories)
+        if not found:
+            return None
+        base, joins, value = found, (), draw.rng.choice(categories(found))
+    first, second = (draw_condition(draw, base) for _ in range(2))
+    if not first or not second or first == second or value in (first.column, second.column):
+        return None
+    operator = draw.rng.choice(get_args(SetOperator))
+    other = Intent(base, (value,), joins, (second,))
+    return Intent(base, (value,), joins, (first,), operator=operator, other=other)
+
+
+def _filtered(
+    draw: Draw,
+    joins: int,
+    conditions: int,
+    like: bool = False,
+    special: Special | None = None,
+    broad: bool = False,
+) -> Intent | None:
+    """Tables and filters of an intent that still lacks what is wanted."""
+    scope = draw.scope(joins)
+    if not scope:
+        return None
+    tables, links = scope
+    filters = draw_conditions(draw, tables, conditions, like, broad)
+    if filters is None:
+        return None
+    if special:
+        extra = special(draw, tables[0])
+        if not extra or (isinstance(extra, Beyond) and compares(filters, extra.column)):
+            return None
+        filters = (*filters, extra)
+    return Intent(tables[0], (), links, filters)
+
+
+def _fixed(filters: tuple[Filter, ...]) -> set[Wanted]:
+    """Columns that a filter already tells, so that nobody would ask for them."""
+    fixed: set[Wanted] = set()
+    for item in filters:
+        if isinstance(item, Shared) or (
+            isinstance(item, Beyond | Condition) and item.operator in ("=", "null")
+        ):
+            fixed.add(item.column)
+    return fixed
+
+
+def _mentioned(filters: tuple[Filter, ...]) -> list[ColumnProfile]:
+    columns = [item.column for item in filters if isinstance(item, Condition | Beyond | Shared)]
+    return columns + [item.group for item in filters if isinstance(item, Beyond) and item.group]
+
+
+def _uses_joins(intent: Intent) -> bool:
+    """Whether each joined table at the end of a chain gives a column."""
+    used = {wanted.table for wanted in intent.wanted if isinstance(wanted, ColumnProfile)}
+    for item in intent.filters:
+        if isinstance(item, Has):
+            used.add(item.relation.owner.name)
+        elif not isinstance(item, Compared):
+            used.add(item.column.table)
+    inner = {link.table for link in intent.joins}
+    return all(link.ref_table in used | inner for link in intent.joins)
+
+
+def _repeated(table: TableProfile) -> list[ColumnProfile]:
+    return [c for c in asked(table) if c.kind in ("category", "year") and not c.is_unique]
+
+
+def _shown(
+    draw: Draw, tables: list[TableProfile], count: int, distinct: bool
+) -> tuple[ColumnProfile, ...]:
+    if distinct:
+        return draw.some(_repeated(tables[0]), count)
+    owners = draw.rng.choices(tables, k=count)
+    return tuple(column for table in tables for column in draw.columns(table, owners.count(table)))
+
+
+def _sorted(draw: Draw, intent: Intent, order: str) -> Intent | None:
+    if not order:
+        return intent
+    keys = ordered(intent.base)
+    display = intent.base.display
+    if order == "sort":
+        keys += [display] if display in intent.wanted and display and not display.null_share else []
+    keys = [key for key in keys if not compares(intent.filters, key)]
+    if order == "top":
+        keys = [key for key in keys if key not in intent.wanted]
+    if not keys:
+        return None
+    key = draw.rng.choice(keys)
+    descending = key.kind not in ("text", "category") and draw.chance(0.6)
+    limit = 0 if order == "sort" else draw.rng.choice((1, 1, 1, 2, 3, 3, 5))
+    return replace(intent, order=Order(key, descending), limit=limit)

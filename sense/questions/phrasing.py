@@ -1,0 +1,193 @@
+"""An English question for an `Intent`, in one of five styles.
+
+The same words always mean the same SQL: "different" is DISTINCT, "the keeper with the highest age"
+is one row by ORDER BY and LIMIT, "whose age equals the maximum" compares with a subquery, "for each
+city" shows the city first, "that have no hive" is IN and "for which there is no hive" EXISTS. What
+restricts a noun is worded in `sense.questions.restriction`.
+"""
+
+import random
+from itertools import groupby
+
+from sense.questions.intent import PEER, Case, Difference, Intent, Measure, Wanted, is_inner
+from sense.questions.measures import (
+    NUMBERS,
+    grouped,
+    measured,
+    names_of,
+    owned,
+    rows_of,
+    sorted_by,
+    subject_of,
+)
+from sense.questions.profile import ColumnProfile
+from sense.questions.restriction import clause, owned_title, predicate, restricted, title
+from sense.questions.sentence import STYLES, Content, Style, Voice, sentence
+from sense.questions.wording import (
+    article,
+    has_plural,
+    is_person,
+    is_plural,
+    listed,
+    plural,
+    possessive,
+)
+
+__all__ = ["STYLES", "Style", "ask"]
+
+
+def ask(intent: Intent, style: Style, rng: random.Random) -> str:
+    """The question for the intent; the wording varies with `rng`, its meaning does not."""
+    voice = Voice(style, rng)
+    return sentence(_content(intent, voice), voice)
+
+
+def _content(intent: Intent, voice: Voice) -> Content:
+    if intent.other:
+        return _combined(intent, intent.other, voice)
+    if intent.owner:
+        return owned(intent, intent.owner, voice)
+    if intent.group:
+        return grouped(intent, intent.group, voice)
+    if isinstance(intent.wanted[0], Measure):
+        return measured(intent, voice)
+    return _superlative(intent, voice) if intent.limit else _listing(intent, voice)
+
+
+def _listing(intent: Intent, voice: Voice) -> Content:
+    suffix = _sorting(intent, voice)
+    columns = [wanted for wanted in intent.wanted if isinstance(wanted, ColumnProfile)]
+    if intent.distinct:
+        return Content(
+            f"the different {names_of(columns)} of {subject_of(intent, voice)}", suffix=suffix
+        )
+    is_many = len(intent.wanted) > 1 or (len(columns) == 1 and is_plural(title(columns[0])))
+    if intent.joins or len(columns) < len(intent.wanted):
+        names = _wanted_list(intent, voice)
+        each = voice.pick("each", "every")
+        rows = rows_of(intent, voice, False) + _paired(intent)
+        return Content(names, is_many, f"for {each} {rows}", suffix)
+    titles = [title(column) for column in columns]
+    if all(map(has_plural, titles)) and voice.chance(0.75):
+        text = f"the {names_of(columns)} of {subject_of(intent, voice)}"
+        return Content(text, suffix=suffix, question=_which(intent, columns, voice, suffix))
+    text = f"the {listed(titles)} of each {rows_of(intent, voice, False)}"
+    return Content(text, is_many, suffix=suffix)
+
+
+def _paired(intent: Intent) -> str:
+    """ "who has a mentor", where each row refers to one of its own table; else ""."""
+    if not any(map(is_inner, intent.joins)):
+        return ""
+    who = "who" if is_person(intent.base.noun) else "that"
+    has = f" {who} has {article(intent.joins[0].role)}"
+    return f" and{has}" if intent.filters else has
+
+
+def _which(intent: Intent, columns: list[ColumnProfile], voice: Voice, suffix: str) -> str:
+    """ "Which keepers have no hive? Give their names." where the filter is a verb phrase."""
+    if len(intent.filters) != 1 or suffix or voice.chance(0.4):
+        return ""
+    verb = predicate(intent.filters[0], intent.base, voice)
+    ending = f"{voice.pick('Give', 'List', 'Show')} their {names_of(columns)}."
+    return f"which {plural(intent.base.noun)} {verb}? {ending}" if verb else ""
+
+
+def _superlative(intent: Intent, voice: Voice) -> Content:
+    order, noun, limit = intent.order, intent.base.noun, intent.limit
+    assert order and isinstance(order.key, ColumnProfile)
+    best = _extreme(order.key, order.descending, intent.base.name, voice)
+    columns = [wanted for wanted in intent.wanted if isinstance(wanted, ColumnProfile)]
+    is_many = len(columns) > 1 or limit > 1
+    count = "" if limit == 1 else f" {voice.pick(NUMBERS[limit], str(limit))}"
+    subject = f"the{count} {noun if limit == 1 else plural(noun)} with {best}"
+    among = ""
+    if intent.filters and not intent.joins and voice.style != "keyword" and voice.chance(0.5):
+        among = f"{voice.pick('of', 'among')} the {rows_of(intent, voice, True)}"
+        subject = f"the{count or ' one'} with {best}"
+    elif intent.filters:
+        subject += (
+            f" among those{restricted(intent.filters, intent.either, intent.base, True, voice)}"
+        )
+    if intent.joins:
+        names = _wanted_list(intent, voice)
+        return Content(names, len(columns) > 1, f"for {subject}")
+    names = names_of(columns) if limit > 1 else listed([title(column) for column in columns])
+    return Content(f"the {names} of {subject}", is_many, among)
+
+
+def _extreme(column: ColumnProfile, descending: bool, home: str, voice: Voice) -> str:
+    if column.kind in ("year", "date"):
+        word = voice.pick("latest", "most recent") if descending else "earliest"
+    else:
+        word = voice.pick("highest", "largest") if descending else voice.pick("lowest", "smallest")
+    return f"the {word} {owned_title(column, home)}"
+
+
+def _sorting(intent: Intent, voice: Voice) -> str:
+    order = intent.order
+    if not order:
+        return ""
+    assert isinstance(order.key, ColumnProfile)
+    name = owned_title(order.key, intent.base.name)
+    if order.key.kind in ("text", "category"):
+        return voice.pick(
+            f", in alphabetical order of {name}", f", sorted alphabetically by {name}"
+        )
+    times = order.key.kind in ("year", "date")
+    return sorted_by(name, order.descending, voice, ("earliest", "latest") if times else None)
+
+
+def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
+    value, noun = intent.wanted[0], intent.base.noun
+    assert isinstance(value, ColumnProfile)
+    names = names_of([value])
+    first, second = (
+        restricted(side.filters, side.either, side.base, False, voice) for side in (intent, other)
+    )
+    said = {
+        "INTERSECT": f"both {article(noun)}{first} and {article(noun)}{second}",
+        "UNION": f"{article(noun)}{first}, {article(noun)}{second}, or both",
+        "EXCEPT": f"{article(noun)}{first} but no {noun}{second}",
+    }[intent.operator or "UNION"]
+    if intent.joins:
+        return Content(f"the different {names} of the {plural(value.noun)} that have {said}")
+    return Content(
+        f"the different {names} that have {said}", question=f"which different {names} have {said}?"
+    )
+
+
+def _wanted_list(intent: Intent, voice: Voice) -> str:
+    """What is wanted of one row, columns of a table it refers to together."""
+    parts = []
+    for table, group in groupby(intent.wanted, lambda item: getattr(item, "table", "")):
+        columns = list(group)
+        names = [_wanted(column, intent, voice) for column in columns]
+        if table in ("", intent.base.name):
+            parts += [f"the {name}" if table else name for name in names]
+            continue
+        noun = columns[0].noun  # type: ignore[union-attr]
+        if len(names) == 1 and voice.chance(0.5):
+            parts.append(f"the {possessive(noun)} {names[0]}")
+            continue
+        is_direct = table == PEER or any(
+            link.table == intent.base.name and link.ref_table == table for link in intent.joins
+        )
+        is_one = intent.limit < 2 and not is_person(intent.base.noun)
+        its = "its" if is_direct and is_one else "the"
+        parts.append(f"the {listed(names)} of {its} {noun}")
+    return listed(parts)
+
+
+def _wanted(wanted: Wanted, intent: Intent, voice: Voice) -> str:
+    if isinstance(wanted, ColumnProfile):
+        return title(wanted)
+    if isinstance(wanted, Difference):
+        left, right = title(wanted.left), title(wanted.right)
+        if wanted.sign == "+":
+            return f"the sum of {left} and {right}"
+        return f"the {left} minus the {right}"
+    assert isinstance(wanted, Case)
+    yes, no = wanted.labels
+    test = clause(wanted.condition, intent.base.name, voice)
+    return f"whether the {test} ('{yes}') or not ('{no}')"

@@ -1,0 +1,1 @@
+"""Scores for people: boards of systems, frequent mistakes, pages with charts."""

@@ -1,0 +1,1 @@
+"""How test suites are made: variants of a database that tell near misses from gold."""
