@@ -425,8 +425,8 @@ def shown_text(html: str) -> str:
             "SELECT name FROM country ORDER BY population",
             "SELECT name FROM country WHERE 1 = 1",
             "The queries return the same rows in another order. A few rows of the database are "
-            "enough to show it: table country name population China 1277558000 Nigeria 111506000 "
-            "the first query name Nigeria China the second query name China Nigeria",
+            "enough to show it: table country name population China 1277558000 France 59225700 "
+            "the first query name France China the second query name China France",
         ),
         (
             "SELECT id, name FROM city",
