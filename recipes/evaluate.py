@@ -183,7 +183,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--prove", action="store_true", help="count what equals gold on every database apart")
     add("--scores-only", action="store_true", help="leave out error kinds and their examples")
     add("--engine", choices=get_args(Engine), default="local", help="ray: judge on a Ray cluster")
-    add("--limit", type=int, metavar="N", help="a seeded choice of N questions")
+    add("--limit", type=int, metavar="N", help="a seeded choice of N questions of --data")
     add("--num-workers", type=int, default=os.cpu_count() or 1, help="0 = this process")
     add("--out", metavar="DIR", help="folder to write; must not exist")
     arguments = parser.parse_args()

@@ -25,6 +25,7 @@ from sense.reading import (
 
 Format: TypeAlias = Literal["json_lines", "bird", "spider"]
 
+JSON_SUFFIXES = (".json", ".jsonl")
 BIRD_MARK = "\t----- bird -----\t"
 """Stands between the query and its `db_id` in BIRD's files."""
 SQL_START = re.compile(r"\s*\(*\s*(?:select|with|values)\b", re.IGNORECASE)
@@ -129,6 +130,12 @@ def _read_file(path: Path, golds: Sequence[Gold], gold: str | Path | None) -> li
     if form == "json_lines":
         return _json_line_systems(path, text, golds, gold)
     if not golds:
+        if form == "spider" and path.suffix in JSON_SUFFIXES:
+            line = shortened(text.lstrip().partition("\n")[0])
+            raise ValueError(
+                f"{path} holds no JSON but {line!r}; expected one object per line with the keys "
+                "db_id, question, gold and pred"
+            )
         raise ValueError(
             f"{path} {_described(form)} and so holds no golds; name their file with --gold, or "
             "write JSON lines with the keys db_id, question, gold and pred"

@@ -30,7 +30,8 @@ class DatabaseSuite:
     paths: tuple[Path, ...]
     """The original first."""
     golds: Mapping[str, tuple[int, ...]] | None = None
-    """`gold_key` of a gold -> the places in `paths` of its instances; None without an index."""
+    """`gold_key` of a gold -> the places in `paths` of its instances, those of all golds that share
+    the key; None without an index."""
     digest: str = ""
     """SHA-256 of the index, which holds that of each instance; "" where there is no index."""
 
@@ -128,8 +129,10 @@ def _read_indexed(folder: Path, index: Path) -> DatabaseSuite:
     try:
         content: dict[str, Any] = json.loads(text)
         paths = tuple(folder / instance["file"] for instance in content["instances"])
-        entries = content["golds"].items()
-        golds = {gold_key(sql): tuple(entry["instances"]) for sql, entry in entries}
+        golds: dict[str, tuple[int, ...]] = {}
+        for sql, entry in content["golds"].items():
+            used = {*golds.get(gold_key(sql), ()), *entry["instances"]}
+            golds[gold_key(sql)] = tuple(sorted(used))
         is_complete = all(0 <= i < len(paths) for used in golds.values() for i in used)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(

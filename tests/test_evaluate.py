@@ -186,10 +186,7 @@ LINE = '{"idx": 1, "db_id": "world", "question": "?", "gold": "SELECT 1", "pred"
     ("text", "words"),
     [
         ("", "is empty; expected one JSON object per line"),
-        (
-            "SELECT 1\n",
-            "holds one query per line and so holds no golds; name their file with --gold",
-        ),
+        ("SELECT 1\n", "holds no JSON but 'SELECT 1'; expected one object per line"),
         (f"[{LINE}]", "holds a JSON array; expected JSON lines"),
         (LINE.replace('"SELECT 1"}', "null}"), "line 1 has null as 'pred'; expected a string"),
         (LINE * 2, "idx 1 occurs twice"),
@@ -197,7 +194,7 @@ LINE = '{"idx": 1, "db_id": "world", "question": "?", "gold": "SELECT 1", "pred"
         (LINE.replace("world", "damaged"), "damaged.sqlite is not a SQLite database"),
         (LINE.replace("world", "empty"), "empty.sqlite.*is empty"),
     ],
-    ids=["empty", "spider", "array", "null", "twice", "unknown", "damaged", "empty-database"],
+    ids=["empty", "text", "array", "null", "twice", "unknown", "damaged", "empty-database"],
 )
 def test_bad_file_ends_with_a_sentence_and_leaves_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
@@ -209,6 +206,15 @@ def test_bad_file_ends_with_a_sentence_and_leaves_nothing(
     with pytest.raises(SystemExit, match=f"(?s)error: .*{words}"):
         run(folder, monkeypatch, *options)
     assert not (folder / "out").exists()
+
+
+def test_a_text_file_of_queries_needs_a_file_of_golds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "predictions.sql").write_text("SELECT 1\n")
+    options = ("--predictions", folder / "predictions.sql", "--databases", folder / "db")
+    with pytest.raises(SystemExit, match="one query per line .* name their file with --gold"):
+        run(folder, monkeypatch, *options)
 
 
 @pytest.mark.slow

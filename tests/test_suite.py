@@ -52,6 +52,15 @@ def test_a_gold_is_found_with_other_quotes_spaces_and_semicolon(folder: Path) ->
     assert gold_key('a = "x"') == gold_key("a = 'x'")
 
 
+def test_golds_that_differ_in_spelling_share_the_instances_of_both(folder: Path) -> None:
+    write_index(folder, [0, 2])
+    index = folder / "pets" / "index.json"
+    content = json.loads(index.read_text())
+    content["golds"][GOLD + " ;"] = {"instances": [0, 1]}
+    index.write_text(json.dumps(content))
+    assert len(read_suite(folder).paths("pets", GOLD)) == 3
+
+
 def test_a_gold_that_the_index_lacks_uses_all_files(folder: Path) -> None:
     write_index(folder, [0])
     assert len(read_suite(folder).paths("pets", "SELECT age FROM pet")) == 3
