@@ -213,7 +213,7 @@ def test_a_text_file_of_queries_needs_a_file_of_golds(
 ) -> None:
     (folder / "predictions.sql").write_text("SELECT 1\n")
     options = ("--predictions", folder / "predictions.sql", "--databases", folder / "db")
-    with pytest.raises(SystemExit, match="one query per line .* name their file with --gold"):
+    with pytest.raises(SystemExit, match=r"one query per line .* name their file with --gold"):
         run(folder, monkeypatch, *options)
 
 
