@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from sense.closeness import are_rows_close
 from sense.denotation import Comparison, Row, unmatched_row
 from sense.execution import Execution
 
@@ -19,6 +20,10 @@ def difference(
     >>> gold, predicted = Execution("ok", (("a",), ("b",))), Execution("ok", (("a",),))
     >>> difference(gold, predicted, "differs", ("gold", "predicted"))
     {'only_in': 'gold', 'row': ['b'], 'gold_rows': 2, 'predicted_rows': 1}
+    >>> gold = Execution("ok", ((0.3,), (1,), (2,)))
+    >>> predicted = Execution("ok", ((0.1 + 0.2,), (2,), (1,)))
+    >>> difference(gold, predicted, "row_order", ("gold", "predicted"))
+    {'row_number': 2, 'gold': [1], 'predicted': [2]}
     """
     one, other = names
     if comparison == "differs":
@@ -28,9 +33,9 @@ def difference(
             counts[f"{one}_columns"] = len(first.columns)
             counts[f"{other}_columns"] = len(second.columns)
         return {"only_in": one if side == "gold" else other, "row": shown_row(row), **counts}
-    pairs = zip(first.rows, second.rows, strict=True)
-    number, pair = next((i, pair) for i, pair in enumerate(pairs, start=1) if pair[0] != pair[1])
-    return {"row_number": number, one: shown_row(pair[0]), other: shown_row(pair[1])}
+    pairs = enumerate(zip(first.rows, second.rows, strict=True), start=1)
+    number, (row, counterpart) = next(found for found in pairs if not are_rows_close(*found[1]))
+    return {"row_number": number, one: shown_row(row), other: shown_row(counterpart)}
 
 
 def shown_row(row: Row) -> list[Any]:
