@@ -1,4 +1,4 @@
-"""The records this project publishes, `Example` and `Pair`, and the Hub columns that hold them.
+"""The records this project publishes, `Example`, `Rejected` and `Pair`, and their Hub columns.
 
 An id is the SHA-256 of the published text, so a row has the same id in every run and everywhere.
 Hardness is Spider's; `gold_status` is `ok` or the reason why gold cannot judge an answer.
@@ -55,6 +55,49 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Rejected:
+    """A candidate that the strong set did not keep, and why: a row of its config `rejected`.
+
+    What could not be read from it is "". Rows of test databases, or of domains of the test split,
+    belong to the test split, so that no question about them is met in training.
+    """
+
+    candidate: str
+    """Names the candidate within the run: its unit of work and its number there."""
+    reason: str
+    """The machine word that the funnel counts: `gold_empty`, `duplicate_question`, ..."""
+    source: str
+    """As in `Example`: `strong`, `grammar`, ..."""
+    teacher: str
+    license: str
+    """Of the rows, which follows database and teacher as in `Example`."""
+    detail: str = ""
+    """What the filter saw: the error, the `id` of the row that it repeats, the other answer, ..."""
+    mode: str = ""
+    """How the teacher was asked: `invent`, `databases`, `from_sql`, `rationale`; grammar: ""."""
+    db_id: str = ""
+    question: str = ""
+    evidence: str = ""
+    sql: str = ""
+    hardness: str = ""
+    """Spider's level measured on `sql`; "" where it does not parse."""
+    requested_level: str = ""
+    requested_style: str = ""
+    style: str = ""
+    domain: str = ""
+    reasoning: str = ""
+    script: str = ""
+    """SQL of a database that the teacher proposed; "" where it is in config `databases`."""
+    answer: str = ""
+    """The teacher's whole text where no question and SQL could be read from it."""
+    prompt_hash: str = ""
+
+    @property
+    def id(self) -> str:
+        return content_id(self.candidate, self.db_id, self.question, self.sql, self.reason)
+
+
+@dataclass(frozen=True)
 class Pair:
     """One preference pair: two answers of a weak model to one prompt, judged by execution."""
 
@@ -102,7 +145,7 @@ def content_id(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
-def to_row(record: Example | Pair) -> dict[str, Any]:
+def to_row(record: Example | Rejected | Pair) -> dict[str, Any]:
     """The record as one row of its dataset, `id` first."""
     return {"id": record.id, **asdict(record)}
 
@@ -131,6 +174,11 @@ def to_example(row: dict[str, Any]) -> Example:
 def example_features() -> "Features":
     """Columns of `strong`, config `default`."""
     return _features(Example)
+
+
+def rejected_features() -> "Features":
+    """Columns of `strong`, config `rejected`: what was not kept, for anyone to study."""
+    return _features(Rejected)
 
 
 def pair_features() -> "Features":

@@ -29,6 +29,7 @@ from sense.example import (
     database_features,
     example_features,
     pair_features,
+    rejected_features,
     sample_features,
     unpaired_features,
 )
@@ -191,6 +192,7 @@ def test_split_by_template_is_called_in_domain() -> None:
     "features",
     [
         example_features(),
+        rejected_features(),
         pair_features(),
         database_features(),
         sample_features(),
@@ -205,6 +207,7 @@ def test_every_published_column_is_explained(features: Features) -> None:
 def test_no_meaning_is_left_of_a_column_that_is_gone() -> None:
     published = {
         *example_features(),
+        *rejected_features(),
         *pair_features(),
         *database_features(),
         *sample_features(),
