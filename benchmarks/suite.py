@@ -8,7 +8,7 @@ predictions by the spider rule and by the strict one; and which held-out near mi
 the original and the suite separate from gold, of those that the suite or random databases do.
 Writes `suite.json`, `suite.md`, and `survivors.jsonl` with what only random databases separate.
 Everything is drawn by seeds: the same code and data give the same counts. That no equivalent query
-is separated is a test: `tests/test_equivalent_queries.py`.
+is separated is a test: `tests/test_distilling.py`.
 """
 
 import argparse

@@ -128,3 +128,22 @@ def test_no_variant_separates_equivalent_queries(shared_data: Path, tmp_path: Pa
             path.write_bytes(make_variant(material, n, material.focuses[n % len(golds)]))
             wrong += [(db_id, n, pairs[i]) for i in separated(path, golds, by_gold)]
     assert wrong == []
+
+
+def test_mistakes_of_kinds_that_no_near_miss_has_are_found(tmp_path: Path) -> None:
+    sky = write_database(
+        tmp_path / "sky.sqlite",
+        "CREATE TABLE star (id INTEGER PRIMARY KEY, name TEXT NOT NULL, colour TEXT);"
+        "INSERT INTO star VALUES (1, 'Vega', 'White'), (2, 'Antares', 'Red'), (3, 'Mira', 'Red');",
+    )
+    gold = "SELECT name FROM star WHERE colour = 'Red'"
+    or_null = f"{gold} OR colour IS NULL"
+    any_case = "SELECT name FROM star WHERE lower(colour) = 'red'"
+    settings = DistilSettings(max_variants=0)
+    made = make_database_suite(SuiteJob("sky", str(sky), (gold,), str(tmp_path / "out"), settings))
+    assert made.content["golds"][gold]["instances"] == list(range(1 + settings.num_harsh))
+    paths = [str(path) for path in read_suite(tmp_path / "out").paths("sky", gold)]
+    alone = judge(Unit((paths[0],), gold, (or_null, any_case)))[1]
+    assert [judgement.verdict for judgement in alone] == ["correct", "correct"]
+    judged = judge(Unit(tuple(paths), gold, (or_null, any_case, gold)))[1]
+    assert [judgement.verdict for judgement in judged] == ["incorrect", "incorrect", "correct"]

@@ -4,6 +4,9 @@ After Zhong et al. 2020, section 3: a variant is kept if it separates a gold fro
 the instances so far, the original included, cannot tell from it. Each near miss gets several
 variants where there are such, also where the original separates it, because that separates other
 mistakes too. One that is proved equal to gold is none.
+
+Before that each database gets a few harsh variants that all its golds use, whatever they separate:
+NULLs and values near every literal. They find mistakes of kinds that no near miss has.
 """
 
 import hashlib
@@ -16,18 +19,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sense.execution import execute
 from sense.facts import file_sha256
 from sense.proofs.proof import is_proved
 from sense.schema import read_schema
 from sense.suite import INDEX_FILE
-from sense.suites.material import Material, read_material
-from sense.suites.near_misses import mutation_values, near_misses, separated
-from sense.suites.variants import make_variant
+from sense.suites.material import Material, Place, read_material
+from sense.suites.near_misses import LIMITS, mutation_values, near_misses, separated
+from sense.suites.variants import draw_harsh_recipe, make_variant
 
-FORMAT = 2
+FORMAT = 3
 """Counts up when the same settings give another suite, so that older folders are made again."""
 BATCH = 8
 """Variants of which the best is taken first."""
+HARSH_TURNS = 3
+"""Harsh variants that share the golds' literals between them: one with all of them would have few
+rows for each."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class DistilSettings:
     """Variants that should separate each near miss, whether or not the original does."""
     num_double_edits: int = 24
     """Near misses of two edits per gold, beside all those of one."""
+    num_harsh: int = 6
+    """Variants per database that are kept in any case, for all golds."""
 
 
 class SuiteJob(NamedTuple):
@@ -67,11 +76,11 @@ class Instance(NamedTuple):
     """A variant that is kept."""
 
     number: int
-    """Which of the variants that were tried."""
+    """Which of the harsh variants, or of those that were tried."""
     data: bytes
     """The SQLite file."""
     golds: frozenset[int]
-    """The golds that it separates from a near miss."""
+    """Those that use it: it separates them from a near miss, or it is harsh and they run."""
 
 
 class Distilled(NamedTuple):
@@ -135,6 +144,13 @@ def distil(
     wanted.unseparated -= by_original
     equal: frozenset[int] = frozenset()
     instances: list[Instance] = []
+    running = frozenset(
+        n for n, gold in enumerate(golds) if execute(db_path, gold, LIMITS).status == "ok"
+    )
+    for n in range(settings.num_harsh if running else 0):
+        data = _harsh_variant(material, settings.seed, n)
+        wanted.take(_separated_by(data, wanted, golds, folder))
+        instances.append(Instance(n, data, running))
     for start in range(0, settings.max_variants, BATCH):
         if start == BATCH:  # few are left by now, and a proof takes as long as many variants
             equal = frozenset(
@@ -217,11 +233,26 @@ def _try(
     places = sorted(by_gold)
     focus = material.focuses[places[number // 2 % len(places)]] if number % 2 and places else None
     data = make_variant(material, f"{seed} {number}", focus)
-    path = folder / f"variant-{number}.sqlite"
+    return _Trial(number, data, _separated_by(data, wanted, golds, folder))
+
+
+def _harsh_variant(material: Material, seed: int, number: int) -> bytes:
+    """A variant with NULLs and the values near the literals of every third query."""
+    focus: dict[Place, tuple[Any, ...]] = {}
+    turns = min(HARSH_TURNS, len(material.focuses))
+    for one in material.focuses[number % turns :: turns]:
+        for place, values in one.items():
+            focus[place] = tuple(dict.fromkeys([*focus.get(place, ()), *values]))
+    return make_variant(material, f"{seed} harsh {number}", focus, draw_harsh_recipe)
+
+
+def _separated_by(data: bytes, wanted: _Wanted, golds: Sequence[str], folder: Path) -> set[int]:
+    """The near misses in want of variants that differ from their gold on the database."""
+    path = folder / f"{hashlib.sha256(data).hexdigest()}.sqlite"
     path.write_bytes(data)
     os.utime(path, (0, 0))  # `sense.connection` opens a file that was just written for each query
     try:
-        return _Trial(number, data, separated(path, golds, by_gold))
+        return separated(path, golds, wanted.by_gold())
     finally:
         path.unlink()
 

@@ -5,7 +5,7 @@ its values give way to others of the column. How many rows, values, ties, duplic
 childless parents there are is drawn for each variant, so that one of them is unlike the next.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from random import Random
@@ -64,7 +64,27 @@ def draw_recipe(rng: Random) -> Recipe:
     )
 
 
-def make_variant(material: Material, seed: int | str, focus: Focus | None = None) -> bytes:
+def draw_harsh_recipe(rng: Random) -> Recipe:
+    """A recipe with many rows and values, and NULL wherever a column may hold it."""
+    return Recipe(
+        num_rows=rng.choice((20, 30, 60)),
+        mix=rng.choice((0.3, 0.6)),
+        num_values=rng.choice((3, 8)),
+        skew=rng.choice((0.0, 0.5, 1.0)),
+        childless=rng.choice((0.0, 0.2, 0.5)),
+        duplicates=rng.choice((0.0, 0.1)),
+        nulls=rng.choice((0.05, 0.15, 0.3)),
+        nulls_anywhere=True,
+        small=0.0,
+    )
+
+
+def make_variant(
+    material: Material,
+    seed: int | str,
+    focus: Focus | None = None,
+    draw: Callable[[Random], Recipe] = draw_recipe,
+) -> bytes:
     """A SQLite file that holds a variant; the same arguments give the same bytes.
 
     focus: values that its columns prefer, so that the conditions of one query are met by some rows
@@ -73,7 +93,7 @@ def make_variant(material: Material, seed: int | str, focus: Focus | None = None
     rng = Random(f"variant {seed}")
     connection = apsw.Connection(":memory:")
     connection.deserialize("main", material.empty)
-    filler = _Filler(connection, draw_recipe(rng), rng, focus or {})
+    filler = _Filler(connection, draw(rng), rng, focus or {})
     connection.execute("BEGIN")
     for table in material.tables:
         filler.fill(table)
