@@ -13,7 +13,7 @@ from conftest import write_database
 
 from sense.example import HARDNESS_LEVELS
 from sense.grammar import Candidate, Results, reject_reason, sample_examples
-from sense.hardness import hardness
+from sense.hardness import hardness, sql_features
 from sense.questions.draw import Draw, numbers
 from sense.questions.intent import Condition, Intent, Measure, Order, to_sql
 from sense.questions.levels import Pattern
@@ -88,6 +88,30 @@ def test_every_query_runs_and_has_rows(bees: Path, examples: list[Candidate]) ->
 def test_every_query_can_judge_an_answer(bees: Path, examples: list[Candidate]) -> None:
     statuses = Counter(check_gold(bees, example.sql).status for example in examples[:120])
     assert statuses == {"ok": 120}
+
+
+@pytest.mark.slow
+def test_what_is_known_by_form_and_shape_is_what_the_query_says(shared_data: Path) -> None:
+    statuses: Counter[str] = Counter()
+    for db_id in ("concert_singer", "dog_kennels", "flight_2", "pets_1", "car_1", "hr_1", "csu_1"):
+        path = shared_data / f"spider/database/{db_id}/{db_id}.sqlite"
+        for example in sample_examples(path, 160, seed=1):
+            assert example.hardness == hardness(example.sql)
+            assert list(example.features) == sql_features(example.sql)
+            statuses[check_gold(path, example.sql).status] += 1
+    assert statuses == {"ok": 7 * 160}
+
+
+def test_a_view_or_a_collation_sends_a_query_to_the_general_check(tmp_path: Path) -> None:
+    script = """
+    CREATE TABLE pet (pet_id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE);
+    INSERT INTO pet(name) VALUES ('Rex'), ('rex'), ('Ada'), ('Ada'), ('Bo');
+    """
+    path = write_database(tmp_path / "pets.sqlite", script)
+    pet = profile_database(path).table("pet")
+    intent = Intent(pet, (pet.column("name"),), distinct=True)
+    with Results(path) as results:
+        assert reject_reason(intent, results) == "undefined"
 
 
 def test_no_query_and_no_question_comes_twice(examples: list[Candidate]) -> None:
