@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sense.diagnosis import error_kind
+from sense.diagnosis.kind import error_kind
 from sense.execution import DEFAULT_LIMITS, Limits
 from sense.proofs.proof import is_proved
 from sense.verdict import Judgement, Unit, Verdict, judge
@@ -46,7 +46,7 @@ class Explanation(NamedTuple):
     reason: str
     """As in `sense.verdict.Judgement`, or `proved`: equal wherever gold is defined."""
     error_kind: str
-    """What is wrong with an incorrect prediction, as in `sense.diagnosis`; "" for others."""
+    """What is wrong with an incorrect prediction, one of `sense.diagnosis.kinds`; "" for others."""
     error: str
     """The message of SQLite, where there is one."""
     witness: Witness | None

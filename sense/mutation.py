@@ -2,7 +2,7 @@
 
 They distil test suites, stand in for a weak model where there is none, and give hard negatives
 (after Zhong et al. 2020, section 3.2). Every edit keeps the query valid over its schema; the list
-never varies. `error_kind` names the same kinds for any wrong answer and lives in `sense.diagnosis`.
+never varies. Their kinds are those that `sense.diagnosis` gives to wrong answers.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,11 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from sqlglot import exp
 
-from sense.diagnosis import ERROR_KINDS, error_kind
 from sense.hardness import normalize_sql, parse_sql, sql_text
 from sense.schema import Column, Schema, Table
-
-__all__ = ["ERROR_KINDS", "Mutation", "Values", "error_kind", "mutate"]
 
 Values: TypeAlias = Mapping[tuple[str, str], Sequence[Any]]
 """(table, column) -> values that occur in the column; the case of the names does not matter."""

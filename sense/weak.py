@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from tqdm import tqdm
 
 from sense.completion import answer_fault
-from sense.diagnosis import judged_kind
+from sense.diagnosis.kind import judged_kind
 from sense.engine import Engine
 from sense.example import content_id
 from sense.journal import Journal

@@ -7,8 +7,10 @@ from pathlib import Path
 import apsw
 import pytest
 
+from sense.diagnosis.kind import error_kind
+from sense.diagnosis.kinds import ERROR_KINDS
 from sense.hardness import normalize_sql, parse_sql, sql_text
-from sense.mutation import ERROR_KINDS, error_kind, mutate
+from sense.mutation import mutate
 from sense.schema import read_schema
 
 

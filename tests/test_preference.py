@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sense.diagnosis.kind import error_kind
 from sense.example import Example, Pair, pair_features, sample_features, to_row, unpaired_features
 from sense.hardness import normalize_sql
-from sense.mutation import error_kind, mutate
+from sense.mutation import mutate
 from sense.preference import (
     POLICIES,
     Pairing,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sense.diagnosis import judged_kind
+from sense.diagnosis.kind import judged_kind
 from sense.evaluation import Outcome
 from sense.quoting import has_double_quoted_literal
 from sense.schema import Schema, read_schema

@@ -1,0 +1,128 @@
+"""How far two queries are from each other: the edit distance of their trees.
+
+A node put in, taken out or renamed costs 1 (Zhang and Shasha 1989; computed by APTED, Pawlik and
+Augsten 2016). Names of aliases, the order of conditions and of the sides of `=` cost nothing, and
+a column, a table or a value is one node.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from apted import APTED, Config
+from sqlglot import exp
+
+from sense.diagnosis.canonical import canonical
+from sense.diagnosis.parts import unwrapped
+from sense.hardness import UnparsedSqlError, parse_sql, sql_text
+
+MAX_NODES = 200
+"""Of the larger tree, about ten times that of a usual query: 0.3 s each there, cubic beyond. For
+larger ones, and for what is no query, the bound of `_least` stands for the distance."""
+
+SYMMETRIC = (exp.EQ, exp.NEQ, exp.And, exp.Or)
+
+
+class Node(NamedTuple):
+    """A part of a query."""
+
+    label: str
+    table: str
+    """Of a column; "" where it is not said, which fits any."""
+    children: tuple["Node", ...] = ()
+
+
+def distance(first: str, second: str) -> int:
+    """Fewest nodes to put in, take out or rename that make one query the other.
+
+    >>> distance("SELECT a FROM t WHERE b = 1 AND c = 2", "SELECT x.a FROM t x WHERE c=2 AND b=1")
+    0
+    >>> distance("SELECT MAX(a) FROM t", "SELECT MIN(a) FROM t")
+    1
+    """
+    return _distance(*sorted((first, second)))
+
+
+def nearest(sql: str, others: Sequence[str]) -> str:
+    """The one of `others` that is nearest to the query; of equally near ones the first."""
+    return by_distance(sql, others, num=1)[0]
+
+
+def by_distance(sql: str, others: Iterable[str], num: int, is_far_first: bool = False) -> list[str]:
+    """The `num` nearest of `others`, or the farthest; equally far ones stay in their order.
+
+    The distance is computed where the bound from below leaves open which is nearer: for nearest
+    ones, to no more than are needed.
+
+    >>> by_distance("SELECT a", ["SELECT b, c", "SELECT b", "SELECT a"], num=2)
+    ['SELECT a', 'SELECT b']
+    """
+    bounds = [(_least(sql, other), place, other) for place, other in enumerate(others)]
+    found: list[tuple[int, int, str]] = []
+    for bound, place, other in sorted(bounds, reverse=is_far_first):
+        if not is_far_first and len(found) == num and bound > found[-1][0]:
+            break
+        far = distance(sql, other)
+        found = sorted([*found, (-far if is_far_first else far, place, other)])[:num]
+    return [other for _, _, other in found]
+
+
+class _Costs(Config):
+    """Every edit costs 1."""
+
+    def rename(self, node1: Node, node2: Node) -> int:
+        is_same_table = node1.table == node2.table or not node1.table or not node2.table
+        return int(node1.label != node2.label or not is_same_table)
+
+    def children(self, node: Node) -> tuple[Node, ...]:
+        return node.children
+
+
+@lru_cache(maxsize=16_384)
+def _distance(first: str, second: str) -> int:
+    trees = _tree(first), _tree(second)
+    if any(sum(_bag(sql).values()) > MAX_NODES for sql in (first, second)):
+        return _least(first, second)
+    return int(APTED(*trees, _Costs()).compute_edit_distance())
+
+
+def _least(first: str, second: str) -> int:
+    """A bound from below: a node of one bag that the other lacks costs 1 at least."""
+    mine, theirs = _bag(first), _bag(second)
+    return max((mine - theirs).total(), (theirs - mine).total())
+
+
+@lru_cache(maxsize=4096)
+def _bag(sql: str) -> Counter[str]:
+    """The labels of all nodes."""
+    bag: Counter[str] = Counter()
+    nodes = [_tree(sql)]
+    while nodes:
+        node = nodes.pop()
+        bag[node.label] += 1
+        nodes.extend(node.children)
+    return bag
+
+
+@lru_cache(maxsize=4096)
+def _tree(sql: str) -> Node:
+    """The query written alike; a text that is none, or is nested too deeply, is one node."""
+    try:
+        return _node(canonical(parse_sql(sql)))
+    except (UnparsedSqlError, RecursionError):
+        return Node(" ".join(sql.split()), "")
+
+
+def _node(part: exp.Expr) -> Node:
+    part = unwrapped(part)
+    if isinstance(part, exp.Column):
+        return Node(part.name, part.table)
+    if isinstance(part, (exp.Table, exp.Literal)):
+        return Node(sql_text(part), "")
+    parts = list(part.flatten()) if isinstance(part, exp.Connector) else part.iter_expressions()
+    children = [_node(child) for child in parts]
+    if isinstance(part, SYMMETRIC):
+        children.sort()
+    flags = [f"{k}={v}" for k, v in part.args.items() if isinstance(v, (str, bool)) and v]
+    return Node(" ".join([part.key, *flags]), "", tuple(children))
