@@ -17,29 +17,24 @@ Time:      about a minute on 2 cores.
 import argparse
 import itertools
 import os
-import time
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from sense.card import DatasetText
-from sense.collection import Database, database_files, database_rows
-from sense.command import positive, run_script, with_progress
-from sense.database import database_paths, database_sha256
-from sense.example import database_features, example_features, to_row
-from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome
-from sense.human import human_examples
+from sense.command import positive, run_script
+from sense.database import database_paths
+from sense.facts import print_outcome
+from sense.human_set import (
+    CHECKS_STEP,
+    LABELS_STEP,
+    QUOTES_STEP,
+    HumanSet,
+    question_inputs,
+    write_human_set,
+)
 from sense.official import spider_score
 from sense.prompt import CONTRACTS
-from sense.reading import (
-    PUBLISHED_SPLIT,
-    SPIDER_FILES,
-    SPIDER_LICENSE,
-    SPIDER_URL,
-    Split,
-    read_spider,
-)
-from sense.release import check_output, check_push, push_folder, write_dataset
+from sense.reading import SPIDER_FILES, SPIDER_LICENSE, SPIDER_URL, Split, read_spider
+from sense.release import check_output, check_push, push_folder
 
 
 def main() -> None:
@@ -47,79 +42,32 @@ def main() -> None:
     check_output(arguments.out)
     if arguments.push:
         check_push(arguments.push)
-    started = time.monotonic()
-    contract = CONTRACTS[arguments.contract]
+    folder = Path(arguments.spider)
     splits: tuple[Split, ...] = (arguments.split,) if arguments.split else ("train", "dev")
-    rows = {
-        split: list(itertools.islice(read_spider(arguments.spider, split), arguments.limit))
-        for split in splits
-    }
-    paths = database_paths(Path(arguments.spider) / "database")
-    funnels = {split: Funnel(f"spider-{split}", unit="questions") for split in splits}
-    quotes: Counter[str] = Counter()
-    examples = {
-        split: human_examples(
-            with_progress(rows[split], f"spider-{split}", unit="row"),
-            paths,
-            source=f"spider-{split}",
-            license=SPIDER_LICENSE,
-            contract=contract,
-            official_score=spider_score,
-            funnel=funnels[split],
-            quotes=quotes,
-            num_workers=arguments.num_workers,
-        )
-        for split in splits
-    }
-    used = {row["db_id"] for split in splits for row in rows[split]}
-    databases = [
-        Database(db_id, str(path), domain="", license=SPIDER_LICENSE, split="")
-        for db_id, path in paths.items()
-        if db_id in used
-    ]
-    digests = {database.db_id: database_sha256(database.path) for database in databases}
-
-    def facts() -> Facts:
-        return collect_facts(
-            "builders/spider.py",
-            seed=0,  # nothing is drawn by chance
-            settings={
-                "split": arguments.split or "all",
-                "limit": arguments.limit,
-                "contract": arguments.contract,
-                "prompt_hash": contract.hash,
-            },
-            inputs=spider_inputs(arguments.spider, splits),
-            funnels=funnels.values(),
-            counts={"strings_in_double_quotes": dict(sorted(quotes.items()))},
-            seconds=time.monotonic() - started,
-        )
-
-    written = write_dataset(
-        arguments.out,
-        {
-            "default": {PUBLISHED_SPLIT[s]: map(to_row, examples[s]) for s in splits},
-            "databases": {"train": database_rows(databases, digests, "spider")},
+    files = [folder / name for split in splits for name in SPIDER_FILES[split]]
+    spider = HumanSet(
+        name="spider",
+        license=SPIDER_LICENSE,
+        rows={s: list(itertools.islice(read_spider(folder, s), arguments.limit)) for s in splits},
+        databases=database_paths(folder / "database"),
+        inputs=question_inputs(files, SPIDER_LICENSE, SPIDER_URL),
+        official_score=spider_score,
+    )
+    written = write_human_set(
+        spider,
+        dataset_text(arguments, len(spider.used_databases)),
+        out=arguments.out,
+        script="builders/spider.py",
+        settings={
+            "split": arguments.split or "all",
+            "limit": arguments.limit,
+            "contract": arguments.contract,
         },
-        {"default": example_features(), "databases": database_features()},
-        facts,
-        dataset_text(arguments, len(databases)),
-        database_files(databases),
+        contract=CONTRACTS[arguments.contract],
+        num_workers=arguments.num_workers,
     )
     commit = push_folder(arguments.out, arguments.push, "dataset") if arguments.push else ""
     print_outcome(arguments.out, written, commit)
-
-
-def spider_inputs(folder: str, splits: Sequence[Split]) -> list[Input]:
-    """The question files that were read."""
-    paths = [Path(folder) / name for split in splits for name in SPIDER_FILES[split]]
-    return [
-        Input(
-            path.name, kind="file", sha256=file_sha256(path), license=SPIDER_LICENSE, url=SPIDER_URL
-        )
-        for path in paths
-        if path.is_file()
-    ]
 
 
 def dataset_text(arguments: argparse.Namespace, num_databases: int) -> DatasetText:
@@ -135,14 +83,9 @@ def dataset_text(arguments: argparse.Namespace, num_databases: int) -> DatasetTe
             f"Questions, SQL and {num_databases:,} databases: Spider 1.0 by Yu et al. (EMNLP "
             f"2018), {SPIDER_URL}; texts are unchanged but for white space around them, a closing "
             "semicolon and the quotes of strings.",
-            "Quotes: SQLite reads a name in double quotes as a string where no column has that "
-            "name, other engines do not; such strings got single quotes where the query returns "
-            "the same rows in the same order and wins against itself as before.",
-            "Checks: every query was executed; rows that do not run, lose to themselves by "
-            "Spider's execution match, lack their database or repeat an earlier row were dropped; "
-            "a result that cannot judge an answer is named in "
-            "`gold_status`.",
-            "Labels: hardness is Spider's, measured on the syntax tree of the query.",
+            QUOTES_STEP,
+            CHECKS_STEP.format(rule="Spider's execution match"),
+            LABELS_STEP,
         ),
         faults=(
             "Spider's own faults are kept: SQL that does not answer its question, and databases "

@@ -74,7 +74,7 @@ class Rejected:
     detail: str = ""
     """What the filter saw: the error, the `id` of the row that it repeats, the other answer, ..."""
     mode: str = ""
-    """How the teacher was asked: `invent`, `databases`, `from_sql`, `rationale`; grammar: ""."""
+    """How the teacher was asked: `invent`, `databases` or `sql`; "" for the grammar."""
     db_id: str = ""
     question: str = ""
     evidence: str = ""

@@ -61,14 +61,33 @@ def read_bird(folder: str | Path, split: Split = "dev", file: str = "") -> Itera
     `file` names another file of the same form, such as `mini_dev_sqlite.json`. `difficulty` is ""
     where the file has none, as in BIRD's train set.
     """
-    for place, row in json_rows(Path(folder) / (file or BIRD_FILES[split])):
-        texts = texts_of(row, ("db_id", "question", "SQL"), place)
+    yield from read_questions(Path(folder) / (file or BIRD_FILES[split]), "SQL")
+
+
+def read_questions(path: Path, sql_key: str) -> Iterator[dict[str, str]]:
+    """Rows `db_id, question, sql, evidence, difficulty` of any file in the form of BIRD or Spider.
+
+    sql_key: what the file calls the gold SQL, see `sql_key_of`.
+    """
+    for place, row in json_rows(path):
+        texts = texts_of(row, ("db_id", "question", sql_key), place)
         evidence, difficulty = _optional_texts(row, ("evidence", "difficulty"), place)
         yield dict(
             zip(("db_id", "question", "sql"), texts, strict=True),
             evidence=evidence,
             difficulty=difficulty,
         )
+
+
+def sql_key_of(path: Path) -> str:
+    """What the file calls its gold SQL: `query` as Spider does, else `SQL` as BIRD does."""
+    _, first = next(iter(json_rows(path)), ("", {}))
+    return "query" if "query" in first and "SQL" not in first else "SQL"
+
+
+def question_ids(path: Path) -> list[str]:
+    """What names each row of the file: its `question_id`, else its number from 0."""
+    return [str(row.get("question_id", number)) for number, (_, row) in enumerate(json_rows(path))]
 
 
 def read_predictions(path: str | Path) -> Iterator[Prediction]:
