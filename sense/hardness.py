@@ -7,7 +7,7 @@ nested query each. Every function takes SQL text or a tree of `parse_sql`: a cal
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import sqlglot
 from sqlglot import exp
@@ -49,6 +49,9 @@ FEATURE_NODES: dict[str, tuple[type[exp.Expr], ...]] = {
     "window": (exp.Window,),
 }
 """Feature name -> node classes of which one must occur anywhere in the query."""
+
+FEATURES = tuple(sorted({*FEATURE_NODES, "correlated", "date", "distinct", "nested", "order_by"}))
+"""All names that `sql_features` gives."""
 
 DATE_FUNCTIONS = frozenset({"date", "datetime", "julianday", "strftime", "time", "unixepoch"})
 DATE_NODES = (
@@ -122,6 +125,18 @@ def hardness(sql: str | exp.Expr) -> Hardness:
         # Two clauses and two plurals fall through every rule of the official script.
         return "extra"
     return "hard" if clauses <= 1 and others == 0 and nested == 1 else "extra"
+
+
+def gold_hardness(sql: str) -> Hardness | Literal[""]:
+    """Spider's level of a gold query; "" for a text that is no query, as some sets hold.
+
+    >>> gold_hardness("SELECT name FROM city"), gold_hardness("SELECT name FROM")
+    ('easy', '')
+    """
+    try:
+        return hardness(sql)
+    except UnparsedSqlError:
+        return ""
 
 
 def components(sql: str | exp.Expr) -> Components:

@@ -1,0 +1,97 @@
+"""Plan and realised shares of a finished set, for `facts.json`, its card and the last table."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sense.coverage.cells import Cell, Dimension, shown
+from sense.coverage.coverage import Coverage
+
+MIN_CELL_ROWS = 50
+"""Planned rows from which a pair of values is held to the plan."""
+CELL_TOLERANCE = 0.2
+"""A pair is as planned when its rows are off by at most this part of the planned ones."""
+SHARE_TOLERANCE = 0.03
+"""A value is as planned when its share is off by at most this: 3 points."""
+MAX_SHOWN_CELLS = 20
+DIMENSIONS: tuple[Dimension, ...] = ("hardness", "style", "domain", "feature")
+
+
+def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
+    """Planned and realised shares of all splits together.
+
+    `shares` compares with the plan as it was written; `cells`, pairs of values with at least
+    `MIN_CELL_ROWS` planned rows, with the plan after infeasible cells went to the others, which are
+    listed with their reasons. The share of a feature is that of the rows that have it.
+    """
+    rows = sum(coverage.num_rows for coverage in coverages)
+    counts: Counter[Cell] = Counter()
+    expected: defaultdict[Cell, float] = defaultdict(float)
+    infeasible: dict[Cell, str] = {}
+    for coverage in coverages:
+        counts.update(coverage.counts)
+        for cell, num in coverage.expected.items():
+            expected[cell] += num
+        infeasible |= coverage.infeasible
+    pairs = sorted(
+        cell for cell, num in expected.items() if len(cell) == 2 and num >= MIN_CELL_ROWS
+    )
+    pairs = [cell for cell in pairs if cell not in infeasible]
+    off = [
+        {"cell": shown(cell), "planned": round(expected[cell], 1), "realised": counts[cell]}
+        for cell in pairs
+        if abs(counts[cell] - expected[cell]) > CELL_TOLERANCE * expected[cell]
+    ]
+    return {
+        "name": coverages[0].plan.name,
+        "rows": rows,
+        "shares": {name: _shares(name, coverages, counts, rows) for name in DIMENSIONS},
+        "cells": {
+            "planned": len(pairs),
+            "within": len(pairs) - len(off),
+            "off": off[:MAX_SHOWN_CELLS],
+        },
+        "infeasible": [
+            {"cell": shown(cell), "reason": reason} for cell, reason in sorted(infeasible.items())
+        ],
+    }
+
+
+def _shares(
+    dimension: Dimension, coverages: Sequence[Coverage], counts: Counter[Cell], rows: int
+) -> dict[str, dict[str, float]]:
+    total = sum(coverage.total for coverage in coverages)
+    planned: defaultdict[str, float] = defaultdict(float)
+    for coverage in coverages:
+        weight = coverage.total / total if total else 0.0
+        if dimension == "feature":
+            for name, by_level in coverage.plan.feature.items():
+                share = sum(by_level[level] * part for level, part in _levels(coverage))
+                planned[name] += weight * share
+        else:
+            for name, share in coverage.planned(dimension).items():
+                planned[name] += weight * share
+    return {
+        name: {
+            "planned": round(share, 4),
+            "realised": round(counts[(dimension, name),] / rows, 4) if rows else 0.0,
+        }
+        for name, share in planned.items()
+    }
+
+
+def _levels(coverage: Coverage) -> list[tuple[str, float]]:
+    return list(coverage.plan.hardness.items())
+
+
+def missed_shares(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """(`style=vague`, "planned 10.0 %, realised 0.0 %") of what is off by more than 3 points."""
+    return [
+        (
+            f"{dimension}={name}",
+            f"planned {share['planned']:.1%}, realised {share['realised']:.1%}",
+        )
+        for dimension, shares in report["shares"].items()
+        for name, share in shares.items()
+        if abs(share["planned"] - share["realised"]) > SHARE_TOLERANCE
+    ]

@@ -1,0 +1,229 @@
+"""sense.coverage: plans, their quotas, what rounds ask next, styles and the report."""
+
+import random
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sense.coverage.cells import Kept, Slot, margins
+from sense.coverage.coverage import Coverage
+from sense.coverage.plan import PlanError, parse_plan, read_plan
+from sense.coverage.quota import fit_slots, round_slots
+from sense.coverage.report import coverage_report, missed_shares
+from sense.coverage.styles import ASKED_STYLES, bears_marks, sentences, style_of
+
+SMALL = """
+hardness: {easy: 1, hard: 1}
+style: {formal: 1, keyword: 3}
+feature: {join: 0.4, nested: {hard: 0.5}}
+"""
+
+
+def test_the_default_plan_names_every_level_and_style() -> None:
+    plan = read_plan()
+    assert sum(plan.hardness.values()) == pytest.approx(1)
+    assert plan.style.keys() == ASKED_STYLES.keys()
+    assert min(plan.style.values()) > 0
+    assert plan.feature["nested"] == {"easy": 0.0, "medium": 0.0, "hard": 0.48, "extra": 0.44}
+    assert plan.domains_of(["tea", "salt"]) == {"tea": 0.5, "salt": 0.5}
+
+
+def test_a_plan_of_a_file_takes_the_rest_from_the_default() -> None:
+    plan = parse_plan("domain: {tea: 1, salt: 3}\nfeature: {join: 0.4}", "mine.yaml")
+    assert plan.hardness == read_plan().hardness
+    assert plan.feature == {"join": dict.fromkeys(("easy", "medium", "hard", "extra"), 0.4)}
+    assert plan.domains_of(["salt", "tea", "kites"]) == {"salt": 0.75, "tea": 0.25, "kites": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hardnes: {easy: 1}", "has no entry 'hardnes'; closest match: 'hardness'"),
+        ("hardness: {simple: 1}", "key 'hardness' has no entry 'simple'; expected easy, medium"),
+        ("hardness: {easy: -1}", r"key 'hardness', 'easy' is -1; expected a number of 0 or more"),
+        ("hardness: {easy: 0}", "key 'hardness' asks for nothing"),
+        ("hardness: {easy: .inf}", "key 'hardness', 'easy' is infinite"),
+        ("style: formal", "key 'style' is 'formal'; expected lines of the form 'name: share'"),
+        ("style: {formal: yes}", "key 'style', 'formal' is True"),
+        ("feature: {joins: 0.5}", "key 'feature' has no entry 'joins'; closest match: 'join'"),
+        ("feature: {join: 1.5}", "'join', 'easy' is 1.5; expected a share from 0 to 1"),
+        ("feature: {join: {easy: 40}}", "key 'feature', 'join', 'easy' is 40"),
+        ("domain: {3: 1}", "key 'domain' has no entry '3'; expected names of domains"),
+        ("domain: some", "key 'domain' is 'some'"),
+        ("hardness: [", "plan 'mine.yaml' is not YAML"),
+        ("- hardness", r"plan 'mine.yaml' is \['hardness'\]"),
+    ],
+)
+def test_a_bad_plan_is_refused_by_its_key(text: str, message: str) -> None:
+    with pytest.raises(PlanError, match=message):
+        parse_plan(text, "mine.yaml")
+
+
+def test_a_planned_domain_must_be_at_hand() -> None:
+    plan = parse_plan("domain: {tee: 1}", "mine.yaml")
+    with pytest.raises(PlanError, match=r"domain 'tee' is none of the 2 domains .* match: 'tea'"):
+        plan.domains_of(["tea", "salt"])
+
+
+weights = st.lists(st.integers(0, 9), min_size=1, max_size=5).filter(any)
+
+
+@settings(deadline=None, max_examples=60)
+@given(weights, weights, weights, st.integers(0, 3_000))
+def test_rounded_quotas_keep_every_sum_near_the_plan(
+    domains: list[int], levels: list[int], styles: list[int], total: int
+) -> None:
+    def shares(parts: list[int]) -> dict[str, float]:
+        return {str(place): part / sum(parts) for place, part in enumerate(parts) if part}
+
+    fitted = fit_slots(
+        {"domain": shares(domains), "hardness": shares(levels), "style": shares(styles)}, total, {}
+    )
+    quota = round_slots(fitted, total, {})
+    assert sum(quota.values()) == total
+    assert min(quota.values(), default=0) >= 0
+    planned, realised = margins(fitted), margins(quota)
+    assert all(abs(planned[cell] - realised[cell]) <= 4 for cell in planned)
+
+
+def test_a_closed_slot_keeps_its_rows_and_the_others_make_up_for_them() -> None:
+    shares = {
+        "domain": {"a": 0.5, "b": 0.25, "c": 0.25},
+        "hardness": {"easy": 0.5, "hard": 0.5},
+        "style": {"formal": 0.5, "keyword": 0.5},
+    }
+    filled = {Slot("a", "hard", "formal"): 10}
+    fitted = fit_slots(shares, 400, filled, {("a", "hard")})  # type: ignore[arg-type]
+    quota = round_slots(fitted, 400, filled)
+    sums = margins(quota)
+    assert sums[("domain", "a"),] > 100  # its easy rows, and more of them than planned
+    assert sums[("hardness", "hard"),] == pytest.approx(200, abs=2)
+    assert sums[("style", "formal"),] == pytest.approx(200, abs=2)
+    assert quota[Slot("a", "hard", "formal")] == 10
+    assert quota.get(Slot("a", "hard", "keyword"), 0) == 0
+
+
+def obedient(coverage: Coverage, rng: random.Random, never: str = "") -> None:
+    """Rounds of a teacher that gives the rows that are asked for, but for one feature."""
+    for _ in range(4):
+        coverage.refit()
+        needs = coverage.rates()
+        for slot, num in coverage.missing().items():
+            rates = needs.of(slot)
+            for _ in range(-(-num // 2)):
+                given = tuple(f for f, rate in rates.items() if f != never and rng.random() < rate)
+                if coverage.has_room(slot):
+                    coverage.add(Kept(slot, given))
+    coverage.refit()
+
+
+def test_rounds_reach_the_plan() -> None:
+    coverage = Coverage(parse_plan(SMALL), 2_000, {"tea": 0.5, "salt": 0.5})
+    obedient(coverage, random.Random(0))
+    assert coverage.num_rows > 1_870  # four rounds of half of what is missing each
+    report = coverage_report([coverage])
+    assert missed_shares(report) == []
+    assert report["cells"]["within"] == report["cells"]["planned"] > 10
+    assert report["infeasible"] == []
+    assert report["shares"]["feature"]["nested"]["planned"] == 0.25
+
+
+def test_a_feature_that_never_comes_is_named() -> None:
+    coverage = Coverage(parse_plan(SMALL), 2_000, {"tea": 0.5, "salt": 0.5})
+    obedient(coverage, random.Random(0), never="nested")
+    report = coverage_report([coverage])
+    named = {item["cell"]: item["reason"] for item in report["infeasible"]}
+    assert "hardness=hard, feature=nested" in named
+    assert re.match(r"0 of \d+ rows have it, \d+ were planned", named["domain=tea, feature=nested"])
+    assert [name for name, _ in missed_shares(report)] == ["feature=nested"]
+
+
+def test_a_style_that_cannot_be_had_goes_to_the_others_and_is_named() -> None:
+    coverage = Coverage(parse_plan(SMALL), 100, {"tea": 1.0})
+    coverage.rule_out("style", "formal", "the grammar does not speak it")
+    coverage.refit()
+    assert {slot.style for slot in coverage.missing()} == {"keyword"}
+    assert sum(coverage.missing().values()) == 100
+    report = coverage_report([coverage])
+    assert report["infeasible"] == [
+        {"cell": "style=formal", "reason": "the grammar does not speak it"}
+    ]
+    with pytest.raises(PlanError, match="key 'style' asks for formal, keyword only, which cannot"):
+        coverage.rule_out("style", "keyword", "the grammar does not speak it")
+
+
+def test_rows_beyond_the_quota_have_no_room() -> None:
+    coverage = Coverage(parse_plan(SMALL), 8, {"tea": 1.0})
+    slot = Slot("tea", "easy", "formal")
+    assert coverage.missing()[slot] == 1
+    assert coverage.has_room(slot)
+    coverage.add(Kept(slot, ("join",)))
+    assert not coverage.has_room(slot)
+    assert not coverage.has_room(Slot("tea", "medium", "formal"))
+    assert coverage.counts[("style", "formal"), ("feature", "join")] == 1
+
+
+def test_what_a_domain_lacks_is_asked_of_it_more() -> None:
+    coverage = Coverage(parse_plan(SMALL), 400, {"tea": 0.5, "salt": 0.5})
+    for domain, features in (("tea", ()), ("salt", ("join",))):
+        for _ in range(12):
+            coverage.add(Kept(Slot(domain, "easy", "formal"), features))
+    needs = coverage.rates()
+    tea, salt = (needs.of(Slot(name, "easy", "keyword"))["join"] for name in ("tea", "salt"))
+    assert tea > 0.4 > salt
+
+
+STYLED = [
+    ("interrogative", "Which cities have more than 5,000 people?", ""),
+    ("imperative", "List the names of all cities in Asia.", ""),
+    ("imperative", "For each city, count its harbours.", ""),
+    ("formal", "Please provide the name of each city, ordered by population.", ""),
+    ("colloquial", "Hey, what's the biggest city we have?", ""),
+    ("colloquial", "I'd like to know the names of the cities.", ""),
+    ("keyword", "names of cities with population above 5000", ""),
+    ("several_sentences", "I am writing about Asia. How many cities are there?", ""),
+    ("vague", "Which cities are big?", "big means a population above 5,000"),
+]
+
+
+@pytest.mark.parametrize(("style", "question", "evidence"), STYLED)
+def test_a_style_is_known_by_its_marks(style: str, question: str, evidence: str) -> None:
+    assert bears_marks(style, question, evidence)
+    assert style_of(question, evidence) == style
+
+
+def test_the_style_asked_for_counts_where_its_marks_are_there() -> None:
+    text = "I'd like to plan. Tell me the names of the cities."
+    assert style_of(text, asked="colloquial") == "colloquial"
+    assert style_of(text, asked="keyword") == "several_sentences"
+    assert style_of("???", asked="formal") == ""
+
+
+def test_initials_end_no_sentence() -> None:
+    assert sentences("Who is J. Smith of St. Ives? Give the age.") == [
+        "Who is J. Smith of St. Ives?",
+        "Give the age.",
+    ]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(max_size=80), st.sampled_from(sorted(ASKED_STYLES)))
+def test_any_text_has_at_most_the_styles_there_are(text: str, asked: str) -> None:
+    assert style_of(text, asked=asked) in {"", *ASKED_STYLES}
+
+
+def test_the_report_counts_features_by_the_rows_that_have_them() -> None:
+    coverage = Coverage(parse_plan(SMALL), 4, {"tea": 1.0})
+    for slot, num in list(coverage.missing().items()):
+        for _ in range(num):
+            coverage.add(Kept(slot, ("join", "where") if slot.level == "easy" else ("join",)))
+    report = coverage_report([coverage])
+    assert report["rows"] == 4
+    assert report["shares"]["feature"] == {
+        "join": {"planned": 0.4, "realised": 1.0},
+        "nested": {"planned": 0.25, "realised": 0.0},
+    }
+    assert Counter(dict(missed_shares(report))).keys() == {"feature=join", "feature=nested"}
