@@ -66,12 +66,12 @@ from sense.release import (
     work_folder,
     write_dataset,
 )
+from sense.scoring import OFFICIAL_SCORES
 from sense.source import dataset_source, model_source
 from sense.splits import SPLITS, held_out_databases
 from sense.spool import Spool
 from sense.suite import Suite, read_suite
 from sense.tally import Tally, systems_table
-from sense.verdict import OFFICIAL_SCORES
 from sense.weak import Ask, Judging, Sampling, ask_model, judged_questions
 
 PLACES = (

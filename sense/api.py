@@ -111,7 +111,8 @@ def score(
     0.5
     """
     from sense.database import database_paths
-    from sense.evaluation import check_predictions, column_scores, evaluate
+    from sense.evaluation import check_predictions, evaluate
+    from sense.outcome import column_scores
     from sense.predictions import read_systems
     from sense.suite import read_suite
 
@@ -130,7 +131,7 @@ def score(
     if not predictions:
         raise ValueError("there is no prediction to score; expected one per question")
     chosen = read_suite(suite) if suite else None
-    outcomes = evaluate(predictions, paths, (rule,), num_workers, chosen)
+    outcomes = evaluate(predictions, paths, (rule,), num_workers, chosen, scores_only=True)
     found = column_scores(outcomes, next(iter(outcomes[0].scores)))
     return Score(**{name: found[name] for name in Score._fields})
 

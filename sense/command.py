@@ -3,12 +3,15 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from sense.execution import DatabaseError
 
 Item = TypeVar("Item")
+
+SECONDS_BEFORE_PROGRESS = 2.0
 
 
 def run_script(main: Callable[[], None]) -> None:
@@ -47,3 +50,15 @@ def with_progress(items: Sequence[Item], name: str, unit: str) -> Iterator[Item]
     from tqdm import tqdm
 
     yield from tqdm(items, desc=name, unit=unit)
+
+
+def with_late_progress(items: Iterable[Item], name: str, unit: str, total: int) -> Iterator[Item]:
+    """The items, with a progress bar once they have taken some seconds; it is not loaded before."""
+    rest = iter(items)
+    started = time.monotonic()
+    for num, item in enumerate(rest, start=1):
+        yield item
+        if num < total and time.monotonic() - started > SECONDS_BEFORE_PROGRESS:
+            from tqdm import tqdm
+
+            yield from tqdm(rest, name, total, unit=unit, initial=num)

@@ -8,10 +8,6 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
-from sqlglot.dialects.sqlite import SQLite
-from sqlglot.errors import TokenError
-from sqlglot.tokens import TokenType
-
 from sense.closeness import (
     LAST_BITS,
     MIN_TRIALS,
@@ -45,6 +41,10 @@ def order_matters(sql: str) -> bool:
     """
     if "order" not in sql.lower():
         return False
+    from sqlglot.dialects.sqlite import SQLite  # slow to load, and the official rules do without
+    from sqlglot.errors import TokenError
+    from sqlglot.tokens import TokenType
+
     depth = 0
     try:
         tokens = SQLite().tokenize(sql)

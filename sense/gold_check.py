@@ -24,8 +24,8 @@ from sense.execution import (
 )
 from sense.facts import Funnel
 from sense.gold import check_gold
+from sense.hardness import gold_hardness
 from sense.predictions import Gold
-from sense.question import gold_hardness
 from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:

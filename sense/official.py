@@ -12,10 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import dropwhile
 
-from sqlglot.dialects.sqlite import SQLite
-from sqlglot.errors import TokenError
-from sqlglot.tokens import TokenType
-
 from sense.denotation import Rows, bird_equal, spider_equal
 from sense.execution import Execution, Limits
 
@@ -142,6 +138,10 @@ def _python_execution(run: Run, text: str) -> Execution:
 
 
 def _goes_on_after_a_statement(text: str) -> bool:
+    from sqlglot.dialects.sqlite import SQLite  # slow to load, and rarely needed
+    from sqlglot.errors import TokenError
+    from sqlglot.tokens import TokenType
+
     try:
         kinds = [token.token_type for token in SQLite().tokenize(text)]
     except TokenError:

@@ -4,11 +4,10 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, overload
+from typing import NamedTuple, overload
 
 from sense.database import find_database
-from sense.example import Example, Hardness, content_id, to_example
-from sense.hardness import UnparsedSqlError, hardness
+from sense.example import Example, content_id, to_example
 from sense.spool import Spool
 
 
@@ -132,15 +131,3 @@ def open_questions(
         return Question(example, paths[example.db_id])
 
     return QuestionSet(len(rows), question)
-
-
-def gold_hardness(sql: str) -> Hardness | Literal[""]:
-    """Spider's level of a gold query; "" for a text that is no query, as some sets hold.
-
-    >>> gold_hardness("SELECT name FROM city"), gold_hardness("SELECT name FROM")
-    ('easy', '')
-    """
-    try:
-        return hardness(sql)
-    except UnparsedSqlError:
-        return ""

@@ -7,14 +7,12 @@ import itertools
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sense.engine import Engine
 from sense.evaluation import evaluate_systems, with_bird_scores
 from sense.facts import Input, file_sha256
 from sense.predictions import System, read_systems
-from sense.proofs.proof import with_proofs
-from sense.question import Question
 from sense.reading import Prediction
 from sense.reports.board_report import SystemResult
 from sense.reports.mistakes import (
@@ -24,8 +22,11 @@ from sense.reports.mistakes import (
     with_witnesses,
     wrong_database,
 )
+from sense.scoring import Rule
 from sense.suite import Suite
-from sense.verdict import Rule
+
+if TYPE_CHECKING:
+    from sense.question import Question
 
 Baseline: TypeAlias = Literal["constant", "nearest"]
 
@@ -41,7 +42,7 @@ def systems_of_files(
 
 
 def model_system(
-    model: str, questions: Sequence[Question], base_url: str = "", cache: Path | None = None
+    model: str, questions: "Sequence[Question]", base_url: str = "", cache: Path | None = None
 ) -> tuple[list[System], list[Input]]:
     """A model, or one behind a server, with its answers; cache: keeps the replies of a server."""
     from sense.ask import open_writer, write_sql
@@ -53,7 +54,7 @@ def model_system(
 
 
 def baseline_system(
-    baseline: Baseline, questions: Sequence[Question], train: Sequence[Question] = ()
+    baseline: Baseline, questions: "Sequence[Question]", train: "Sequence[Question]" = ()
 ) -> tuple[list[System], list[Input]]:
     """A baseline with its answers; train: the questions whose SQL `nearest` copies."""
     from sense.baseline import constant_answer, nearest_answers
@@ -66,7 +67,7 @@ def baseline_system(
     return [system], [Input(baseline, kind="baseline")]
 
 
-def answering_system(name: str, questions: Sequence[Question], sqls: Sequence[str]) -> System:
+def answering_system(name: str, questions: "Sequence[Question]", sqls: Sequence[str]) -> System:
     """A system that gave these answers, one per question."""
     predictions = tuple(
         Prediction(idx, q.example.db_id, q.example.question, q.example.sql, sql, q.example.evidence)
@@ -91,12 +92,17 @@ def judged_results(
     """What became of the answers of each system, and the most frequent mistakes of them all.
 
     proves: counts apart what equals gold on every database; bird_repetitions: as of
-    `with_bird_scores`, None = without; scores_only: no error kinds and no examples;
+    `with_bird_scores`, None = without; scores_only: no error kinds, no examples, and no
+    verdicts but for the rule `strict`;
     has_new_answers: whether the answers were written by this run and are to be kept.
     """
     answers = [system.predictions for system in systems]
-    outcomes = evaluate_systems(answers, databases, rules, num_workers, suite, engine)
+    outcomes = evaluate_systems(
+        answers, databases, rules, num_workers, suite, engine, scores_only and not proves
+    )
     if proves:
+        from sense.proofs.proof import with_proofs
+
         outcomes = [with_proofs(found, databases, num_workers) for found in outcomes]
     if bird_repetitions is not None:
         outcomes = [

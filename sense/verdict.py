@@ -21,14 +21,8 @@ from sense.difference import difference
 from sense.engine import Engine, map_on_engine
 from sense.execution import DEFAULT_LIMITS, Execution, Limits
 from sense.gold import GoldCheck, check_gold
-from sense.official import (
-    bird_score,
-    official_limits,
-    score_on_all,
-    spider_distinct_score,
-    spider_score,
-)
 from sense.runs import Runs
+from sense.scoring import Rule, RuleScore, Unit, max_unit_seconds, official_rules, on_all, scores_on
 from sense.shuffle import is_open_by_schema, may_depend_on_order, reorderings
 from sense.volatility import volatility
 from sense.workers import WorkerFailure
@@ -46,21 +40,12 @@ __all__ = [
 ]
 
 Verdict: TypeAlias = Literal["correct", "incorrect", "unknown"]
-Rule: TypeAlias = Literal["spider", "spider_distinct", "bird", "strict"]
 
-UNIT_SECONDS_PER_QUERY_SECOND = 3
-"""A stuck query ends its worker there. A unit of many queries may end there too, and is then taken
-apart into parts of a few queries each, so that no verdict depends on how many a unit has."""
 COMPARED = ("ok", "empty")
 """Status of a gold whose result can refute a prediction."""
 NUM_KEPT_GOLDS = 4  # sets word a question in several ways and list these one after the other
 OWN_FAULTS = ("error", "refused")
 REWARDS: dict[Verdict, float | None] = {"correct": 1.0, "incorrect": 0.0, "unknown": None}
-OFFICIAL_SCORES = {
-    "spider": spider_score,
-    "spider_distinct": spider_distinct_score,
-    "bird": bird_score,
-}
 
 
 class Judgement(NamedTuple):
@@ -78,15 +63,6 @@ class Judgement(NamedTuple):
     """Official rules whose 0 says only that a query did not end; they have no limit themselves."""
 
 
-class Unit(NamedTuple):
-    """Predictions for one question, to be judged together."""
-
-    db_paths: tuple[str, ...]
-    """Databases with the same schema, on all of which a prediction must be right."""
-    gold_sql: str
-    predicted_sqls: tuple[str, ...]
-
-
 def judge(
     unit: Unit, rules: Sequence[Rule] = ("strict",), limits: Limits = DEFAULT_LIMITS
 ) -> tuple[str, list[Judgement]]:
@@ -96,13 +72,13 @@ def judge(
     """
     golds = _checked_golds(unit, limits)
     statuses = {path: gold.status for path, gold in golds.items()}
-    run = Runs(limits, golds)
+    run = Runs(limits, unit.gold_sql, {path: gold.execution for path, gold in golds.items()})
 
     def judgement(sql: str) -> Judgement:
         compared = ((path, gold) for path, gold in golds.items() if gold.status in COMPARED)
         findings = ((path, _finding_on(path, gold, sql, run)) for path, gold in compared)
         finding = _together(statuses, findings)
-        scores = [_scores_on(path, unit.gold_sql, sql, rules, run) for path in golds]
+        scores = [scores_on(path, unit.gold_sql, sql, rules, run) for path in golds]
         return _judgement(finding, scores, rules)
 
     judged = {sql: judgement(sql) for sql in dict.fromkeys(unit.predicted_sqls)}
@@ -127,9 +103,7 @@ def judge_all(
     """
     rules = tuple(rules)
     judge_unit = partial(judge, rules=rules, limits=replace(limits, raises_at_backstop=True))
-    max_seconds = limits.max_seconds * UNIT_SECONDS_PER_QUERY_SECOND
-    if _official(rules):
-        max_seconds += official_limits(limits).max_seconds
+    max_seconds = max_unit_seconds(rules, limits)
 
     def parts(units: Sequence[Unit]) -> Iterator["_Part | WorkerFailure"]:
         judge_part = partial(_part, rules=rules, limits=limits)
@@ -215,7 +189,7 @@ class _Part(NamedTuple):
     gold_status: str
     finding: _Finding | None = None
     """None where gold cannot judge, or there is no prediction."""
-    scores: Mapping[Rule, int | None] = {}
+    scores: Mapping[Rule, RuleScore] = {}
     """By each official rule; None where a query did not end."""
     is_lost: bool = False
 
@@ -226,9 +200,9 @@ def _part(unit: Unit, rules: Sequence[Rule], limits: Limits) -> _Part:
     if not unit.predicted_sqls:
         return _Part(gold.status)
     [sql] = unit.predicted_sqls
-    run = Runs(limits, {path: gold})
+    run = Runs(limits, unit.gold_sql, {path: gold.execution})
     finding = _finding_on(path, gold, sql, run) if gold.status in COMPARED else None
-    return _Part(gold.status, finding, _scores_on(path, unit.gold_sql, sql, rules, run))
+    return _Part(gold.status, finding, scores_on(path, unit.gold_sql, sql, rules, run))
 
 
 def _judged_apart(
@@ -245,7 +219,7 @@ def _judged_apart(
             return gold.status, [lost] * len(unit.predicted_sqls)
         statuses[path] = gold.gold_status
     found: dict[str, list[tuple[str, _Part]]] = {sql: [] for sql in unit.predicted_sqls}
-    is_asked = _status(statuses) == "ok" or _official(rules)
+    is_asked = _status(statuses) == "ok" or official_rules(rules)
     for path in statuses if is_asked else ():
         going = [sql for sql, known in found.items() if not known or not known[-1][1].is_lost]
         alone = unit._replace(db_paths=(path,))
@@ -269,35 +243,19 @@ def _as_part(part: _Part | WorkerFailure, gold_status: str, rules: Sequence[Rule
     if not isinstance(part, WorkerFailure):
         return part
     finding = _Finding("unknown", part.status, {"error": part.error})
-    return _Part(gold_status, finding, dict.fromkeys(_official(rules)), is_lost=True)
+    return _Part(gold_status, finding, dict.fromkeys(official_rules(rules)), is_lost=True)
 
 
 def _status(statuses: Mapping[str, str]) -> str:
     return "ok" if "ok" in statuses.values() else next(iter(statuses.values()))
 
 
-def _scores_on(
-    path: str, gold_sql: str, predicted_sql: str, rules: Sequence[Rule], run: Runs
-) -> dict[Rule, int | None]:
-    """The official scores on one database."""
-    return {
-        rule: OFFICIAL_SCORES[rule](
-            partial(run.official, path, is_timed=rule == "bird"), gold_sql, predicted_sql
-        )
-        for rule in _official(rules)
-    }
-
-
 def _judgement(
-    finding: _Finding, scores: Sequence[Mapping[Rule, int | None]], rules: Sequence[Rule]
+    finding: _Finding, scores: Sequence[Mapping[Rule, RuleScore]], rules: Sequence[Rule]
 ) -> Judgement:
     """scores: by the official rules, of each database."""
-    found: dict[Rule, int | None] = {
-        rule: int(finding.verdict == "correct")
-        if rule == "strict"
-        else score_on_all(on_one[rule] for on_one in scores)
-        for rule in rules
-    }
+    official = on_all(scores, rules)
+    found = {rule: official.get(rule, int(finding.verdict == "correct")) for rule in rules}
     witness = json.dumps(finding.witness, ensure_ascii=False) if finding.witness else ""
     unfinished = tuple(rule for rule, value in found.items() if value is None)
     zero_or_one = {rule: value or 0 for rule, value in found.items()}
@@ -377,11 +335,7 @@ def _unless_by_luck(
 
 
 def _lost(reason: str, rules: Sequence[Rule]) -> Judgement:
-    return Judgement("unknown", reason, "", dict.fromkeys(rules, 0), _official(rules))
-
-
-def _official(rules: Sequence[Rule]) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules if rule != "strict")
+    return Judgement("unknown", reason, "", dict.fromkeys(rules, 0), official_rules(rules))
 
 
 def _text(completion: str | Sequence[Mapping[str, str]]) -> str:

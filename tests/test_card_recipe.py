@@ -10,8 +10,8 @@ from hub import Hub
 from huggingface_hub import ModelCard, parse_eval_result_entries
 
 from sense.card import ModelText
-from sense.evaluation import Outcome
 from sense.facts import Input, collect_facts, read_facts
+from sense.outcome import Outcome
 from sense.prompt import TINY_CONTRACT, save_contract
 from sense.release import write_model
 from sense.reports.report import write_evaluation

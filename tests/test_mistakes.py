@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import write_database
 
-from sense.evaluation import Outcome, evaluate
+from sense.evaluation import evaluate
+from sense.outcome import Outcome
 from sense.reading import Prediction
 from sense.reports.mistakes import (
     Mistake,

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from sense.evaluation import Outcome, evaluate
+from sense.evaluation import evaluate
 from sense.facts import collect_facts, read_facts
+from sense.outcome import Outcome
 from sense.reading import Prediction
 from sense.reports.document import Code, Heading, Table, Text, to_html, to_markdown
 from sense.reports.figure import Share, count_chart, interval_chart, stacked_chart

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sense.evaluation import Outcome, summarize
 from sense.metrics import PairedTest, holm, mcnemar
+from sense.outcome import Outcome, from_row, summarize
 
 Evaluations = Mapping[str, Sequence[Outcome]]
 """System -> its outcomes, of the same questions in the same order."""
@@ -132,7 +132,7 @@ def read_evaluation(folder: Path) -> list[Outcome]:
         )
     lines = path.read_text(encoding="utf-8").split("\n")
     try:
-        outcomes = [Outcome(**json.loads(line)) for line in lines if line]
+        outcomes = [from_row(json.loads(line)) for line in lines if line]
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{path} was not written by this version ({error}); evaluate again"

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sense.evaluation import Outcome, column_text
 from sense.facts import Facts, write_facts
+from sense.outcome import Outcome, column_text
 from sense.predictions import System
 from sense.reports.board import (
     Board,
@@ -22,6 +22,7 @@ from sense.reports.document import Block, Figure, Heading, Table, Text, to_markd
 from sense.reports.figure import interval_chart, stacked_chart
 from sense.reports.mistakes import MAX_KINDS, Mistake, frequent_mistakes
 from sense.reports.report import (
+    NOT_JUDGED,
     VERDICT_CLASSES,
     error_blocks,
     finished_folder,
@@ -188,7 +189,7 @@ def _not_counted(columns: Sequence[str], scores: Mapping[str, Any]) -> list[Bloc
 
 def _unknown_as_wrong(scores: Mapping[str, Mapping[str, Any]]) -> list[Block]:
     """How many answers of each system the strict rule counts as wrong without a proof."""
-    counts = {name: found["num_unknown_as_wrong"] for name, found in scores.items()}
+    counts = {name: found.get("num_unknown_as_wrong", 0) for name, found in scores.items()}
     if not any(counts.values()):
         return []
     listed = ", ".join(f"{name} {num:,}" for name, num in counts.items())
@@ -234,7 +235,10 @@ def _verdict_blocks(scores: Mapping[str, Mapping[str, Any]]) -> list[Block]:
     counts = {
         name: [found["verdicts"].get(verdict, 0) for verdict in VERDICT_CLASSES]
         for name, found in scores.items()
+        if "verdicts" in found
     }
+    if not counts:
+        return [Text(NOT_JUDGED)]
     rows = tuple((name, *(f"{num:,}" for num in numbers)) for name, numbers in counts.items())
     chart = stacked_chart("Verdicts by system", counts, list(VERDICT_CLASSES.values()))
     return [
@@ -293,15 +297,16 @@ def _error_blocks(
     """Error kinds of each system beside each other, then the kinds of all with their examples."""
     total: Counter[str] = Counter()
     for found in scores.values():
-        total.update(found["error_kinds"])
+        total.update(found.get("error_kinds", {}))
     kinds = [kind for kind, _ in total.most_common(MAX_KINDS)]
-    num_double_quoted = sum(found["num_double_quoted_literals"] for found in scores.values())
+    num_double_quoted = sum(f.get("num_double_quoted_literals", 0) for f in scores.values())
     blocks = error_blocks(dict(total.most_common()), mistakes, num_double_quoted)
     if not blocks:
         return []
     rows = tuple(
         (name, *(f"{found['error_kinds'].get(kind, 0):,}" for kind in kinds))
         for name, found in scores.items()
+        if "error_kinds" in found
     )
     heading, *rest = blocks
     return [heading, Table(("system", *(f" {kind}" for kind in kinds)), rows), *rest]

@@ -9,11 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sense.diagnosis.kind import judged_kind
-from sense.evaluation import Outcome
-from sense.quoting import has_double_quoted_literal
-from sense.schema import Schema, read_schema
-from sense.witness import shrink
+from sense.outcome import Outcome
 from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:
@@ -41,6 +37,10 @@ def diagnosed(outcomes: Sequence[Outcome], databases: Mapping[str, Path]) -> lis
 
     databases: file of each `db_id`, for its schema.
     """
+    from sense.diagnosis.kind import judged_kind
+    from sense.quoting import has_double_quoted_literal
+    from sense.schema import Schema, read_schema
+
     schemas: dict[str, Schema] = {}
     kinds: dict[tuple[str, str, str, str], str] = {}
     found = []
@@ -138,5 +138,7 @@ def _shown(text: str | WorkerFailure, outcome: Outcome) -> str:
 
 def _shrunk(job: _Job) -> str:
     """The smallest witness for people; "" where there is none or it is large."""
+    from sense.witness import shrink
+
     witness = shrink(*job)
     return str(witness) if witness and witness.num_rows <= MAX_WITNESS_ROWS else ""

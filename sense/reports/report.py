@@ -9,14 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sense.evaluation import Outcome, column_text, summarize
-from sense.explanation import SENTENCES
 from sense.facts import Facts, write_facts
+from sense.outcome import Outcome, column_text, summarize, to_row
 from sense.reading import Prediction, shortened
 from sense.reports.document import Block, Code, Figure, Heading, Table, Text, to_html, to_markdown
 from sense.reports.figure import Share, count_chart, interval_chart, stacked_chart
 from sense.reports.mistakes import MAX_KINDS, Mistake
 
+NOT_JUDGED = (
+    "Only the official scores were asked for: no gold was checked, and nothing is said of whether "
+    "an answer is right by our own rule."
+)
 MAX_EXAMPLES = 3
 """Of golds that cannot judge and predictions that are no query, per kind."""
 MAX_CELL_CHARS = 100
@@ -46,9 +49,9 @@ def write_evaluation(
     scores = summarize(outcomes)
     blocks = evaluation_blocks(scores, outcomes, mistakes, notes)
     with finished_folder(folder) as draft:
-        _write_lines(draft / "per_example.jsonl", outcomes)
+        _write_lines(draft / "per_example.jsonl", map(to_row, outcomes))
         if predictions:
-            _write_lines(draft / "predictions.jsonl", predictions)
+            _write_lines(draft / "predictions.jsonl", (p._asdict() for p in predictions))
         (draft / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
         write_report(draft, title_of(scores), blocks)
         write_facts(replace(facts, results=scores), draft)
@@ -90,7 +93,9 @@ def evaluation_blocks(
     """What the report of one system says."""
     return [
         *summary_blocks(scores, outcomes, notes),
-        *error_blocks(scores["error_kinds"], mistakes, scores["num_double_quoted_literals"]),
+        *error_blocks(
+            scores.get("error_kinds", {}), mistakes, scores.get("num_double_quoted_literals", 0)
+        ),
         *_database_blocks(scores),
     ]
 
@@ -124,7 +129,7 @@ def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
                 "questions, whose gold cannot judge; see below."
             )
         )
-    if num := scores["num_unknown_as_wrong"]:
+    if num := scores.get("num_unknown_as_wrong"):
         blocks.append(
             Text(
                 f"Counted as wrong by the strict rule: {_counted(num, 'answer')} whose verdict is "
@@ -219,6 +224,10 @@ def error_blocks(
 
 
 def _verdict_blocks(scores: Mapping[str, Any]) -> list[Block]:
+    if "verdicts" not in scores:
+        return [Text(NOT_JUDGED), *_unfinished(scores)]
+    from sense.explanation import SENTENCES  # it reads SQL, as what only scores does not
+
     verdicts = [scores["verdicts"].get(name, 0) for name in VERDICT_CLASSES]
     chart = stacked_chart("Verdicts", {"all": verdicts}, list(VERDICT_CLASSES.values()))
     blocks: list[Block] = [
@@ -235,15 +244,19 @@ def _verdict_blocks(scores: Mapping[str, Any]) -> list[Block]:
             ),
         ),
         _counts_table("gold status", scores["gold_statuses"]),
+        *_unfinished(scores),
     ]
-    for rule, num in scores["unfinished"].items():
-        blocks.append(
-            Text(
-                f"{num:,} answers count as wrong by {rule} because a query did not end in our "
-                "time; the official script has no limit that works."
-            )
-        )
     return blocks
+
+
+def _unfinished(scores: Mapping[str, Any]) -> list[Block]:
+    return [
+        Text(
+            f"{num:,} answers count as wrong by {rule} because a query did not end in our "
+            "time; the official script has no limit that works."
+        )
+        for rule, num in scores["unfinished"].items()
+    ]
 
 
 def _input_blocks(
@@ -251,7 +264,9 @@ def _input_blocks(
 ) -> list[Block]:
     """Golds that cannot judge, predictions that are no query, and oddities of the files."""
     blocks: list[Block] = []
-    golds = [(o.gold_status, o.idx, o.gold_sql) for o in outcomes if o.gold_status != "ok"]
+    golds = [
+        (o.gold_status, o.idx, o.gold_sql) for o in outcomes if o.gold_status not in ("", "ok")
+    ]
     if golds:
         blocks += [
             Heading("Golds that cannot judge"),
@@ -336,11 +351,11 @@ def _score_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return f"{row['num']:,}", f"{row['num_correct']:,}", percent(row), interval(row)
 
 
-def _write_lines(path: Path, rows: Iterable[Outcome | Prediction]) -> None:
+def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """One JSON object per line; half a character, which JSON may hold, stays as its escape."""
     with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         for row in rows:
-            file.write(json.dumps(row._asdict(), ensure_ascii=False) + "\n")
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def _code(text: str) -> str:
