@@ -96,7 +96,8 @@ class ValueIndex:
         self._is_foreign: list[bool] = []
         self._column_stems: list[frozenset[str]] = []
         self._entries: dict[str, list[_Entry]] = {}
-        self._max_words = 0
+        self._reach: dict[str, int] = {}
+        """First word of a value -> the number of words of the longest that starts so."""
         self.num_values = 0
         with reading(db_path) as connection:
             tables = [table for table in schema.tables if not table.is_view]
@@ -125,7 +126,7 @@ class ValueIndex:
         words = _words(value.casefold())
         if 0 < len(words) <= MAX_VALUE_WORDS:
             self.num_values += 1
-            self._max_words = max(self._max_words, len(words))
+            self._reach[words[0]] = max(self._reach.get(words[0], 0), len(words))
             entry = _Entry(len(self._columns) - 1, value)
             self._entries.setdefault(" ".join(words), []).append(entry)
 
@@ -170,10 +171,17 @@ class ValueIndex:
         tokens = list(re.finditer(r"[^\W_]+", question))
         words = [token.group().casefold() for token in tokens]
         covered = [False] * len(words)
+        # A plural stands for its singular, but only as the last word.
+        reach = [
+            self._reach.get(word) or min(1, self._reach.get(word.removesuffix("s"), 0))
+            for word in words
+        ]
         matches = []
-        for size in range(min(self._max_words, len(words)), 0, -1):
+        for size in range(min(max(reach, default=0), len(words)), 0, -1):
             for start in range(len(words) - size + 1):
                 end = start + size
+                if reach[start] < size:
+                    continue
                 entries = self._lookup(" ".join(words[start:end]))
                 if not entries or any(covered[start:end]):
                     continue
