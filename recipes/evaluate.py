@@ -30,15 +30,15 @@ from sense.database import database_paths
 from sense.engine import Engine
 from sense.evaluation import check_predictions
 from sense.facts import Facts, Input, collect_facts, file_sha256
+from sense.output import check_output, work_folder
 from sense.predictions import System, extracted
 from sense.question import Question, load_questions
-from sense.release import check_output, work_folder
 from sense.reports.board import make_board, read_evaluations
 from sense.reports.board_report import line_by_line, write_board, write_results
+from sense.scoring import Rule
 from sense.source import dataset_source
 from sense.suite import read_suite
 from sense.systems import baseline_system, judged_results, model_system, systems_of_files
-from sense.verdict import Rule
 
 PLACES = (
     *("out", "compare", "num_workers", "databases", "model", "base_url", "data", "predictions"),

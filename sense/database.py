@@ -14,12 +14,12 @@ from contextlib import closing
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 
-from sense.dump import script_parts
-from sense.filling.rows import Filling, fill_tables
+if TYPE_CHECKING:
+    from sense.filling.rows import Filling
 
 ALLOWED_PRAGMAS = (
     *("application_id", "data_version", "defer_foreign_keys", "encoding", "foreign_key_check"),
@@ -87,7 +87,7 @@ def fill_database(
     seed: int,
     literals: Iterable[tuple[str, str, Any]] = (),
     vocabularies: Mapping[tuple[str, str], Sequence[Any]] | None = None,
-) -> Filling:
+) -> "Filling":
     """Fills the empty tables of a database with rows that obey its constraints; says what it did.
 
     A table gets fewer rows where its keys allow no more, and more where the literals need them.
@@ -97,6 +97,8 @@ def fill_database(
     arguments give the same bytes; the file changes only when all is done. Raises
     `sense.filling.rows.FillError` naming table, column and constraint that no generated row meets.
     """
+    from sense.filling.rows import fill_tables  # reads SQL, which takes a while to load
+
     connection = apsw.Connection(":memory:")
     with closing(_open(path)) as source, connection.backup("main", source, "main") as backup:
         backup.step(-1)
@@ -113,6 +115,8 @@ def database_script(path: str | Path, rows: bool = True) -> str:
     views and triggers. Left out are ANALYZE statistics, AUTOINCREMENT counters, and rowids of
     tables without INTEGER PRIMARY KEY.
     """
+    from sense.dump import script_parts
+
     with closing(_open(path)) as connection:
         return "".join(script_parts(connection, rows))
 
@@ -252,6 +256,8 @@ def _open(path: str | Path) -> apsw.Connection:
 
 @lru_cache(maxsize=4096)
 def _sha256(path: str, mtime_ns: int, num_bytes: int) -> str:
+    from sense.dump import script_parts
+
     digest = hashlib.sha256()
     with closing(_open(path)) as connection:
         for part in script_parts(connection, rows=True):

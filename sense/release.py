@@ -22,6 +22,7 @@ from sense.command import run_script
 from sense.eval_results import EVAL_RESULTS, Evaluation, eval_result_files
 from sense.facts import FACTS_FILE, Facts, write_facts
 from sense.folder import check_dataset, check_folder, release_files
+from sense.output import check_output, work_folder
 from sense.parquet import Row, write_parquet
 from sense.push import PushError, check_push, push_folder
 
@@ -43,50 +44,6 @@ logger = logging.getLogger(__name__)
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Iterable[Row]]]
 """`{config: {split: rows}}`."""
-
-
-def check_output(folder: str | Path) -> Path:
-    """The absolute folder, free to be written; call it before any work starts.
-
-    Raises FileExistsError when something is there, OSError when it cannot be created, ValueError
-    for a path that datasets cannot load.
-    """
-    target = Path(folder).absolute()
-    if set(str(target)) & set("*?[]"):
-        raise ValueError(
-            f"--out {target} has one of * ? [ ] in its path, where load_dataset looks for a "
-            "pattern; choose another folder"
-        )
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise FileExistsError(
-            f"--out {target} already exists; choose another folder, delete it, or publish it as it "
-            f"is with `python -m sense.release {folder} OWNER/NAME`"
-        )
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"--out {target} cannot be created: {error.strerror}; choose another folder",
-        ) from error
-    if not os.access(target.parent, os.W_OK):
-        raise PermissionError(
-            f"--out {target} cannot be created: no permission to write in {target.parent}; "
-            "choose another folder"
-        )
-    return target
-
-
-def work_folder(folder: str | Path) -> Path:
-    """`<folder>.work`, created: journals and databases under construction, beside the output.
-
-    It stays when the output is finished, so that a rerun after a crash, or with other filters,
-    repeats no finished unit. It may be deleted at any time between runs.
-    """
-    target = Path(folder).absolute()
-    work = target.with_name(target.name + ".work")
-    work.mkdir(parents=True, exist_ok=True)
-    return work
 
 
 def write_dataset(

@@ -1,0 +1,48 @@
+"""Where a script may write: a new folder, and one beside it for work under way."""
+
+import os
+from pathlib import Path
+
+
+def check_output(folder: str | Path) -> Path:
+    """The absolute folder, free to be written; call it before any work starts.
+
+    Raises FileExistsError when something is there, OSError when it cannot be created, ValueError
+    for a path that datasets cannot load.
+    """
+    target = Path(folder).absolute()
+    if set(str(target)) & set("*?[]"):
+        raise ValueError(
+            f"--out {target} has one of * ? [ ] in its path, where load_dataset looks for a "
+            "pattern; choose another folder"
+        )
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise FileExistsError(
+            f"--out {target} already exists; choose another folder, delete it, or publish it as it "
+            f"is with `python -m sense.release {folder} OWNER/NAME`"
+        )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"--out {target} cannot be created: {error.strerror}; choose another folder",
+        ) from error
+    if not os.access(target.parent, os.W_OK):
+        raise PermissionError(
+            f"--out {target} cannot be created: no permission to write in {target.parent}; "
+            "choose another folder"
+        )
+    return target
+
+
+def work_folder(folder: str | Path) -> Path:
+    """`<folder>.work`, created: journals and databases under construction, beside the output.
+
+    It stays when the output is finished, so that a rerun after a crash, or with other filters,
+    repeats no finished unit. It may be deleted at any time between runs.
+    """
+    target = Path(folder).absolute()
+    work = target.with_name(target.name + ".work")
+    work.mkdir(parents=True, exist_ok=True)
+    return work
