@@ -112,7 +112,7 @@ def score(
     """
     from sense.database import database_paths
     from sense.evaluation import check_predictions, evaluate
-    from sense.outcome import column_scores
+    from sense.outcomes import column_scores
     from sense.predictions import read_systems
     from sense.suite import read_suite
 

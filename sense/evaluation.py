@@ -17,7 +17,7 @@ from sense.completion import form_of
 from sense.database import unknown_database
 from sense.engine import Engine
 from sense.execution import open_read_only
-from sense.outcome import SUITE, Outcome
+from sense.outcomes import SUITE, Outcome
 from sense.reading import Prediction, shortened
 from sense.scoring import Rule, Unit, score_all
 

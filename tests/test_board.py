@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sense.facts import collect_facts, read_facts
-from sense.outcome import Outcome
+from sense.outcomes import Outcome
 from sense.predictions import System
 from sense.reports.board import make_board, read_evaluations
 from sense.reports.board_report import (

@@ -11,7 +11,7 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 
 from sense.card import ModelText
 from sense.facts import Input, collect_facts, read_facts
-from sense.outcome import Outcome
+from sense.outcomes import Outcome
 from sense.prompt import TINY_CONTRACT, save_contract
 from sense.release import write_model
 from sense.reports.report import write_evaluation

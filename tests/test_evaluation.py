@@ -10,7 +10,7 @@ from sense.database import UnknownDatabase
 from sense.evaluation import check_predictions, evaluate, evaluate_systems
 from sense.example import Example
 from sense.execution import DatabaseError
-from sense.outcome import Outcome, column_text, summarize
+from sense.outcomes import Outcome, column_text, summarize
 from sense.question import Question
 from sense.reading import Prediction
 from sense.reports.document import to_markdown

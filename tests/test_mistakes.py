@@ -9,7 +9,7 @@ import pytest
 from conftest import write_database
 
 from sense.evaluation import evaluate
-from sense.outcome import Outcome
+from sense.outcomes import Outcome
 from sense.reading import Prediction
 from sense.reports.mistakes import (
     Mistake,

@@ -10,7 +10,7 @@ import pytest
 
 from sense.evaluation import evaluate
 from sense.facts import collect_facts, read_facts
-from sense.outcome import Outcome
+from sense.outcomes import Outcome
 from sense.reading import Prediction
 from sense.reports.document import Code, Heading, Table, Text, to_html, to_markdown
 from sense.reports.figure import Share, count_chart, interval_chart, stacked_chart

@@ -11,7 +11,7 @@ from sense.schema import Schema, read_schema
 from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:
-    from sense.outcome import Outcome
+    from sense.outcomes import Outcome
 
 SECONDS_PER_PROOF = 30.0  # each takes a few milliseconds
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sense.metrics import PairedTest, holm, mcnemar
-from sense.outcome import Outcome, from_row, summarize
+from sense.outcomes import Outcome, from_row, summarize
 
 Evaluations = Mapping[str, Sequence[Outcome]]
 """System -> its outcomes, of the same questions in the same order."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sense.facts import Facts, write_facts
-from sense.outcome import Outcome, column_text
+from sense.outcomes import Outcome, column_text
 from sense.predictions import System
 from sense.reports.board import (
     Board,

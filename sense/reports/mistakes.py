@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sense.outcome import Outcome
+from sense.outcomes import Outcome
 from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sense.facts import Facts, write_facts
-from sense.outcome import Outcome, column_text, summarize, to_row
+from sense.outcomes import Outcome, column_text, summarize, to_row
 from sense.reading import Prediction, shortened
 from sense.reports.document import Block, Code, Figure, Heading, Table, Text, to_html, to_markdown
 from sense.reports.figure import Share, count_chart, interval_chart, stacked_chart
