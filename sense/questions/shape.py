@@ -1,7 +1,7 @@
 """Hardness and features of the grammar's queries, each parsed once for all of the same shape.
 
-A shape is the query with its names numbered and its literals blank. Neither hardness nor features
-depend on what stands there, and the grammar has far fewer shapes than queries.
+A shape is the query with its tables numbered, its columns nameless and its literals blank. Neither
+hardness nor features depend on what stands there, and the grammar has far fewer shapes than queries.
 """
 
 import re
@@ -22,8 +22,9 @@ KEYWORDS = word_set(
 )
 """The words that `to_sql` writes by itself. A name that is one of them keeps its own shape."""
 TOKEN = re.compile(
-    r"""'%Y' | (?P<text>'(?:[^']|'')*') | (?P<quoted>"(?:[^"]|"")*") | (?P<word>[^\W\d]\w*)
-    | (?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?)""",
+    r"""'%Y' | (?P<text>'(?:[^']|'')*') | (?P<number>\b\d+(?:\.\d+)?(?:e[+-]?\d+)?)
+    | (?P<table>(?<=FROM[ ])|(?<=JOIN[ ]))?(?P<name>(?P<quote>")?(?(quote)(?:[^"]|"")*"|[^\W\d]\w*))
+      (?P<dot>\.)?""",
     re.VERBOSE,
 )
 
@@ -46,25 +47,24 @@ def measured(sql: str) -> Measured:
 
 
 def shape(sql: str) -> str:
-    """The text of a query that `to_sql` wrote, names numbered and literals blank.
+    """The text of a query that `to_sql` wrote, without its names and literals.
 
-    >>> shape("SELECT name FROM bee WHERE name LIKE 'A%' AND age > -3.5")
-    "SELECT n0 FROM n1 WHERE n0 LIKE 'x' AND n2 > -1"
+    >>> shape("SELECT bee.name FROM bee WHERE bee.name LIKE 'A%' AND bee.age > -3.5")
+    "SELECT t0.c FROM t0 WHERE t0.c LIKE 'x' AND t0.c > -1"
     """
-    names: dict[str, str] = {}
+    tables: dict[str, str] = {}
 
     def masked(match: re.Match[str]) -> str:
-        kind, token = match.lastgroup, match.group()
-        if kind == "text":
-            return "'x'"
-        if kind == "number":
-            return "1"
-        if kind is None or token in KEYWORDS:
-            return token
-        if kind == "word":
-            return names.setdefault(token.lower(), f"n{len(names)}")
-        name = token[1:-1].lower()
-        return f'"{names.setdefault(name, f"n{len(names)}")}"'
+        name = match["name"]
+        if name is None:
+            return "'x'" if match["text"] else "1" if match["number"] else match.group()
+        dot = match["dot"] or ""
+        if name in KEYWORDS:
+            return name + dot
+        quote = match["quote"] or ""
+        is_table = dot or match["table"] is not None
+        new = tables.setdefault(name, f"t{len(tables)}") if is_table else "c"
+        return f"{quote}{new}{quote}{dot}"
 
     return TOKEN.sub(masked, sql)
 
