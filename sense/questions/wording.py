@@ -6,6 +6,9 @@ no noun ("height cm", "is active") has no plural here, and a caller words around
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+
+NUM_KEPT = 65_536  # names of columns and tables, some 100 bytes each
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -124,6 +127,7 @@ PEOPLE = word_set(
 )
 
 
+@lru_cache(maxsize=NUM_KEPT)
 def plural(phrase: str) -> str:
     """The plural of a noun phrase: its last word, or the one before "of", "in" or a participle.
 
@@ -135,6 +139,7 @@ def plural(phrase: str) -> str:
     return f"{before} {_plural_word(last)}".strip() + tail
 
 
+@lru_cache(maxsize=NUM_KEPT)
 def singular(phrase: str) -> str:
     """The singular of a noun phrase; a singular comes back as it is.
 
@@ -151,6 +156,7 @@ def is_plural(phrase: str) -> bool:
     return singular(phrase) != phrase
 
 
+@lru_cache(maxsize=NUM_KEPT)
 def has_plural(phrase: str) -> bool:
     """Whether the name reads as a countable noun in the singular.
 
@@ -171,6 +177,7 @@ def has_plural(phrase: str) -> bool:
     return words[-1] not in NOT_NOUNS and _plural_word(words[-1]) != words[-1]
 
 
+@lru_cache(maxsize=NUM_KEPT)
 def is_participle(word: str) -> bool:
     """Whether the word says what was done, judged by its ending.
 
@@ -183,6 +190,7 @@ def is_participle(word: str) -> bool:
     return regular is not None and word not in NO_PARTICIPLES
 
 
+@lru_cache(maxsize=NUM_KEPT)
 def is_bare_participle(phrase: str) -> bool:
     """Whether the phrase ends in a participle without the noun it belongs to.
 
