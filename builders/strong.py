@@ -21,11 +21,11 @@ The key of a server is read from OPENAI_API_KEY, for servers of Hugging Face fro
 import argparse
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sense.card import DatasetText
-from sense.chat import CONCURRENCY, Chat, Prices
 from sense.collection import (
     Database,
     database_files,
@@ -36,6 +36,9 @@ from sense.collection import (
     unusable_databases,
 )
 from sense.command import run_script
+from sense.coverage.asking import grammar_coverages
+from sense.coverage.outcome import coverage_report, missed_shares
+from sense.coverage.plan import read_plan
 from sense.database import database_paths
 from sense.example import HARDNESS_LEVELS, content_id, database_features, example_features
 from sense.facts import (
@@ -59,19 +62,23 @@ from sense.proposal import (
     previewed,
 )
 from sense.release import check_output, check_push, push_folder, work_folder, write_dataset
-from sense.server import Server
+from sense.server_options import (
+    SERVER_OPTIONS,
+    add_server_options,
+    open_chat,
+    server_option_fault,
+)
 from sense.splits import SPLITS, Split
 from sense.strong import StrongSet, make_examples
 from sense.teacher import LEVELS, read_shots
 
 FEATURES = {"default": example_features, "databases": database_features}
-PLACES = ("out", "push", "num_workers", "databases", "few_shot", "base_url", "preview")
+PLACES = ("out", "push", "num_workers", "databases", "few_shot", "preview")
 RATIONALE_STEP = (
     "Rationales: the model explained each query; a row was dropped where the query at the end of "
     "the explanation returned something else.",
 )
 RATIONALE_FAULT = ("Of a rationale only the query at its end was checked, not its words.",)
-MONEY = ("max_cost", "price_in", "price_out", "concurrency")
 
 
 def main() -> None:
@@ -87,6 +94,8 @@ def main() -> None:
         return
     commit = push_folder(arguments.out, arguments.push, "dataset") if arguments.push else ""
     print_outcome(arguments.out, facts, commit)
+    if plan := facts.results.get("plan"):
+        print_plan(plan)
     missing = [
         (f"{table.removeprefix('missing_')}/{level}", num)
         for table, counts in facts.counts.items()
@@ -96,6 +105,16 @@ def main() -> None:
     if missing:
         print("\nFewer examples were found than were asked for:")
         print(text_table([("missing", "examples"), *missing]))
+
+
+def print_plan(plan: dict[str, Any]) -> None:
+    """What of the plan was not met, and why."""
+    cells, off = plan["cells"], missed_shares(plan)
+    print(f"\nPlan '{plan['name']}': {cells['within']:,} of {cells['planned']:,} cells as planned.")
+    named = [(item["cell"], item["reason"]) for item in plan["infeasible"]]
+    for title, lines in (("share off by more than 3 points", off), ("infeasible", named)):
+        if lines:
+            print(text_table([(title, ""), *lines]))
 
 
 def build_with_grammar(arguments: argparse.Namespace) -> Facts:
@@ -110,7 +129,10 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
     work = work_folder(arguments.out)
     with Journal(work / "journal.jsonl", settings | used_versions()) as journal:
         databases = find_or_invent(arguments, paths, work / "databases")
-        strong = StrongSet(example_totals(arguments), level_shares(arguments), journal)
+        totals = example_totals(arguments)
+        plan = read_plan(arguments.plan) if arguments.plan else None
+        coverages = grammar_coverages(plan, totals, databases) if plan else {}
+        strong = StrongSet(totals, level_shares(arguments), journal, coverages)
         contract = CONTRACTS[arguments.contract]
         make_examples(strong, databases, contract, arguments.seed, arguments.num_workers)
         faults |= strong.faults
@@ -134,6 +156,7 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
             inputs=[Input(source_name(arguments), kind="databases", license=used[0].license)],
             funnels=[database_funnel(databases, used, faults), strong.funnel],
             counts={**missing, "databases_left_out": left_out},
+            results={"plan": coverage_report([*coverages.values()])} if coverages else {},
             seconds=time.monotonic() - started,
         )
         return write_dataset(
@@ -152,7 +175,6 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
 def build_with_model(arguments: argparse.Namespace) -> Facts | None:
     """Examples proposed by a strong model, each over its own database; None for a preview."""
     started = time.monotonic()
-    server = Server(arguments.model, arguments.base_url)
     teaching = Teaching(
         shots=read_shots(arguments.few_shot, arguments.seed),
         temperature=arguments.temperature,
@@ -165,16 +187,9 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
     settings = run_settings(arguments) | {"shots_digest": content_id(*map(repr, teaching.shots))}
     work = work_folder(arguments.out)
     with (
-        Journal(work / "replies.jsonl", server.settings) as replies,
+        open_chat(arguments, work / "replies.sqlite") as chat,
         Journal(work / "journal.jsonl", settings | used_versions()) as journal,
     ):
-        chat = Chat(
-            server,
-            replies,
-            prices=Prices(arguments.price_in, arguments.price_out),
-            max_cost=arguments.max_cost,
-            concurrency=arguments.concurrency,
-        )
         found = ProposalSet(arguments.num_examples, level_shares(arguments), journal)
         if arguments.preview:
             tasks = plan_round(0, found, teaching)[: arguments.preview]
@@ -217,7 +232,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
         )
     print(text_table([("use of the model", "amount"), *chat.shown_usage()]))
     if chat.is_spent:
-        print(f"stopped: --max-cost {arguments.max_cost:g} was reached, what was done is kept")
+        print(f"stopped: {chat.budget.reached} was reached, what was done is kept")
     return facts
 
 
@@ -261,8 +276,10 @@ def run_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     settings = {
         name: value
         for name, value in vars(arguments).items()
-        if name not in (*PLACES, *MONEY) and value is not None
+        if name not in (*PLACES, *SERVER_OPTIONS) and value is not None
     }
+    if arguments.plan:
+        settings["plan"] = asdict(read_plan(arguments.plan))
     return {**settings, "prompt_hash": CONTRACTS[arguments.contract].hash}
 
 
@@ -353,6 +370,11 @@ def parse_arguments() -> argparse.Namespace:
         "(default: equal)",
     )
     add(
+        "--plan",
+        metavar="FILE",
+        help="YAML file with target shares of hardness, style, feature and domain, or default",
+    )
+    add(
         "--contract",
         choices=sorted(CONTRACTS),
         help="prompt contract (default: rationale with --rationale, else default)",
@@ -371,8 +393,9 @@ def parse_arguments() -> argparse.Namespace:
         metavar="SHARE",
         help="share of the training schemas' words that become made-up words (default 0)",
     )
-    model = parser.add_argument_group("teacher openai").add_argument
-    model("--base-url", metavar="URL", help="address of the server, as http://localhost:8000/v1")
+    group = parser.add_argument_group("teacher openai")
+    add_server_options(group)
+    model = group.add_argument
     model("--model", help="the server's name for the model")
     model("--few-shot", metavar="SOURCE", help="Spider folder, or folder or Hub id of examples")
     model("--temperature", type=float, help="of the answers (default 1)")
@@ -382,16 +405,6 @@ def parse_arguments() -> argparse.Namespace:
         action="store_true",
         help="the teacher also explains each query; kept where the query at the end of its words "
         "returns the same",
-    )
-    model("--concurrency", type=int, default=CONCURRENCY, help="requests in flight (default 8)")
-    model("--price-in", type=float, default=0.0, help="dollars per million prompt tokens")
-    model("--price-out", type=float, default=0.0, help="dollars per million completion tokens")
-    model(
-        "--max-cost",
-        type=float,
-        default=0.0,
-        help="no request starts once these dollars are spent, or reserved for those under way; the "
-        "first ones, whose price nobody knows yet, still cost (default: any)",
     )
     model("--preview", type=int, metavar="N", help="show N answers and write no dataset")
     arguments = parser.parse_args()
@@ -434,9 +447,7 @@ def check_arguments(arguments: argparse.Namespace) -> str:
         )
     if len(arguments.levels) != len(names):
         return f"--levels has {len(arguments.levels)} shares; expected one for each of {names}"
-    if arguments.max_cost and not (arguments.price_in or arguments.price_out):
-        return "--max-cost needs --price-in and --price-out, dollars per million tokens"
-    return ""
+    return server_option_fault(arguments)
 
 
 def share_list(text: str) -> list[float]:

@@ -17,6 +17,9 @@ import apsw
 from tqdm import tqdm
 
 from sense.collection import Database
+from sense.coverage.asking import close_spent, kept, round_wishes, slot_of, wish_parts
+from sense.coverage.coverage import Coverage
+from sense.coverage.steering import Wish, sample_wishes
 from sense.database import database_sha256
 from sense.example import HARDNESS_LEVELS, Example, Hardness, content_id, to_row
 from sense.execution import (
@@ -36,6 +39,8 @@ Quota: TypeAlias = dict[Hardness, int]
 """Number of examples by level."""
 
 MAX_ROUNDS = 4
+MAX_PLANNED_ROUNDS = 8
+"""With a plan, whose first rounds ask for a part of the rows each."""
 SURPLUS = 1.25
 """What later rounds ask for beyond what is missing, since some of it repeats earlier rows."""
 SHARED_SURPLUS = 4.0
@@ -55,6 +60,8 @@ class Unit(NamedTuple):
     quota: Quota
     seed: int
     contract: PromptContract
+    wishes: tuple[Wish, ...] = ()
+    """What a plan asks for, instead of the quota."""
 
     @property
     def key(self) -> str:
@@ -68,10 +75,18 @@ class StrongSet:
     """
 
     def __init__(
-        self, totals: Mapping[Split, int], levels: Mapping[Hardness, float], journal: Journal
+        self,
+        totals: Mapping[Split, int],
+        levels: Mapping[Hardness, float],
+        journal: Journal,
+        coverages: Mapping[Split, Coverage] | None = None,
     ) -> None:
-        """totals: examples wanted per split; levels: their shares by hardness."""
+        """totals: examples wanted per split; levels: their shares by hardness.
+
+        coverages: of each split, where a plan divides the rows instead of the levels alone.
+        """
         self.journal = journal
+        self.coverages = coverages or {}
         self.funnel = Funnel("grammar", unit="candidates")
         # unit and position of each row, which lies in the journal
         self.kept: dict[Split, list[tuple[str, int]]] = {split: [] for split in SPLITS}
@@ -99,15 +114,32 @@ class StrongSet:
             digest = bytes.fromhex(content_id(row["db_id"], row["question"].lower()))[:16]
             if digest in self._seen:
                 self.funnel.drop("duplicate_question")
-            elif not self.missing[split][row["hardness"]]:
+            elif not self._has_room(split, row):
                 self.funnel.drop("beyond_quota")
             else:
                 self._seen.add(digest)
                 self.digests[row["db_id"]] = row["db_sha256"]
                 self.missing[split][row["hardness"]] -= 1
+                if self.coverages:
+                    self.coverages[split].add(kept(row))
                 self.kept[split].append((unit.key, index))
                 self.funnel.keep()
         return given
+
+    def refit(self, databases: Sequence[Database], spent: set[tuple[str, Hardness]]) -> None:
+        """Lets the plan, if there is one, follow the round that is over."""
+        if self.coverages:
+            close_spent(self.coverages, databases, spent)
+        for split, coverage in self.coverages.items():
+            coverage.refit()
+            self.missing[split] = Counter()
+            for slot, num in coverage.missing().items():
+                self.missing[split][slot.level] += num  # type: ignore[index]
+
+    def _has_room(self, split: Split, row: Mapping[str, Any]) -> bool:
+        if self.coverages:
+            return self.coverages[split].has_room(slot_of(row))
+        return self.missing[split][row["hardness"]] > 0
 
     def rows(self, split: Split) -> Iterator[dict[str, Any]]:
         """The dataset rows of a split, in the order of the plan."""
@@ -125,8 +157,11 @@ def make_examples(
 ) -> None:
     """Runs rounds of units until the set is full or the databases hold no more."""
     spent: set[tuple[str, Hardness]] = set()
-    for number in range(MAX_ROUNDS):
-        units = plan_round(number, strong.missing, databases, spent, contract, seed)
+    for number in range(MAX_PLANNED_ROUNDS if strong.coverages else MAX_ROUNDS):
+        if strong.coverages:
+            units = planned_round(number, strong.coverages, databases, spent, contract, seed)
+        else:
+            units = plan_round(number, strong.missing, databases, spent, contract, seed)
         waiting = [unit for unit in units if unit.key not in strong.journal]
         results = map_in_workers(run_unit, waiting, num_workers, MAX_UNIT_SECONDS)
         progress = tqdm(results, desc=f"round {number + 1}", total=len(waiting), unit="database")
@@ -141,6 +176,7 @@ def make_examples(
                 for level in unit.quota
                 if given[level] < unit.quota[level]
             }
+        strong.refit(databases, spent)
         if not units:
             return
         if not any(count for missing in strong.missing.values() for count in missing.values()):
@@ -185,6 +221,26 @@ def plan_round(
     ]
 
 
+def planned_round(
+    number: int,
+    coverages: Mapping[Split, Coverage],
+    databases: Sequence[Database],
+    spent: set[tuple[str, Hardness]],
+    contract: PromptContract,
+    seed: int,
+) -> list[Unit]:
+    """The units of a round that steers towards a plan."""
+    wishes = round_wishes(number, coverages, databases, spent, seed)
+    units = []
+    for database in databases:
+        for part, cut in enumerate(wish_parts(wishes.get(database.db_id, ()), UNIT_EXAMPLES)):
+            quota: Counter[Hardness] = Counter()
+            for wish in cut:
+                quota[wish.level] += wish.num
+            units.append(Unit(number, part, database, quota, seed, contract, tuple(cut)))
+    return units
+
+
 def run_unit(unit: Unit) -> dict[str, Any]:
     """`{"rows": [dataset rows], "rejected": {reason: count}, "fault": ""}` of one unit.
 
@@ -202,7 +258,13 @@ def _sampled(unit: Unit) -> dict[str, Any]:
     profile = profile_database(database.path)
     sha256 = database_sha256(database.path)
     rows = []
-    for candidate in sample_examples(profile, unit.quota, f"{unit.seed} {unit.key}", rejected):
+    source = f"{unit.seed} {unit.key}"
+    candidates = (
+        sample_wishes(profile, unit.wishes, source, rejected)
+        if unit.wishes
+        else sample_examples(profile, unit.quota, source, rejected)
+    )
+    for candidate in candidates:
         prompt = prompt_messages(unit.contract, database.path, candidate.question)
         example = Example(
             db_id=database.db_id,

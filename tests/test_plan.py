@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from sense.coverage.cells import Kept, Slot, margins
 from sense.coverage.coverage import Coverage
+from sense.coverage.outcome import coverage_report, missed_shares
 from sense.coverage.plan import PlanError, parse_plan, read_plan
 from sense.coverage.quota import fit_slots, round_slots
-from sense.coverage.report import coverage_report, missed_shares
 from sense.coverage.styles import ASKED_STYLES, bears_marks, sentences, style_of
 
 SMALL = """

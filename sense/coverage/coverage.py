@@ -37,6 +37,8 @@ class Coverage:
         """Cells that cannot be had as planned, with the reason."""
         self.expected: dict[Cell, float] = {}
         """Rows planned by cell, after what is infeasible went to the others."""
+        self.first_expected: dict[Cell, float] = {}
+        """The same before features that turned out scarce went to the others."""
         self._domains = {name: share for name, share in domains.items() if share}
         self._filled: Counter[Slot] = Counter()
         self._quota: dict[Slot, int] = {}
@@ -93,7 +95,7 @@ class Coverage:
         self._quota = round_slots(fitted, self.total, self._filled)
         rows = margins(self._quota)
         self.infeasible = dict(self._ruled_out)
-        self.expected = self._expected(rows, {})
+        self.expected = self.first_expected = self._expected(rows, {})
         scarce = dict(self._scarce(rows))
         self.expected = self._expected(rows, scarce)
 
@@ -128,9 +130,11 @@ class Coverage:
         for feature, planned in self.plan.feature.items():
             part: Part = ("feature", feature)
             sums: defaultdict[Cell, float] = defaultdict(float)
-            for (domain, level), num in _feature_rows(feature, planned, by_pair, scarce).items():
+            for (domain, level), part_rows in _feature_rows(
+                feature, planned, by_pair, scarce
+            ).items():
                 for cell in ((part,), (("hardness", level), part), (("domain", domain), part)):
-                    sums[cell] += num
+                    sums[cell] += part_rows
             for style in self.planned("style"):
                 spoken: Part = ("style", style)
                 sums[spoken, part] = sum(

@@ -14,6 +14,8 @@ CELL_TOLERANCE = 0.2
 SHARE_TOLERANCE = 0.03
 """A value is as planned when its share is off by at most this: 3 points."""
 MAX_SHOWN_CELLS = 20
+MIN_NAMED_ROWS = 10
+"""Planned rows from which a feature that a domain cannot give is named; others are counted."""
 DIMENSIONS: tuple[Dimension, ...] = ("hardness", "style", "domain", "feature")
 
 
@@ -22,17 +24,25 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
 
     `shares` compares with the plan as it was written; `cells`, pairs of values with at least
     `MIN_CELL_ROWS` planned rows, with the plan after infeasible cells went to the others, which are
-    listed with their reasons. The share of a feature is that of the rows that have it.
+    listed with their reasons; `infeasible_small` counts those of single domains with few planned
+    rows. The share of a feature is that of the rows that have it.
     """
     rows = sum(coverage.num_rows for coverage in coverages)
     counts: Counter[Cell] = Counter()
     expected: defaultdict[Cell, float] = defaultdict(float)
+    wanted: Counter[Cell] = Counter()
     infeasible: dict[Cell, str] = {}
     for coverage in coverages:
         counts.update(coverage.counts)
         for cell, num in coverage.expected.items():
             expected[cell] += num
-        infeasible |= coverage.infeasible
+        wanted.update(coverage.first_expected)
+        infeasible = coverage.infeasible | infeasible
+    named = {
+        cell: reason
+        for cell, reason in infeasible.items()
+        if ("domain" not in dict(cell) or len(cell) == 1 or wanted[cell] >= MIN_NAMED_ROWS)
+    }
     pairs = sorted(
         cell for cell, num in expected.items() if len(cell) == 2 and num >= MIN_CELL_ROWS
     )
@@ -52,8 +62,9 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
             "off": off[:MAX_SHOWN_CELLS],
         },
         "infeasible": [
-            {"cell": shown(cell), "reason": reason} for cell, reason in sorted(infeasible.items())
+            {"cell": shown(cell), "reason": reason} for cell, reason in sorted(named.items())
         ],
+        "infeasible_small": len(infeasible) - len(named),
     }
 
 
