@@ -49,7 +49,7 @@ REASONS: dict[str, str] = {
     "duplicate_question": "An earlier row asks the same of the same database.",
     "duplicate_sql": "An earlier row has the same SQL over the same database.",
     "duplicate_template": "Enough earlier rows have the same SQL but for its values.",
-    "near_duplicate": "An earlier row has nearly the same question, and SQL that differs only in values.",
+    "near_duplicate": "An earlier row has nearly the same question, and the same SQL but for values.",
     "contaminated_question": "The question shares long word sequences with one of a benchmark.",
     "contaminated_sql": "The SQL is, but for its values, that of a benchmark over a like schema.",
     "contaminated_schema": "The database is one of a benchmark, or nearly so.",
