@@ -27,11 +27,12 @@ from sense.training import (
     check_base,
     chosen_settings,
     count_lengths,
-    dataset_input,
+    dataset_inputs,
     finish,
     keep_contract,
     last_checkpoint,
-    load_split,
+    load_evaluation_rows,
+    load_training_rows,
     mean_loss,
     model_input,
     model_settings,
@@ -42,6 +43,7 @@ from sense.training import (
 )
 
 DEFAULT_RECIPE = Path(__file__).parent / "tiny" / "sft.yaml"
+COLUMNS = ("prompt", "completion")
 
 
 class Trainer(SFTTrainer):
@@ -56,12 +58,12 @@ def main() -> None:
     recipe, training, model = parse_recipe(SFTArguments, SFTConfig, DEFAULT_RECIPE, sys.argv[1:])
     settings = chosen_settings(recipe, training, model)
     base = check_base(model.model_name_or_path)
-    rows = load_split(recipe, recipe.train_split, ["prompt", "completion"])
-    contract = contract_of(rows.unique("prompt_hash"), recipe.dataset_name)
+    rows, num_rows = load_training_rows(recipe, COLUMNS, training.seed)
+    contract = contract_of(rows.unique("prompt_hash"), recipe.data)
     evaluation_rows = None
     if training.eval_strategy != "no":
-        evaluation_rows = load_split(recipe, recipe.eval_split, ["prompt", "completion"])
-    inputs = [dataset_input(recipe), model_input(base, model.model_revision)]
+        evaluation_rows = load_evaluation_rows(recipe, COLUMNS)
+    inputs = [*dataset_inputs(recipe), model_input(base, model.model_revision)]
     text = model_text(recipe, "SFT", base, Path(training.output_dir))
     checkpoint = last_checkpoint(training.output_dir, settings, inputs)
     training.model_init_kwargs = model_settings(training, model)
@@ -86,7 +88,10 @@ def main() -> None:
             settings=settings,
             inputs=inputs,
             funnels=[prepared_funnel(len(rows), trainer.train_dataset)],
-            counts={"tokens_per_row": count_lengths(trainer.train_dataset, training.max_length)},
+            counts={
+                "rows_of_each_set": num_rows,
+                "tokens_per_row": count_lengths(trainer.train_dataset, training.max_length),
+            },
             results={**mean_loss(trainer.state.log_history), **scores},
             seconds=None if checkpoint else time.monotonic() - started,
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 
 from sense.facts import Facts, Funnel, Input
+from sense.mixture import Part, load_mixture, parts_of, parts_with_split
 from sense.model import check_model_folder
 from sense.prompt import CONTRACT_FILE, PromptContract, save_contract
 from sense.source import dataset_source, model_source
@@ -35,9 +36,19 @@ REVISIONS = frozenset({"dataset_revision", "model_revision"})
 class RecipeArguments:
     """What a recipe says beside the trainer's and the model's settings."""
 
-    dataset_name: str = field(metadata={"help": "Folder or Hub id of the training set."})
+    dataset_name: list[str] = field(
+        metadata={"help": "Folder or Hub id of the training set; several are mixed."}
+    )
     dataset_revision: str | None = field(
-        default=None, metadata={"help": "Commit of the set on the Hub; its newest one by default."}
+        default=None,
+        metadata={
+            "help": "Commit of a single set on the Hub; its newest one by default. Of several: "
+            "OWNER/NAME@COMMIT."
+        },
+    )
+    dataset_weights: list[float] | None = field(
+        default=None,
+        metadata={"help": "How often each row of each set is seen in an epoch, 0.5 for a half."},
     )
     train_split: str = field(default="train", metadata={"help": "Split to train on."})
     eval_split: str = field(
@@ -49,6 +60,16 @@ class RecipeArguments:
     push: str | None = field(
         default=None, metadata={"help": "OWNER/NAME: publish the result there, in one commit."}
     )
+
+    @property
+    def parts(self) -> list[Part]:
+        """The training sets."""
+        return parts_of(self.dataset_name, self.dataset_revision, self.dataset_weights)
+
+    @property
+    def data(self) -> str:
+        """The training sets as an error names them."""
+        return ", ".join(part.name for part in self.parts)
 
 
 @dataclass
@@ -111,23 +132,17 @@ def read_recipe(path: Path) -> dict[str, Any]:
     return settings
 
 
-def load_split(recipe: RecipeArguments, split: str, columns: Sequence[str]) -> "Dataset":
-    """One split of the training set with the columns, and its `prompt_hash`."""
-    from datasets import get_dataset_split_names, load_dataset
+def load_training_rows(
+    recipe: RecipeArguments, columns: Sequence[str], seed: int
+) -> tuple["Dataset", dict[str, int]]:
+    """The rows to train on with the columns and `prompt_hash`; how many come from each set."""
+    return load_mixture(recipe.parts, recipe.train_split, [*columns, "prompt_hash"], seed)
 
-    name, revision = recipe.dataset_name, recipe.dataset_revision
-    splits = get_dataset_split_names(name, revision=revision)
-    if split not in splits:
-        raise ValueError(f"{name} has no split '{split}'; it has {', '.join(splits)}")
-    rows = load_dataset(name, split=split, revision=revision)
-    wanted = [*columns, "prompt_hash"]
-    missing = [column for column in wanted if column not in rows.column_names]
-    if missing:
-        raise ValueError(
-            f"{name} has no column '{missing[0]}'; expected {', '.join(wanted)}, as the builders "
-            "write them: strong.py for sft.py, weak.py for dpo.py"
-        )
-    return rows.select_columns(wanted)
+
+def load_evaluation_rows(recipe: RecipeArguments, columns: Sequence[str]) -> "Dataset":
+    """The rows to evaluate on, of those sets that have the split, each once."""
+    parts = parts_with_split(recipe.parts, recipe.eval_split)
+    return load_mixture(parts, recipe.eval_split, [*columns, "prompt_hash"], seed=0)[0]
 
 
 def check_base(name: str | None) -> str:
@@ -197,7 +212,9 @@ def last_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     noted = folder / SETTINGS_FILE
     now = {name: value for name, value in settings.items() if name not in REVISIONS}
-    now |= {source.kind: f"{source.name}@{source.revision or source.sha256}" for source in inputs}
+    for source in inputs:
+        name = f"{source.name}@{source.revision or source.sha256}"
+        now[source.kind] = f"{now[source.kind]}, {name}" if source.kind in now else name
     whole = [path.parent for path in folder.glob(f"checkpoint-*/{CONTRACT_FILE}")]
     checkpoint = max(whole, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
     if checkpoint and noted.is_file():
@@ -265,19 +282,19 @@ def count_lengths(prepared: "Dataset", max_length: int | None) -> dict[str, int]
     }
 
 
-def stand_in(dataset: str, base: str) -> str:
-    """What stood in for a strong LLM in the training set's folder or in that of the base model.
+def stand_in(datasets: Sequence[str], base: str) -> str:
+    """What stood in for a strong LLM in a training set's folder or in that of the base model.
 
     "" where nothing did, or where nothing is known of them.
     """
     from sense.card import LEARNED_GRAMMAR_SENTENCE
     from sense.facts import FACTS_FILE, read_facts
 
-    of_data, of_base = (
+    *of_data, of_base = (
         read_facts(folder) if Path(folder, FACTS_FILE).is_file() else None
-        for folder in (dataset, base)
+        for folder in (*datasets, base)
     )
-    if of_data and of_data.settings.get("teacher") == "grammar":
+    if any(facts and facts.settings.get("teacher") == "grammar" for facts in of_data):
         return LEARNED_GRAMMAR_SENTENCE
     return str(of_base.results.get("text", {}).get("stand_in", "")) if of_base else ""
 
@@ -288,7 +305,7 @@ def model_text(
     """What the card says beside its numbers."""
     from sense.card import ModelText
 
-    data = recipe.dataset_name
+    names = [part.name for part in recipe.parts]
     known = {
         "SFT": "Supervised fine-tuning on questions with SQL that was executed on its database",
         "DPO": "Direct preference optimisation on pairs of a model's answers, judged by a database",
@@ -308,16 +325,16 @@ def model_text(
             "read-only and look at it.",
         ),
         base_model=base if is_hub_base else "",
-        datasets=() if Path(data).is_dir() else (data,),
-        stand_in=stand_in(data, base),
+        datasets=tuple(name for name in names if not Path(name).is_dir()),
+        stand_in=stand_in(names, base),
         repo_id=recipe.push or "",
         tags=(method.lower(), "trl"),
     )
 
 
-def dataset_input(recipe: RecipeArguments) -> Input:
-    """The training set as facts name it: a Hub id with its commit, or a folder with its hash."""
-    return dataset_source(recipe.dataset_name, recipe.dataset_revision)
+def dataset_inputs(recipe: RecipeArguments) -> list[Input]:
+    """The training sets as facts name them: a Hub id with its commit, or a folder with its hash."""
+    return [dataset_source(part.name, part.revision) for part in recipe.parts]
 
 
 def model_input(base: str, revision: str) -> Input:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from sense.facts import Input, collect_facts, write_facts
+from sense.mixture import parts_of
 from sense.prompt import (
     TINY_CONTRACT,
     load_contract,
@@ -116,7 +118,9 @@ def test_every_setting_of_a_recipe_is_known(path: Path) -> None:
     recipe, training, model = parse(path, cpu)
     for group in (recipe, training, model):
         for name, value in settings.items():
-            if hasattr(group, name) and isinstance(value, str | int):
+            if name == "dataset_name":
+                assert recipe.parts == parts_of(value)
+            elif hasattr(group, name) and isinstance(value, str | int):
                 assert getattr(group, name) in (value, str(value).lower()), name
     assert training.report_to == []
     assert not training.push_to_hub
@@ -238,9 +242,9 @@ def test_a_grammar_that_taught_is_named_by_every_model_that_follows(tmp_path: Pa
         facts = collect_facts("x.py", seed=0, settings=settings, results=results)
         write_facts(facts, tmp_path / name)
     strong, weak, sft = (str(tmp_path / name) for name in ("strong", "weak", "sft"))
-    assert "a grammar sampled the SQL" in stand_in(strong, str(tmp_path / "base"))
-    assert stand_in(weak, sft) == "A grammar taught it."
-    assert stand_in(weak, "ada/base") == stand_in("ada/strong", "ada/base") == ""
+    assert "a grammar sampled the SQL" in stand_in(["ada/spider", strong], str(tmp_path / "base"))
+    assert stand_in([weak], sft) == "A grammar taught it."
+    assert stand_in([weak], "ada/base") == stand_in(["ada/strong"], "ada/base") == ""
 
 
 def test_loss_is_the_mean_of_the_log_and_missing_without_one() -> None:
@@ -250,10 +254,18 @@ def test_loss_is_the_mean_of_the_log_and_missing_without_one() -> None:
 
 
 @pytest.mark.slow
-def test_sft_then_dpo_leave_models_that_can_be_published(runs: Path, tmp_path: Path) -> None:
+def test_sft_on_a_mixture_then_dpo_leave_models_that_can_be_published(
+    runs: Path, tmp_path: Path
+) -> None:
+    """Only the first of the three sets has a test split, on which the SFT model is evaluated."""
     steps = ("--max_steps", 2, "--save_strategy", "steps", "--save_steps", 1)
+    for name in ("spider", "bird"):
+        (tmp_path / name / "data").mkdir(parents=True)
+        shutil.copy(runs / "strong" / "data" / "train.parquet", tmp_path / name / "data")
+    mixture = (runs / "strong", tmp_path / "spider", tmp_path / "bird")
     sft = launch(
-        *("sft.py", "--model_name_or_path", runs / "base", "--dataset_name", runs / "strong"),
+        *("sft.py", "--model_name_or_path", runs / "base", "--dataset_name", *mixture),
+        *("--dataset_weights", 0.25, 0.5, 0.25, "--eval_strategy", "steps", "--eval_steps", 2),
         *("--output_dir", tmp_path / "sft", *steps),
     )
     assert sft.returncode == 0, sft.stderr
@@ -268,11 +280,37 @@ def test_sft_then_dpo_leave_models_that_can_be_published(runs: Path, tmp_path: P
         facts = json.loads((folder / "facts.json").read_text())
         assert facts["script"] == f"recipes/{name}.py"
         assert facts["funnels"][0]["kept"] == 16
-        assert facts["inputs"][1]["kind"] == "model"
+        assert facts["inputs"][-1]["kind"] == "model"
         card = (folder / "README.md").read_text()
         assert "generated_from_trainer" not in card
         assert "SENSE method" in card
     assert "eval_rewards/accuracies" in facts["results"]
+    facts = json.loads((tmp_path / "sft" / "facts.json").read_text())
+    assert facts["counts"]["rows_of_each_set"] == {"strong": 4, "spider": 8, "bird": 4}
+    assert [source["name"] for source in facts["inputs"][:-1]] == ["strong", "spider", "bird"]
+    assert "eval_loss" in facts["results"]
+
+
+def test_a_mixture_is_one_line_of_a_recipe(tmp_path: Path) -> None:
+    recipe = tmp_path / "sft.yaml"
+    recipe.write_text(
+        "dataset_name: [sense/spider, sense/bird@1f3c, sense/strong]\n"
+        "dataset_weights: [1, 2, 0.5]\nuse_cpu: true\n"
+    )
+    arguments, _, _ = parse(recipe, [])
+    assert [tuple(part) for part in arguments.parts] == [
+        ("sense/spider", None, 1.0),
+        ("sense/bird", "1f3c", 2.0),
+        ("sense/strong", None, 0.5),
+    ]
+    alone, _, _ = parse(recipe, ["--dataset_name", "sense/strong", "--dataset_weights", "1"])
+    assert alone.data == "sense/strong"
+
+
+def test_the_recipes_of_the_paper_mix_spider_bird_and_strong_data() -> None:
+    for size in ("7b", "13b"):
+        settings = yaml.safe_load((ROOT / "recipes" / f"sense-{size}" / "sft.yaml").read_text())
+        assert settings["dataset_name"] == ["sense/spider", "sense/bird", "sense/strong"]
 
 
 @pytest.mark.slow
