@@ -14,6 +14,7 @@ Sources:   a file of any system's predictions (`--samples`), over its own questi
 """
 
 import argparse
+import math
 import os
 import time
 from collections import Counter
@@ -72,7 +73,14 @@ from sense.splits import SPLITS, held_out_databases
 from sense.spool import Spool
 from sense.suite import Suite, read_suite
 from sense.tally import Tally, systems_table
-from sense.weak import Ask, Judging, Sampling, ask_model, judged_questions
+from sense.weak import (
+    Ask,
+    Judging,
+    Sampling,
+    answer_temperatures,
+    ask_model,
+    judged_questions,
+)
 
 PLACES = (
     *("out", "push", "num_workers", "databases", "model", "base_url", "data", "samples"),
@@ -80,7 +88,7 @@ PLACES = (
 )
 """Not settings; the contract stands among them as `prompt_hash`."""
 FEATURES = {"default": pair_features, "unpaired": unpaired_features, "samples": sample_features}
-LEAST = {"num_questions": 1, "num_samples": 1, "temperature": 0, "max_pairs": 0, "num_workers": 0}
+LEAST = {"num_questions": 1, "num_samples": 0, "max_pairs": 0, "num_workers": 0}
 """The least value of each numeric argument."""
 MAX_SHOWN = 5
 """Databases whose faults are printed."""
@@ -251,9 +259,8 @@ def open_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Ask
     writer = open_writer(arguments.model, arguments.base_url, cache)
     contract = contract_of(data.outline.prompt_hashes, arguments.data, writer.contract)
     source = model_source(arguments.model, writer.revision)
-    sampling = Sampling(
-        arguments.num_samples, arguments.temperature, arguments.seed, arguments.round
-    )
+    temperatures = answer_temperatures(arguments.temperatures, arguments.num_samples)
+    sampling = Sampling(temperatures, arguments.seed, arguments.round)
     ask = ask_model(writer, source.name, contract, sampling)
     suite = open_suite(arguments, data.outline)
     inputs = (source, dataset_source(arguments.data), *suite_inputs(suite))
@@ -304,7 +311,7 @@ def judging_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, A
     }
     names = ["rule", "round"]
     if arguments.model:
-        names += ["num_samples", "temperature", "seed"]
+        names += ["num_samples", "temperatures", "seed"]
     return settings | {name: getattr(arguments, name) for name in names}
 
 
@@ -349,7 +356,11 @@ def dataset_text(arguments: argparse.Namespace, asked: Asked) -> DatasetText:
 def answer_step(arguments: argparse.Namespace) -> str:
     if arguments.samples:
         return f"given, in {Path(arguments.samples).name}"
-    return f"{arguments.num_samples} per question at temperature {arguments.temperature}"
+    shown = " and ".join(f"{temperature:g}" for temperature in arguments.temperatures)
+    return (
+        f"to each question the greedy one, and {arguments.num_samples} samples at temperature "
+        f"{shown} each"
+    )
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -375,12 +386,18 @@ def parse_arguments() -> argparse.Namespace:
         value = getattr(arguments, name)
         if value is not None and value < least:
             parser.error(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
-    if arguments.model and not arguments.temperature and arguments.num_samples > 1:
-        parser.error(
-            f"--temperature 0 gives the same answer {arguments.num_samples} times; use "
-            "--num-samples 1 or a temperature above 0"
-        )
     return arguments
+
+
+def temperature_list(text: str) -> tuple[float, ...]:
+    """The numbers of a list such as `0.7,1.0`."""
+    found = tuple(map(float, text.split(",")))
+    if not all(0 < temperature < math.inf for temperature in found):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' holds a temperature that samples nothing; expected numbers above 0, such as "
+            "0.7,1.0: the greedy answer comes by itself"
+        )
+    return found
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -391,8 +408,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--databases", metavar="DIR", help="SQLite files; default: those that --data publishes")
     add("--suite", metavar="DIR", help="a test suite: judge on the variants of each database too")
     add("--num-questions", type=int, metavar="N", help="a seeded choice of N (default: all)")
-    add("--num-samples", type=int, default=8, help="answers per question (default 8)")
-    add("--temperature", type=float, default=1.0, help="of sampling (default 1; 0 = greedy)")
+    add(
+        "--num-samples",
+        type=int,
+        default=8,
+        help="answers per question and temperature, beside the greedy one (default 8)",
+    )
+    add(
+        "--temperatures",
+        type=temperature_list,
+        default=(1.0,),
+        metavar="T,...",
+        help="of sampling, each above 0 (default 1.0)",
+    )
     add("--round", type=int, default=1, help="number of the sampling round (default 1)")
     add(
         "--policy",

@@ -36,8 +36,10 @@ class Writer(NamedTuple):
     contract: PromptContract
     complete: Callable[[Sequence[Messages]], list[str]]
     """Greedy completions, one per prompt."""
-    sample: Callable[[Sequence[Messages], int, float, int], list[list[Completion]]]
-    """(prompts, number of samples, temperature, seed) -> the samples of each prompt."""
+    sample: Callable[[Sequence[Messages], Sequence[float], int], list[list[Completion]]]
+    """(prompts, temperatures, seed) -> the completions of each prompt, one per temperature.
+
+    0 is greedy. A prompt that a server does not answer has none."""
 
 
 class Answer(NamedTuple):

@@ -7,7 +7,7 @@ nothing. `server_writer` lends the same client to evaluation and sampling.
 import logging
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -219,7 +219,7 @@ def server_writer(model: str, base_url: str, cache: str | Path | None = None) ->
     it has no samples and is counted in the log.
     """
     from sense.ask import Writer
-    from sense.sampler import MAX_NEW_TOKENS, Completion
+    from sense.sampler import MAX_NEW_TOKENS
     from sense.source import model_source
 
     server = Server(model, base_url)
@@ -234,23 +234,39 @@ def server_writer(model: str, base_url: str, cache: str | Path | None = None) ->
         return [reply.choices[0].text for reply in replies if reply]
 
     def sample(
-        prompts: Sequence[Messages], num: int, temperature: float, seed: int
+        prompts: Sequence[Messages], temperatures: Sequence[float], seed: int
     ) -> list[list["Completion"]]:
+        wanted = Counter(temperatures)
         requests = [
             Request(prompt, temperature, seed, MAX_NEW_TOKENS, num, logprobs=True)
             for prompt in prompts
+            for temperature, num in wanted.items()
         ]
-        replies = [reply for reply in chat.ask_all(requests, "sampling") if reply]
-        failed = Counter(reply.reject_reason for reply in replies if reply.reject_reason)
+        replies = [r for r in chat.ask_all(requests, "sampling") if r]
+        found: list[list[Completion]] = []
+        failed: Counter[str] = Counter()
+        for start in range(0, len(replies), len(wanted)):
+            of_prompt = replies[start : start + len(wanted)]
+            reasons = [reply.reject_reason for reply in of_prompt if reply.reject_reason]
+            failed.update(reasons[:1])
+            found.append([] if reasons else _in_order(temperatures, wanted, of_prompt))
         if failed:
-            reasons = ", ".join(f"{reason} {num}" for reason, num in failed.most_common())
-            logger.info("%d of %d prompts got no answer: %s", failed.total(), len(replies), reasons)
-        return [
-            [Completion(choice.text, choice.logprob) for choice in reply.choices]
-            for reply in replies
-        ]
+            shown = ", ".join(f"{reason} {num}" for reason, num in failed.most_common())
+            logger.info("%d of %d prompts got no answer: %s", failed.total(), len(prompts), shown)
+        return found
 
     return Writer(model, "", contract, complete, sample)
+
+
+def _in_order(
+    temperatures: Sequence[float], wanted: Iterable[float], replies: Iterable[Reply]
+) -> list["Completion"]:
+    """The choices of replies at the wanted temperatures, in the order of `temperatures`."""
+    from sense.sampler import Completion
+
+    choices = {t: iter(reply.choices) for t, reply in zip(wanted, replies, strict=True)}
+    chosen = (next(choices[temperature]) for temperature in temperatures)
+    return [Completion(choice.text, choice.logprob) for choice in chosen]
 
 
 def _contract(model: str) -> "PromptContract":

@@ -41,7 +41,8 @@ class Spool:
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=".spool-")
         os.close(descriptor)
         try:
-            self._connection = sqlite3.connect(name, isolation_level=None)
+            # Threads may share it: SQLite takes their calls one at a time.
+            self._connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
             with self._full_disk_explained():
                 self._connection.executescript(SCHEMA)
         finally:

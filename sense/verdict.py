@@ -61,6 +61,8 @@ class Judgement(NamedTuple):
     """1 or 0 per rule that was asked for."""
     unfinished: tuple[Rule, ...] = ()
     """Official rules whose 0 says only that a query did not end; they have no limit themselves."""
+    alone: "Judgement | None" = None
+    """What the first database says by itself; None where it is the only one."""
 
 
 def judge(
@@ -77,9 +79,8 @@ def judge(
     def judgement(sql: str) -> Judgement:
         compared = ((path, gold) for path, gold in golds.items() if gold.status in COMPARED)
         findings = ((path, _finding_on(path, gold, sql, run)) for path, gold in compared)
-        finding = _together(statuses, findings)
         scores = [scores_on(path, unit.gold_sql, sql, rules, run) for path in golds]
-        return _judgement(finding, scores, rules)
+        return _judged(statuses, findings, scores, rules)
 
     judged = {sql: judgement(sql) for sql in dict.fromkeys(unit.predicted_sqls)}
     return _status(statuses), [judged[sql] for sql in unit.predicted_sqls]
@@ -229,8 +230,9 @@ def _judged_apart(
         for sql, part in zip(going, results, strict=True):
             found[sql].append((path, _as_part(part, statuses[path], rules)))
     judged = {
-        sql: _judgement(
-            _together(statuses, ((path, part.finding) for path, part in known if part.finding)),
+        sql: _judged(
+            statuses,
+            ((path, part.finding) for path, part in known if part.finding),
             [part.scores for _, part in known],
             rules,
         )
@@ -248,6 +250,29 @@ def _as_part(part: _Part | WorkerFailure, gold_status: str, rules: Sequence[Rule
 
 def _status(statuses: Mapping[str, str]) -> str:
     return "ok" if "ok" in statuses.values() else next(iter(statuses.values()))
+
+
+def _judged(
+    statuses: Mapping[str, str],
+    findings: Iterable[tuple[str, _Finding]],
+    scores: Sequence[Mapping[Rule, RuleScore]],
+    rules: Sequence[Rule],
+) -> Judgement:
+    """The judgement on all databases, and where there are several on the first alone.
+
+    statuses: those of gold; findings: of databases on which gold can be compared, in their order;
+    scores: by the official rules, of each database.
+    """
+    first, *others = statuses
+    if not others:
+        return _judgement(_together(statuses, findings), scores, rules)
+    rest = iter(findings)
+    is_judged = _status(statuses) == "ok"  # else no finding counts, and none is looked for
+    head = list(itertools.islice(rest, 1)) if is_judged else []
+    judgement = _judgement(_together(statuses, itertools.chain(head, rest)), scores, rules)
+    on_first = [finding for finding in head if finding[0] == first]
+    alone = _together({first: statuses[first]}, on_first)
+    return judgement._replace(alone=_judgement(alone, scores[:1], rules))
 
 
 def _judgement(

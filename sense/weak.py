@@ -1,11 +1,15 @@
 """The weak set: answers to questions whose gold is known, executed, judged, and kept as samples.
 
-Answers come in fixed batches of questions. The answers to a batch and their verdicts are units of
-the journal, so a run that was killed samples and judges only what is left, to the same rows.
+Answers come in fixed batches of questions, each with its seed. The answers to a batch and their
+verdicts are units of the journal, so a run that was killed samples and judges only what is left, to
+the same rows. A thread asks for the next batches while workers judge those before.
 """
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tqdm import tqdm
@@ -18,6 +22,7 @@ from sense.journal import Journal
 from sense.preference import Sample, sample_row, to_sample
 from sense.prompt import PromptContract, completion_sql
 from sense.question import Question
+from sense.spelling import one_spelling
 from sense.suite import Suite
 from sense.verdict import Judgement, Rule, Unit, Verdict, judge_all
 
@@ -25,6 +30,11 @@ if TYPE_CHECKING:
     from sense.ask import Writer
 
 QUESTIONS_PER_BATCH = 64
+BATCHES_AHEAD = 2
+"""Batches that are answered and wait for workers: whoever is slower, model or judges, never idles,
+and memory holds a few hundred questions."""
+NO_DATABASE = "no_database"
+"""Reason of answers, and status of golds, whose database is gone when they are to be judged."""
 
 
 class Answer(NamedTuple):
@@ -62,11 +72,19 @@ class Judging(NamedTuple):
 class Sampling(NamedTuple):
     """How a model is asked."""
 
-    num_samples: int
-    """Answers to each question."""
-    temperature: float
+    temperatures: tuple[float, ...]
+    """One per answer to a question, in their order; 0 is greedy."""
     seed: int
     round: int
+
+
+def answer_temperatures(temperatures: Sequence[float], num_samples: int) -> tuple[float, ...]:
+    """One per answer to a question: the greedy one, then the samples at each temperature.
+
+    >>> answer_temperatures([0.7, 1.0], num_samples=2)
+    (0.0, 0.7, 0.7, 1.0, 1.0)
+    """
+    return (0.0, *(t for t in temperatures for _ in range(num_samples)))
 
 
 Ask: TypeAlias = Callable[[int, Sequence[Question]], list[list[Answer]]]
@@ -82,7 +100,7 @@ def ask_model(writer: "Writer", name: str, contract: PromptContract, sampling: S
     def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
         prompts = [question.example.prompt for question in batch]
         seed = batch_seed(sampling.seed, sampling.round, number)
-        sampled = writer.sample(prompts, sampling.num_samples, sampling.temperature, seed)
+        sampled = writer.sample(prompts, sampling.temperatures, seed)
         return [
             [
                 Answer(
@@ -90,10 +108,12 @@ def ask_model(writer: "Writer", name: str, contract: PromptContract, sampling: S
                     completion=completion.text,
                     model=name,
                     revision=writer.revision,
-                    temperature=sampling.temperature,
+                    temperature=temperature,
                     logprob=completion.logprob,
                 )
-                for completion in completions
+                for temperature, completion in zip(
+                    sampling.temperatures if completions else (), completions, strict=True
+                )
             ]
             for prompt, completions in zip(prompts, sampled, strict=True)
         ]
@@ -114,7 +134,8 @@ def judged_questions(
 ) -> Iterator[tuple[Question, list[Sample]]]:
     """Each question with its judged answers, in order, as soon as its batch is in the journal.
 
-    Answers are asked for while earlier ones are judged; memory holds what is on the way.
+    Answers are asked for in a thread while earlier ones are judged; memory holds what is on the way
+    and one number per batch.
     """
     num = len(questions)
     batches = [
@@ -122,7 +143,8 @@ def judged_questions(
         for start in range(0, num, QUESTIONS_PER_BATCH)
     ]
     waiting = (n for n in range(len(batches)) if f"verdicts {n}" not in journal)
-    results = _judged((_jobs(n, questions[batches[n]], ask, journal) for n in waiting), judging)
+    asked = ((n, questions[batches[n]]) for n in waiting)
+    results = _judged(_answered_ahead(asked, ask, journal), judging)
     with tqdm(desc="questions", total=num) as progress:
         for n, batch in enumerate(batches):
             key = f"verdicts {n}"
@@ -134,6 +156,24 @@ def judged_questions(
             for question, samples in judged:
                 progress.update()
                 yield question, samples
+
+
+def _answered_ahead(
+    batches: Iterable[tuple[int, Sequence[Question]]], ask: Ask, journal: Journal
+) -> Iterator[list[Job]]:
+    """The batches with their answers, some of them asked for before they are needed."""
+    on_the_way: deque[Future[list[Job]]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="answers") as thread:
+        try:
+            for number, questions in batches:
+                on_the_way.append(thread.submit(_jobs, number, questions, ask, journal))
+                if len(on_the_way) > BATCHES_AHEAD:
+                    yield on_the_way.popleft().result()
+            while on_the_way:
+                yield on_the_way.popleft().result()
+        finally:
+            for future in on_the_way:
+                future.cancel()
 
 
 def _jobs(number: int, questions: Sequence[Question], ask: Ask, journal: Journal) -> list[Job]:
@@ -158,39 +198,49 @@ def _judged(
     batches: Iterable[list[Job]], judging: Judging
 ) -> Iterator[tuple[Question, list[Sample]]]:
     """The samples of each question; an answer whose worker is lost is `unknown`."""
-    jobs, again = itertools.tee(itertools.chain.from_iterable(batches))
-    units = (unit for job in jobs for unit in _units(job, judging.suite))
+    jobs = itertools.chain.from_iterable(batches)
+    asked, again = itertools.tee((job, _unit(job, judging.suite)) for job in jobs)
     judged = judge_all(
-        units, rules=(judging.rule,), num_workers=judging.num_workers, engine=judging.engine
+        (unit for _, unit in asked if unit),
+        rules=(judging.rule,),
+        num_workers=judging.num_workers,
+        engine=judging.engine,
     )
-    for job in again:
-        alone = next(judged)
-        gold_status, judgements = next(judged) if judging.suite else alone
-        yield job.question, _samples(job, gold_status, judgements, alone[1], judging)
+    for job, unit in again:
+        if unit is None:
+            gone = Judgement("unknown", NO_DATABASE, "", {judging.rule: 0})
+            yield job.question, _samples(job, NO_DATABASE, [gone] * len(job.answers), judging)
+            continue
+        gold_status, judgements = next(judged)
+        by_sql = dict(zip(unit.predicted_sqls, judgements, strict=True))
+        found = [by_sql[answer.sql] for answer in job.answers]
+        yield job.question, _samples(job, gold_status, found, judging)
 
 
-def _units(job: Job, suite: Suite | None) -> Iterator[Unit]:
-    """The answers on the question's own database, then on its test suite where there is one."""
+def _unit(job: Job, suite: Suite | None) -> Unit | None:
+    """The answers on the question's own database, then on its test suite where there is one.
+
+    None where one of these files is gone. Each text stands there once, those of one spelling in a
+    row, so that each spelling is executed once.
+    """
     example, path = job.question.example, job.question.db_path
-    sqls = tuple(answer.sql for answer in job.answers)
-    yield Unit((path,), example.sql, sqls)
-    if suite:
-        _, *variants = suite.paths(example.db_id, example.sql)
-        yield Unit((path, *map(str, variants)), example.sql, sqls)
+    variants = suite.paths(example.db_id, example.sql)[1:] if suite else ()
+    paths = (path, *map(str, variants))
+    if not all(Path(file).is_file() for file in paths):
+        return None
+    texts = dict.fromkeys(answer.sql for answer in job.answers)
+    places: dict[str, int] = {}
+    in_rows = sorted(texts, key=lambda sql: places.setdefault(one_spelling(sql), len(places)))
+    return Unit(paths, example.sql, tuple(in_rows))
 
 
 def _samples(
-    job: Job,
-    gold_status: str,
-    judgements: Sequence[Judgement],
-    alone: Sequence[Judgement],
-    judging: Judging,
+    job: Job, gold_status: str, judgements: Sequence[Judgement], judging: Judging
 ) -> list[Sample]:
-    """alone: the judgements on the question's own database, the same ones without a suite."""
     example = job.question.example
     samples = []
-    judged = zip(job.answers, judgements, alone, strict=True)
-    for index, (answer, judgement, judgement_alone) in enumerate(judged):
+    for index, (answer, judgement) in enumerate(zip(job.answers, judgements, strict=True)):
+        alone = judgement.alone or judgement
         verdict, reason = _verdict(answer, judgement)
         sample = Sample(
             example_id=example.id,
@@ -213,8 +263,8 @@ def _samples(
             temperature=answer.temperature,
             logprob=answer.logprob,
             rule=judging.rule,
-            rule_correct=judgement_alone.scores[judging.rule],
-            database_verdict=_verdict(answer, judgement_alone)[0],
+            rule_correct=alone.scores[judging.rule],
+            database_verdict=_verdict(answer, alone)[0],
         )
         samples.append(sample)
     return samples

@@ -171,7 +171,15 @@ def test_answers_without_any_verdict_still_give_samples(
     write_answers(folder / "answers.jsonl", ANSWERS[-1:])
     out = build(folder, monkeypatch)
     assert [row["verdict"] for row in rows(out, "samples")] == ["unknown"]
-    assert sorted(path.name for path in out.iterdir()) == ["README.md", "facts.json", "samples"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "facts.json",
+        "questions",
+        "samples",
+    ]
+    [question] = rows(out, "questions")
+    assert (question["why_no_pair"], question["num_unknown"]) == ("all_unknown", 1)
+    assert (question["reasons"], question["gold_status"]) == ('{"gold_error": 1}', "error")
 
 
 def test_gold_may_stand_in_where_no_answer_is_right(
@@ -274,6 +282,59 @@ def test_pairs_are_made_anew_without_judging_again(
     assert [pair["policy"] for pair in rows(out, "default")] == ["nearest", "nearest"]
 
 
+def pair_anew(folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> Path:
+    """The folder that the builder makes of the samples in `out`."""
+    target = folder / "anew"
+    command = [str(BUILDER), "--from-samples", str(out), "--out", str(target), *options]
+    monkeypatch.setattr(sys, "argv", command)
+    runpy.run_path(str(BUILDER), run_name="__main__")
+    return target
+
+
+@pytest.mark.parametrize(
+    "options", [("--policy", "nearest"), ("--gold-as-chosen", "always", "--max-pairs", "0")]
+)
+def test_pairs_made_anew_of_samples_are_those_of_a_direct_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    out = build(folder, monkeypatch, "--license", "mit").rename(folder / "published")
+    direct = build(folder, monkeypatch, "--license", "mit", *options)
+    monkeypatch.setattr("sense.execution.execute", None)  # nothing is executed again
+    anew = pair_anew(folder, out, monkeypatch, *options)
+    assert parquet(anew) == parquet(direct) != parquet(out)
+    facts = read_facts(anew)
+    assert facts.inputs[0].name == "published"
+    assert facts.results["systems"] == read_facts(direct).results["systems"]
+
+
+def test_pairing_anew_needs_a_weak_set_and_refuses_what_it_would_ignore(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = build(folder, monkeypatch)
+    for options, words in (
+        (("--num-samples", "3"), "--num-samples does not go with --from-samples"),
+        (("--policy", "plan_differs"), "--policy plan_differs needs --databases"),
+        (("--witness", "database"), "--witness database needs --databases"),
+    ):
+        with pytest.raises(SystemExit):
+            pair_anew(folder, out, monkeypatch, *options)
+        assert words in capsys.readouterr().err
+    (out / "questions").rename(folder / "elsewhere")
+    with pytest.raises(SystemExit, match="error: .*no config 'questions'|has no config"):
+        pair_anew(folder, out, monkeypatch)
+
+
+def test_plans_are_asked_of_the_databases(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_id = "SELECT name FROM city WHERE country_code IN (SELECT 'FRA')"
+    answers = [(*ANSWERS[0][:2], sql, "a") for sql in (FRENCH, by_id, "SELECT name FROM city")]
+    write_answers(folder / "answers.jsonl", answers)
+    out = build(folder, monkeypatch, "--policy", "plan_differs").rename(folder / "published")
+    assert [pair["chosen_sql"] for pair in rows(out, "default")] == [by_id]
+    databases = ("--databases", str(folder / "db"))
+    anew = pair_anew(folder, out, monkeypatch, "--policy", "plan_differs", *databases)
+    assert parquet(anew) == parquet(out)
+
+
 def test_other_answers_do_not_continue_an_old_journal(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,7 +360,8 @@ def test_rerun_with_other_workers_gives_the_same_bytes(
     (folder / "out.work" / "journal.jsonl").unlink()
     second = build(folder, monkeypatch, "--num-workers", "2")
     assert list(parquet(first)) == [
-        f"{config}/train-00000-of-00001.parquet" for config in ("default", "samples", "unpaired")
+        f"{config}/train-00000-of-00001.parquet"
+        for config in ("default", "questions", "samples", "unpaired")
     ]
     assert parquet(first) == parquet(second)
 
@@ -346,10 +408,10 @@ def test_bad_arguments_end_with_a_sentence(folder: Path, monkeypatch: pytest.Mon
         with pytest.raises(SystemExit) as caught:
             build(folder, monkeypatch, *options)
         assert caught.value.code == 2
-    model = ("--model", "m", "--data", "d", "--temperature", "0")
-    with pytest.raises(SystemExit) as caught:
-        build(folder, monkeypatch, *model, "--num-samples", "2")
-    assert caught.value.code == 2
+    for text in ("0", "1,-1", "nan", "warm"):
+        with pytest.raises(SystemExit) as caught:
+            build(folder, monkeypatch, "--model", "m", "--data", "d", "--temperatures", text)
+        assert caught.value.code == 2
     (folder / "out").mkdir()
     (folder / "out" / "mine.txt").write_text("precious")
     with pytest.raises(SystemExit, match="already exists; choose another folder"):
@@ -382,10 +444,12 @@ def test_local_model_is_sampled_and_judged(
     from sense.prompt import TINY_CONTRACT, save_contract
 
     save_contract(TINY_CONTRACT, folder / "model")
-    options = ("--model", folder / "model", "--data", strong, "--num-samples", "2")
+    options = ("--model", folder / "model", "--data", strong, "--num-samples", "1")
+    options += ("--temperatures", "0.7,1.5")
     out = build(folder, monkeypatch, *options, "--num-questions", "3")
     samples = rows(out, "samples")
-    assert [sample["index"] for sample in samples] == [0, 1] * 3
+    assert [sample["index"] for sample in samples] == [0, 1, 2] * 3
+    assert [sample["temperature"] for sample in samples] == [0, 0.7, 1.5] * 3
     assert {sample["weak_model"] for sample in samples} == {"model"}
     assert all(sample["logprob"] < 0 for sample in samples)
     source, asked = read_facts(out).inputs
@@ -414,7 +478,8 @@ def test_server_is_sampled_and_judged(folder: Path, monkeypatch: pytest.MonkeyPa
         build(folder, monkeypatch, *options, "--base-url", server.base_url, "--num-samples", "3",
               "--out", second)  # fmt: skip
     samples = rows(second, "samples")
-    assert [(s["predicted_sql"], s["verdict"]) for s in samples] == [(FRENCH, "correct")] * 3
+    assert [(s["predicted_sql"], s["verdict"]) for s in samples] == [(FRENCH, "correct")] * 4
+    assert [sample["temperature"] for sample in samples] == [0, 1, 1, 1]
     assert {s["weak_model"] for s in samples} == {"weak-7b"}
     assert {s["logprob"] for s in samples} == {-0.5}
     seeds = {}
@@ -425,7 +490,7 @@ def test_server_is_sampled_and_judged(folder: Path, monkeypatch: pytest.MonkeyPa
             seeds[number] = {request["seed"] for request in server.requests}
     assert not seeds["1"] & seeds["2"]
     nobody = "http://127.0.0.1:9/v1"
-    monkeypatch.setattr("sense.server.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("sense.balance.MAX_WAIT_SECONDS", 0.01)
     with pytest.raises(SystemExit, match=r"error: .*127\.0\.0\.1:9"):
         build(folder, monkeypatch, *options, "--base-url", nobody, "--out", folder / "no")
     assert not (folder / "no").exists()

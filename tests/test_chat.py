@@ -329,10 +329,12 @@ def test_writer_completes_greedily_and_samples(
     writer = server_writer("m", server.base_url)
     prompts = [[{"role": "user", "content": text}] for text in ("a", "too long", "b")]
     with caplog.at_level("INFO", logger="sense.chat"):
-        sampled = writer.sample(prompts, 2, 0.5, 3)
+        sampled = writer.sample(prompts, (0.5, 0.0, 0.5), 3)
     assert "1 of 3 prompts got no answer: server_http_400 1" in caplog.text
     assert writer.complete([prompts[0], prompts[2]]) == ["a 0", "b 0"]
-    assert sampled == [[Completion("a 0.5", -0.5)] * 2, [], [Completion("b 0.5", -0.5)] * 2]
+    texts = [[completion.text for completion in completions] for completions in sampled]
+    assert texts == [["a 0.5", "a 0", "a 0.5"], [], ["b 0.5", "b 0", "b 0.5"]]
+    assert sampled[0][0] == Completion("a 0.5", -0.5)
     assert (writer.name, writer.contract.style) == ("m", "ddl")
 
 

@@ -40,11 +40,11 @@ def loaded(folder: Path) -> Model:
 
 
 def sample(loaded: Model, prompts: Any, **options: Any) -> Any:
-    options = {"k": 3, "temperature": 1.0, "seed": 7, "max_new_tokens": 12} | options
+    options = {"temperatures": (1.0,) * 3, "seed": 7, "max_new_tokens": 12} | options
     return sample_completions(loaded.model, loaded.tokenizer, prompts, **options)
 
 
-def test_k_completions_per_prompt_in_the_order_of_the_prompts(loaded: Model) -> None:
+def test_one_completion_per_temperature_in_the_order_of_the_prompts(loaded: Model) -> None:
     found = sample(loaded, PROMPTS)
     assert [len(completions) for completions in found] == [3] * len(PROMPTS)
     assert sample(loaded, PROMPTS[::-1]) == found[::-1]
@@ -57,7 +57,7 @@ def test_same_seed_same_samples_other_seed_other_samples(loaded: Model) -> None:
 
 
 def test_samples_of_one_prompt_differ(loaded: Model) -> None:
-    [completions] = sample(loaded, PROMPTS[:1], k=8)
+    [completions] = sample(loaded, PROMPTS[:1], temperatures=(1.0,) * 8)
     assert len({completion.text for completion in completions}) > 1
 
 
@@ -65,7 +65,7 @@ def test_logprob_is_that_of_a_forward_pass(loaded: Model) -> None:
     import torch
 
     # prompts of several lengths in one batch, so that padding is part of the test
-    found = sample(loaded, PROMPTS, k=1, temperature=0)
+    found = sample(loaded, PROMPTS, temperatures=(0.0,))
     for prompt, [completion] in zip(PROMPTS, found, strict=True):
         inputs = loaded.tokenizer.apply_chat_template(
             prompt, add_generation_prompt=True, return_tensors="pt"
@@ -88,13 +88,13 @@ def test_logprob_counts_the_end_token_and_nothing_after_it(loaded: Model) -> Non
     bias.data[end] = 100.0
     original, model.lm_head.bias = model.lm_head.bias, bias
     try:
-        completions = sample(loaded, PROMPTS, k=2)
+        completions = sample(loaded, PROMPTS, temperatures=(1.0, 0.5))
     finally:
         model.lm_head.bias = original
     assert {tuple(pair) for pair in completions} == {(("", 0.0), ("", 0.0))}
 
 
-@pytest.mark.parametrize("options", [{"k": 1, "temperature": 0}, {}], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("options", [{"temperatures": (0.0,)}, {}], ids=["greedy", "sampled"])
 def test_settings_of_the_model_itself_change_nothing(
     loaded: Model, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
@@ -118,10 +118,69 @@ def test_greedy_is_deterministic_and_equal_prompts_get_equal_answers(loaded: Mod
     )
 
 
-@pytest.mark.parametrize(("k", "temperature"), [(0, 1.0), (1, -0.5), (4, 0)])
-def test_impossible_requests_are_refused(loaded: Model, k: int, temperature: float) -> None:
+def test_each_temperature_has_its_place_and_the_coldest_is_the_greedy_answer(
+    loaded: Model,
+) -> None:
+    greedy = sample(loaded, PROMPTS, temperatures=(0.0,))
+    mixed = sample(loaded, PROMPTS, temperatures=(1.5, 0.0, 1e-6, 1.5))
+    for [best], (first, second, third, fourth) in zip(greedy, mixed, strict=True):
+        assert second.text == third.text == best.text
+        assert second.logprob == pytest.approx(best.logprob, abs=1e-3)
+        assert len({first.text, second.text, fourth.text}) == 3
+
+
+SCHEMA = "tea ( tea_id * , tin_price ) ; guest ( guest_id * , stamps ) ; tea.tea_id = guest.tea_id"
+ASKED = [to_prompt(f"{SCHEMA}\n{question}") for question in QUESTIONS]
+
+
+@pytest.fixture(scope="module")
+def attention_only(loaded: Model) -> Model:
+    """A model whose cache holds keys and values alone, so that padding may stand anywhere."""
+    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, set_seed
+
+    set_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    config = LlamaConfig(
+        vocab_size=len(loaded.tokenizer), num_attention_heads=2, initializer_range=0.5, **sizes
+    )
+    model = LlamaForCausalLM(config).eval()
+    model.generation_config = GenerationConfig(eos_token_id=loaded.tokenizer.eos_token_id)
+    return loaded._replace(model=model)
+
+
+@pytest.mark.parametrize("name", ["loaded", "attention_only"])
+def test_prompts_of_one_start_get_the_completions_that_each_gets_alone(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    model = request.getfixturevalue(name)
+    together = sample(model, [*ASKED, *PROMPTS], temperatures=(0.0,))
+    alone = [sample(model, [prompt], temperatures=(0.0,))[0] for prompt in [*ASKED, *PROMPTS]]
+    for [first], [second] in zip(together, alone, strict=True):
+        assert first.text == second.text
+        assert first.logprob == pytest.approx(second.logprob, abs=1e-3)
+
+
+def test_what_prompts_begin_with_is_encoded_once_and_every_prompt_once(
+    attention_only: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[tuple[int, int]] = []
+    forward = attention_only.model.forward
+
+    def counted(*args: Any, **options: Any) -> Any:
+        sizes.append(tuple(options["input_ids"].shape))
+        return forward(*args, **options)
+
+    monkeypatch.setattr(attention_only.model, "forward", counted)
+    sample(attention_only, ASKED, temperatures=(0.0, 1.0, 1.0))
+    (num, shared), (num_prompts, rest), (num_sequences, one), *_ = sizes
+    assert (num, num_prompts, num_sequences, one) == (1, 5, 15, 1)
+    assert shared > rest
+
+
+@pytest.mark.parametrize("temperatures", [(), (-0.5,), (0.0, 1.0, 0.0)])
+def test_impossible_requests_are_refused(loaded: Model, temperatures: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="greedy"):
-        sample(loaded, PROMPTS, k=k, temperature=temperature)
+        sample(loaded, PROMPTS, temperatures=temperatures)
 
 
 def test_no_prompts_give_no_completions(loaded: Model) -> None:
@@ -132,7 +191,7 @@ def test_writer_carries_the_contract_of_the_model(folder: Path) -> None:
     writer = local_writer(str(folder))
     assert writer.contract == TINY_CONTRACT
     assert len(writer.complete(PROMPTS[:2])) == 2
-    assert [len(samples) for samples in writer.sample(PROMPTS[:2], 2, 1.0, 0)] == [2, 2]
+    assert [len(samples) for samples in writer.sample(PROMPTS[:2], (0.0, 1.0), 0)] == [2, 2]
 
 
 @pytest.mark.parametrize(

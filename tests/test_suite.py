@@ -72,6 +72,8 @@ def test_an_answer_that_only_a_variant_refutes_is_incorrect_on_the_suite(folder:
     on_original = judge(Unit((str(original),), GOLD, (wrong,)))[1][0]
     on_suite = judge(Unit((str(original), *map(str, variants)), GOLD, (wrong,)))[1][0]
     assert (on_original.verdict, on_suite.verdict) == ("correct", "incorrect")
+    assert on_original.alone is None
+    assert on_suite.alone == on_original
 
 
 def test_an_unknown_database_is_an_error_that_names_the_closest(folder: Path) -> None:

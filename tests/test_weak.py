@@ -1,5 +1,6 @@
 """Answers become judged samples in resumable batches, whatever happens to a worker."""
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from sense import weak
 from sense.answers import GivenAnswers, GivenDatabases, answers_over_databases
 from sense.ask import Writer
 from sense.example import Messages
+from sense.execution import Execution, execute
 from sense.facts import Funnel
 from sense.journal import Journal
 from sense.preference import Sample
@@ -106,7 +108,7 @@ def test_questions_come_as_soon_as_their_batch_is_judged(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weak, "QUESTIONS_PER_BATCH", 1)
-    answers = given(world, *((f"q{i}", CITIES, "") for i in range(3)))
+    answers = given(world, *((f"q{i}", CITIES, "") for i in range(9)))
     asked: list[int] = []
 
     def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
@@ -114,9 +116,34 @@ def test_questions_come_as_soon_as_their_batch_is_judged(
         return answers.ask(number, batch)
 
     with Journal(tmp_path / "journal", {}) as journal:
-        next(judged_questions(answers.questions, ask, JUDGING, journal))
+        found = judged_questions(answers.questions, ask, JUDGING, journal)
+        next(found)
         assert "verdicts 0" in journal
-        assert len(asked) < 3
+        assert len(asked) <= 2 + weak.BATCHES_AHEAD
+        found.close()
+
+
+def test_a_model_answers_while_earlier_answers_are_judged(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first verdict waits until the second batch was asked for."""
+    monkeypatch.setattr(weak, "QUESTIONS_PER_BATCH", 1)
+    answers = given(world, *((f"q{i}", CITIES, "") for i in range(3)))
+    is_asked = threading.Event()
+
+    def ask(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
+        if number == 1:
+            is_asked.set()
+        return answers.ask(number, batch)
+
+    def waiting(units: Iterable[Unit], **options: Any) -> Iterator[tuple[str, list[Judgement]]]:
+        for unit in units:
+            assert is_asked.wait(timeout=60)
+            yield judge(unit, ("spider",))
+
+    monkeypatch.setattr(weak, "judge_all", waiting)
+    samples = judged(answers._replace(ask=ask), tmp_path / "journal")
+    assert [sample.verdict for sample in samples] == ["correct"] * 3
 
 
 def test_answer_whose_worker_is_lost_is_unknown_and_the_run_goes_on(
@@ -144,18 +171,19 @@ def test_a_model_is_asked_with_a_seed_of_its_own_for_each_batch_and_round(world:
     seeds: list[int] = []
 
     def sample(
-        prompts: Sequence[Messages], num: int, temperature: float, seed: int
+        prompts: Sequence[Messages], temperatures: Sequence[float], seed: int
     ) -> list[list[Completion]]:
         seeds.append(seed)
-        return [[Completion(f"```sql\n{CITIES}\n```", -1.5)] * num for _ in prompts]
+        answered = [Completion(f"```sql\n{CITIES}\n```", -1.5)] * len(temperatures)
+        return [answered, []]
 
     writer = Writer("m", "abc", DEFAULT_CONTRACT, lambda prompts: [], sample)
     questions = given(world, ("a", "", ""), ("b", "", "")).questions
-    ask = ask_model(writer, "m", DEFAULT_CONTRACT, Sampling(2, 0.5, seed=0, round=1))
-    answer = Answer(CITIES, f"```sql\n{CITIES}\n```", "m", "abc", 0.5, -1.5)
-    assert ask(0, questions) == [[answer, answer], [answer, answer]]
+    ask = ask_model(writer, "m", DEFAULT_CONTRACT, Sampling((0.0, 0.5), seed=0, round=1))
+    greedy = Answer(CITIES, f"```sql\n{CITIES}\n```", "m", "abc", 0.0, -1.5)
+    assert ask(0, questions) == [[greedy, greedy._replace(temperature=0.5)], []]
     ask(1, questions)
-    ask_model(writer, "m", DEFAULT_CONTRACT, Sampling(2, 0.5, seed=0, round=2))(0, questions)
+    ask_model(writer, "m", DEFAULT_CONTRACT, Sampling((0.0, 0.5), seed=0, round=2))(0, questions)
     assert len(set(seeds)) == 3
     assert max(seeds) < 2**28
 
@@ -190,6 +218,38 @@ def test_what_an_answer_holds_beside_its_sql_counts(
     [sample] = judged(answers._replace(ask=ask), tmp_path / "journal")
     assert (sample.verdict, sample.reason) == (verdict, reason)
     assert bool(sample.error_kind) == (verdict == "incorrect")
+
+
+def test_answers_of_one_spelling_are_executed_once(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executed: list[str] = []
+
+    def counted(path: str, sql: str, *options: Any) -> Execution:
+        executed.append(sql)
+        return execute(path, sql, *options)
+
+    monkeypatch.setattr("sense.runs.execute", counted)
+    others = "SELECT name FROM country"
+    texts = [others, CITIES, "select  NAME from COUNTRY;", others, f"{others} ;"]
+    samples = judged(given(world, *(("a", text, "") for text in texts)), tmp_path / "journal")
+    assert [s.predicted_sql for s in samples] == texts
+    assert [s.verdict for s in samples] == ["incorrect", "correct", *["incorrect"] * 3]
+    assert len([sql for sql in executed if "country" in sql.lower()]) == 1
+
+
+def test_a_database_that_vanished_leaves_its_answers_unknown_under_a_reason_of_their_own(
+    world: Path, tmp_path: Path
+) -> None:
+    answers = given(world, ("a", CITIES, ""), ("a", "SELECT 1", ""), ("b", CITIES, ""))
+    first = answers.questions[0]
+    gone = first._replace(db_path=str(world.with_name("gone.sqlite")))
+    questions = [gone, answers.questions[1]]
+    with Journal(tmp_path / "journal", {}) as journal:
+        found = judged_questions(questions, answers.ask, JUDGING, journal)
+        verdicts = [(s.verdict, s.reason, s.gold_status) for _, samples in found for s in samples]
+    lost = ("unknown", "no_database", "no_database")
+    assert verdicts == [lost, lost, ("correct", "equal", "ok")]
 
 
 def test_question_without_answers_gives_no_sample(world: Path, tmp_path: Path) -> None:

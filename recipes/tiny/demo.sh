@@ -9,9 +9,9 @@ set -euo pipefail
 
 OUT=${OUT:-runs/demo}
 case ${DEMO_SIZE:-full} in
-    full) DATABASES=600 EXAMPLES=16600 TEST=600 QUESTIONS=1500 SAMPLES=6 SFT=() WEAKER=() DPO=() ;;
+    full) DATABASES=600 EXAMPLES=16600 TEST=600 QUESTIONS=1500 SAMPLES=5 SFT=() WEAKER=() DPO=() ;;
     smoke) # eight steps teach nothing, so gold is the right answer of every pair
-        DATABASES=24 EXAMPLES=520 TEST=40 QUESTIONS=24 SAMPLES=4 OUT=$OUT-smoke
+        DATABASES=24 EXAMPLES=520 TEST=40 QUESTIONS=24 SAMPLES=3 OUT=$OUT-smoke
         SFT=(--max_steps 8) WEAKER=(--gold-as-chosen when_none_correct) DPO=(--max_steps 2) ;;
     *) echo "DEMO_SIZE is '$DEMO_SIZE'; expected full or smoke" >&2 && exit 2 ;;
 esac
