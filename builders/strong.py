@@ -185,10 +185,11 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
         rationale=arguments.rationale,
     )
     settings = run_settings(arguments) | {"shots_digest": content_id(*map(repr, teaching.shots))}
-    work = work_folder(arguments.out)
     with (
-        open_chat(arguments, work / "replies.sqlite") as chat,
-        Journal(work / "journal.jsonl", settings | used_versions()) as journal,
+        open_chat(arguments) as chat,
+        Journal(
+            work_folder(arguments.out) / "journal.jsonl", settings | used_versions()
+        ) as journal,
     ):
         found = ProposalSet(arguments.num_examples, level_shares(arguments), journal)
         if arguments.preview:

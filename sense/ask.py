@@ -64,7 +64,7 @@ def open_writer(model: str = "", base_url: str = "", cache: str | Path | None = 
             f"choose one of its list at {base_url.rstrip('/')}/models"
         )
     if base_url:
-        from sense.chat import server_writer
+        from sense.chat_writer import server_writer
 
         return server_writer(model, base_url, cache)
     from sense.sampler import local_writer

@@ -1,103 +1,124 @@
-"""Many requests to a chat server: several in flight, each reply kept on disk, within a budget.
+"""Many requests to chat servers: hundreds in flight, each reply kept on disk, within a budget.
 
-A finished reply goes to a journal under the digest of its request, so that asking again costs
-nothing. `server_writer` lends the same client to evaluation and sampling.
+The event loop runs in a thread of its own; callers see plain functions and iterators. Requests are
+taken from an iterator as replies come in, so a run of any length needs the same memory.
 """
 
-import logging
-import threading
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+import asyncio
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from queue import SimpleQueue
+from types import TracebackType
+from typing import NamedTuple
 
-from sense.example import Messages
-from sense.journal import Journal
-from sense.server import Choice, Reply, Request, Server, ServerError
+from sense.background import Background
+from sense.balance import MAX_FAILURES, Balance
+from sense.budget import Budget, Prices
+from sense.reply import Reply, Request
+from sense.reply_cache import ReplyCache
+from sense.server import Server, ServerError
 
-if TYPE_CHECKING:
-    from sense.ask import Writer
-    from sense.prompt import PromptContract
-    from sense.sampler import Completion
-
-logger = logging.getLogger(__name__)
-
-CONCURRENCY = 8
-MAX_FAILURES = 8
-"""Requests that fail for good, without one that succeeds, before the server counts as unusable."""
+CONCURRENCY = 32
+"""Requests in flight at most, unless told otherwise; servers that push back get fewer."""
+AHEAD = 4
+"""Requests taken before their replies are wanted, as a multiple of those in flight: one slow reply
+holds up the others for as long."""
+MAX_BLIND = 8
+"""Requests in flight under a limit before the first reply has told what one costs."""
 
 
-class Prices(NamedTuple):
-    """Dollars per million tokens."""
+class Answer(NamedTuple):
+    """A request and what became of it."""
 
-    prompt: float = 0.0
-    completion: float = 0.0
+    request: Request
+    reply: Reply
 
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """
-        >>> Prices(prompt=2.5, completion=10).cost(1_000, 500)
-        0.0075
-        """
-        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+
+class _Done(NamedTuple):
+    """A finished request on its way to the caller; without a reply where it was not sent."""
+
+    number: int
+    key: str
+    request: Request
+    reply: Reply | None
 
 
 class _Run:
-    """What one call of `Chat.ask_all` knows of itself: several may run at a time."""
+    """What one call knows of itself: several may run at a time."""
 
-    def __init__(self, must_answer: bool) -> None:
-        self.must_answer = must_answer
-        self.stopped = threading.Event()
-        self.error: ServerError | None = None
-        self.doubted: dict[str, Reply] = {}
-        """Failures since the last success, by key."""
+    def __init__(self) -> None:
+        self.done: SimpleQueue[_Done] = SimpleQueue()
+        self.is_over = False
+        """Whether no further request is to start."""
+        self.num_given = 0
+        """Replies that the caller has."""
+        self.error: BaseException | None = None
+
+    def fail(self, error: BaseException) -> None:
+        self.error = self.error or error
+        self.is_over = True
 
 
 class Chat:
-    """A server, its replies so far, and what they have cost; threads may share it."""
+    """The servers of a model, their replies so far and what they cost; threads may share it."""
 
     def __init__(
         self,
-        server: Server,
-        cache: Journal | None = None,
+        servers: Server | Sequence[Server],
+        cache: ReplyCache | None = None,
         *,
         prices: Prices = Prices(),  # noqa: B008 - immutable
         max_cost: float = 0.0,
+        max_total_tokens: int = 0,
         concurrency: int = CONCURRENCY,
+        weights: str = "",
     ) -> None:
-        """max_cost: no request starts once these dollars are spent, cached replies counted, or
-        reserved for requests in flight at the price of the dearest reply so far; 0 = no limit.
-
-        The first requests, sent before any price is known, may cost more. Which ones are left out
-        depends on what was in flight.
+        """servers: of one model; max_cost, max_total_tokens: no request starts once so many
+        dollars or tokens are used, cached replies counted, or reserved for requests in flight at
+        the price of the dearest reply so far; 0 = no limit. concurrency: requests in flight at
+        most, fewer where servers push back. weights: digest of the model's weights where it is
+        known, since cached replies of others are not its own.
         """
-        self.server = server
-        self.is_spent = False
-        """Whether requests were left out because of `max_cost`."""
+        self.servers = (servers,) if isinstance(servers, Server) else tuple(servers)
+        self.model = self.servers[0].model
+        self.concurrency = concurrency
+        self.budget = Budget(prices, max_cost, max_total_tokens)
         self._cache = cache
-        self._prices = prices
-        self._max_cost = max_cost
-        self._concurrency = concurrency
-        self._lock = threading.Lock()
-        self._used: set[str] = set()
-        self._num = Counter[str]()
-        self._num_in_flight = 0
-        self._highest_cost = 0.0
+        self._name = f"{self.model}@{weights}" if weights else self.model
+        self._balance = Balance(self.servers, concurrency)
+        self._room = asyncio.Semaphore(concurrency)
+        self._first_reply = asyncio.Event()
+        self._asked: dict[str, asyncio.Future[Reply | None]] = {}
+        self._unsaved: list[tuple[str, Reply, asyncio.Future[None]]] = []
+        self._saving: asyncio.Task[None] | None = None
+        self._background = Background()
+        self._end = weakref.finalize(self, self._background.stop, self._balance.close)
+
+    def __enter__(self) -> "Chat":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connections and closes the cache; may be called twice."""
+        self._end()
+        if self._cache is not None:
+            self._cache.close()
 
     @property
-    def cost(self) -> float:
-        """Dollars that the replies used so far cost, in this run or an earlier one."""
-        return self._prices.cost(self._num["prompt_tokens"], self._num["completion_tokens"])
+    def is_spent(self) -> bool:
+        """Whether requests were left out because of a limit."""
+        return bool(self.budget.reached)
 
     def usage(self) -> dict[str, float]:
         """Tokens and money of the replies used so far, for `facts.json`."""
-        names = ("replies", "prompt_tokens", "completion_tokens")
-        found: dict[str, float] = {name: self._num[name] for name in names}
-        if self._num["estimated"]:
-            found["replies_with_estimated_tokens"] = self._num["estimated"]
-        if any(self._prices):
-            found["cost_usd"] = round(self.cost, 6)
-        return found
+        return self.budget.usage()
 
     def shown_usage(self) -> list[tuple[str, int | str]]:
         """The usage as lines of a table."""
@@ -109,174 +130,201 @@ class Chat:
     def ask_all(
         self, requests: Sequence[Request], desc: str = "", *, must_answer: bool = False
     ) -> list[Reply | None]:
-        """The replies in the order of the requests; None where the money ran out before.
+        """The replies in the order of the requests; None where a limit was reached before.
 
         desc: title of the progress bar, "" for none; must_answer: a request that fails for good is
         an error, not a reply. Raises ServerError; what was answered until then is in the cache.
         """
+        keys = [request.key(self._name) for request in requests]
+        distinct = dict(zip(keys, requests, strict=True))
+        run = _Run()
+        replies: dict[str, Reply | None] = {}
+        for item in self._ask(run, distinct.items(), desc, len(distinct), must_answer):
+            replies[item.key] = item.reply
+            run.num_given += 1
+        return [replies.get(key) for key in keys]
+
+    def ask_each(
+        self,
+        requests: Iterable[Request],
+        desc: str = "",
+        total: int | None = None,
+        *,
+        in_order: bool = True,
+        must_answer: bool = False,
+    ) -> Iterator[Answer]:
+        """The replies as they come, in the order of the requests or as they finish.
+
+        Requests are taken only a little ahead of the replies, in the caller's thread. Where a limit
+        is reached it ends early, after the requests in flight. total: for the progress bar.
+        Raises ServerError; what was answered until then is in the cache.
+        """
+        keyed = ((request.key(self._name), request) for request in requests)
+        run = _Run()
+        done = self._ask(run, keyed, desc, total, must_answer)
+        for item in _ordered(done) if in_order else done:
+            run.num_given += 1
+            if item.reply is not None:
+                yield Answer(item.request, item.reply)
+
+    def _ask(
+        self,
+        run: _Run,
+        keyed: Iterable[tuple[str, Request]],
+        desc: str,
+        total: int | None,
+        must_answer: bool,
+    ) -> Iterator[_Done]:
+        """Finished requests, failures only once another request has shown that servers work."""
         from tqdm import tqdm
 
-        by_key = {request.key(self.server.model): request for request in requests}
-        run = _Run(must_answer)
-        cached = {key for key in by_key if self._cache is not None and key in self._cache}
-        replies: dict[str, Reply | None] = {
-            key: self._cached(key) for key in by_key if key in cached
-        }
-        pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="chat")
-        with tqdm(desc=desc, total=len(by_key), unit="request", disable=not desc) as progress:
-            try:
-                progress.update(len(cached))
-                futures = {
-                    pool.submit(self._reply, run, key, request): key
-                    for key, request in by_key.items()
-                    if key not in cached
-                }
-                for future in as_completed(futures):
-                    replies[futures[future]] = future.result()
-                    progress.update()
-            finally:
-                run.stopped.set()
-                pool.shutdown(cancel_futures=True)  # waits for what is in flight: it is paid for
+        doubted: list[_Done] = []
+        self._background.call(self._balance.look_again)
+        with tqdm(desc=desc, total=total, unit="request", disable=not desc) as progress:
+            for item in self._finished(run, keyed):
+                progress.update()
+                if item.reply is None:
+                    yield item
+                elif not item.reply.reject_reason:
+                    yield item
+                    yield from self._believed(doubted)
+                elif must_answer:
+                    said = f"{item.reply.error}; no reply is no wrong answer, so run again"
+                    run.fail(ServerError(said))
+                else:
+                    doubted.append(item)
+                    if len(doubted) >= MAX_FAILURES:
+                        said = f"{len(doubted)} requests in a row failed; {item.reply.error}"
+                        run.fail(ServerError(said))
         if run.error:
             raise run.error
-        if run.doubted and not self._used:
-            raise ServerError([*run.doubted.values()][-1].error)
-        self._believe_failures(run)
-        return [replies[request.key(self.server.model)] for request in requests]
+        if doubted and not self.usage()["replies"]:
+            assert doubted[-1].reply
+            raise ServerError(doubted[-1].reply.error)
+        yield from self._believed(doubted)
 
-    def _reply(self, run: _Run, key: str, request: Request) -> Reply | None:
-        """The server's reply; None when the run is to stop."""
-        with self._lock:
-            reserved = self._num_in_flight * self._highest_cost
-            if self._max_cost and self.cost + reserved >= self._max_cost:
-                self.is_spent = True
-            if self.is_spent or run.stopped.is_set() or run.error:
-                return None
-            self._num_in_flight += 1
+    def _finished(self, run: _Run, keyed: Iterable[tuple[str, Request]]) -> Iterator[_Done]:
+        """Feeds the requests to the loop; each comes back, replied to or not."""
+        source = enumerate(keyed)
+        num_taken = num_done = 0
         try:
-            reply = self.server.reply(request)
-        except ServerError as error:
-            run.error = error
-            return None
+            while True:
+                # failures in doubt are not given yet, so there is room for them beside the others
+                most = run.num_given + AHEAD * self.concurrency + MAX_FAILURES
+                while not run.is_over and num_taken < most and (entry := next(source, None)):
+                    number, (key, request) = entry
+                    self._background.start(self._work(run, number, key, request))
+                    num_taken += 1
+                if num_done == num_taken:
+                    return
+                item = run.done.get()
+                num_done += 1
+                yield item
         finally:
-            with self._lock:
-                self._num_in_flight -= 1
-        if reply.reject_reason:
-            self._doubt(run, key, reply)
-            return reply
-        if self._cache is not None:
-            self._cache.put(key, reply)
-        self._use(key, reply)
-        self._believe_failures(run)
+            run.is_over = True
+            while num_done < num_taken:  # in flight: paid for, and yet to reach the cache
+                run.done.get()
+                num_done += 1
+
+    def _believed(self, doubted: list[_Done]) -> list[_Done]:
+        """Empties the list; its failures count and are kept, since servers do answer others."""
+        believed = doubted.copy()
+        doubted.clear()
+        for item in believed:
+            assert item.reply
+            self._background.run(self._settle(item.key, item.reply))
+        return believed
+
+    async def _work(self, run: _Run, number: int, key: str, request: Request) -> None:
+        reply = None
+        try:
+            reply = await self._shared(run, key, request)
+        except BaseException as error:
+            run.fail(error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            if self.is_spent:
+                run.is_over = True
+            run.done.put(_Done(number, key, request, reply))
+
+    async def _shared(self, run: _Run, key: str, request: Request) -> Reply | None:
+        """The reply; equal requests that meet are sent once."""
+        while (asked := self._asked.get(key)) is not None:
+            reply = await asked
+            if reply is not None or run.is_over:
+                return reply
+        self._asked[key] = asyncio.get_running_loop().create_future()
+        reply = None
+        try:
+            reply = await self._reply(run, key, request)
+        finally:
+            self._asked.pop(key).set_result(reply)
         return reply
 
-    def _cached(self, key: str) -> Reply:
-        assert self._cache is not None
-        choices, *rest = self._cache[key]
-        reply = Reply(tuple(Choice(*choice) for choice in choices), *rest)
-        self._use(key, reply)
+    async def _reply(self, run: _Run, key: str, request: Request) -> Reply | None:
+        """The reply from the cache or a server; None when the run is to stop."""
+        cached = self._cache.get(key) if self._cache is not None else None
+        if cached is not None:
+            self._use(key, cached)
+            return cached
+        async with self._room:
+            await self._wait_while_blind()
+            if run.is_over or not self.budget.start():
+                return None
+            try:
+                reply = await self._balance.reply(request)
+                if not reply.reject_reason:
+                    self._use(key, reply)
+            finally:
+                self.budget.end()
+                self._first_reply.set()
+        if not reply.reject_reason:
+            await self._keep(key, reply)
         return reply
+
+    async def _wait_while_blind(self) -> None:
+        if self.budget.is_blind and self.budget.num_in_flight >= MAX_BLIND:
+            await self._first_reply.wait()
+
+    async def _settle(self, key: str, reply: Reply) -> None:
+        self._use(key, reply)
+        await self._keep(key, reply)
 
     def _use(self, key: str, reply: Reply) -> None:
         """Counts what the reply cost, once."""
-        with self._lock:
-            if key not in self._used:
-                self._used.add(key)
-                self._num["replies"] += 1
-                self._num["prompt_tokens"] += reply.prompt_tokens
-                self._num["completion_tokens"] += reply.completion_tokens
-                self._num["estimated"] += not reply.has_usage
-                cost = self._prices.cost(reply.prompt_tokens, reply.completion_tokens)
-                self._highest_cost = max(self._highest_cost, cost)
+        if self._cache is None or self._cache.is_first_use(key):
+            self.budget.use(reply)
 
-    def _doubt(self, run: _Run, key: str, reply: Reply) -> None:
-        """Notes a failure; it counts, and is cached, once the server has answered another one."""
-        if run.must_answer:
-            run.error = ServerError(f"{reply.error}; no reply is no wrong answer, so run again")
+    async def _keep(self, key: str, reply: Reply) -> None:
+        """Returns when the reply is on the disk; those that finish meanwhile share one write."""
+        if self._cache is None:
             return
-        with self._lock:
-            run.doubted[key] = reply
-            num = len(run.doubted)
-        if num >= MAX_FAILURES:
-            run.error = ServerError(f"{num} requests in a row failed; {reply.error}")
+        saved = asyncio.get_running_loop().create_future()
+        self._unsaved.append((key, reply, saved))
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.create_task(self._save(self._cache))
+        await saved
 
-    def _believe_failures(self, run: _Run) -> None:
-        with self._lock:
-            believed, run.doubted = run.doubted, {}
-        for key, reply in believed.items():
-            if self._cache is not None:
-                self._cache.put(key, reply)
-            self._use(key, reply)
-
-
-def server_writer(model: str, base_url: str, cache: str | Path | None = None) -> "Writer":
-    """The model that a server calls `model`, as something that completes prompts.
-
-    Its prompt contract is that of the folder `model`, where there is one; else the default one,
-    with a notice, since a server says nothing of it. cache: a journal to keep replies in, for one
-    run: the server's weights may change under the same name. A prompt without a reply is a
-    ServerError where it is completed, because it would count as a wrong answer; where it is sampled
-    it has no samples and is counted in the log.
-    """
-    from sense.ask import Writer
-    from sense.sampler import MAX_NEW_TOKENS
-    from sense.source import model_source
-
-    server = Server(model, base_url)
-    contract = _contract(model)
-    settings = server.settings | {"sha256": model_source(model).sha256}
-    chat = Chat(server, Journal(cache, settings) if cache else None)
-
-    def complete(prompts: Sequence[Messages]) -> list[str]:
-        requests = [Request(prompt, max_tokens=MAX_NEW_TOKENS) for prompt in prompts]
-        desc = "completing" if len(prompts) > 1 else ""
-        replies = chat.ask_all(requests, desc, must_answer=True)
-        return [reply.choices[0].text for reply in replies if reply]
-
-    def sample(
-        prompts: Sequence[Messages], temperatures: Sequence[float], seed: int
-    ) -> list[list["Completion"]]:
-        wanted = Counter(temperatures)
-        requests = [
-            Request(prompt, temperature, seed, MAX_NEW_TOKENS, num, logprobs=True)
-            for prompt in prompts
-            for temperature, num in wanted.items()
-        ]
-        replies = [r for r in chat.ask_all(requests, "sampling") if r]
-        found: list[list[Completion]] = []
-        failed: Counter[str] = Counter()
-        for start in range(0, len(replies), len(wanted)):
-            of_prompt = replies[start : start + len(wanted)]
-            reasons = [reply.reject_reason for reply in of_prompt if reply.reject_reason]
-            failed.update(reasons[:1])
-            found.append([] if reasons else _in_order(temperatures, wanted, of_prompt))
-        if failed:
-            shown = ", ".join(f"{reason} {num}" for reason, num in failed.most_common())
-            logger.info("%d of %d prompts got no answer: %s", failed.total(), len(prompts), shown)
-        return found
-
-    return Writer(model, "", contract, complete, sample)
+    async def _save(self, cache: ReplyCache) -> None:
+        while self._unsaved:
+            batch, self._unsaved = self._unsaved, []
+            try:
+                await asyncio.to_thread(cache.put_all, [item[:2] for item in batch])
+            except OSError as error:
+                for *_, saved in batch:
+                    saved.set_exception(error)
+            else:
+                for *_, saved in batch:
+                    saved.set_result(None)
 
 
-def _in_order(
-    temperatures: Sequence[float], wanted: Iterable[float], replies: Iterable[Reply]
-) -> list["Completion"]:
-    """The choices of replies at the wanted temperatures, in the order of `temperatures`."""
-    from sense.sampler import Completion
-
-    choices = {t: iter(reply.choices) for t, reply in zip(wanted, replies, strict=True)}
-    chosen = (next(choices[temperature]) for temperature in temperatures)
-    return [Completion(choice.text, choice.logprob) for choice in chosen]
-
-
-def _contract(model: str) -> "PromptContract":
-    from sense.prompt import CONTRACT_FILE, DEFAULT_CONTRACT, load_contract
-
-    if Path(model, CONTRACT_FILE).is_file():
-        return load_contract(model)
-    logger.info(
-        "the prompt contract of %s is unknown, since a server does not tell it: the default one is "
-        "used; to use another, serve the model under the path of its folder",
-        model,
-    )
-    return DEFAULT_CONTRACT
+def _ordered(items: Iterator[_Done]) -> Iterator[_Done]:
+    """The items in the order of their numbers."""
+    waiting: dict[int, _Done] = {}
+    number = 0
+    for item in items:
+        waiting[item.number] = item
+        while number in waiting:
+            yield waiting.pop(number)
+            number += 1

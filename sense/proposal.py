@@ -201,7 +201,7 @@ def answered(
     """The tasks that got a reply, each verified and in the journal."""
     replies = chat.ask_all([task.request for task in tasks], f"answers to {tasks[-1].number + 1:,}")
     jobs = [
-        Job(task, reply, chat.server.model, teaching.license, teaching.contract, teaching.rationale)
+        Job(task, reply, chat.model, teaching.license, teaching.contract, teaching.rationale)
         for task, reply in zip(tasks, replies, strict=True)
         if reply
     ]

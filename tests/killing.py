@@ -1,6 +1,7 @@
 """Commands that are ended with `kill -9` at a chosen point of their work."""
 
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -25,3 +26,16 @@ def kill_when(command: Sequence[str], is_time: Callable[[], bool], cwd: Path | N
 
 def num_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def num_replies(path: Path) -> int:
+    """Replies in the cache of a run that may be writing to it."""
+    if not path.exists():
+        return 0
+    connection = sqlite3.connect(path)
+    try:
+        return int(connection.execute("SELECT count(*) FROM reply").fetchone()[0])
+    except sqlite3.OperationalError:  # the table is not there yet
+        return 0
+    finally:
+        connection.close()

@@ -23,12 +23,15 @@ from chat_server import (
     truncated,
 )
 
-from sense.chat import MAX_FAILURES, Chat, Prices, server_writer
-from sense.journal import Journal, JournalError
+from sense.balance import MAX_FAILURES
+from sense.budget import Prices
+from sense.chat import Chat
+from sense.chat_writer import server_writer
 from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT, save_contract
+from sense.reply import Request, derived_seed
+from sense.reply_cache import ReplyCache
 from sense.sampler import Completion
-from sense.server import Request, Server, ServerError, api_key, check_base_url, derived_seed
-from sense.source import model_source
+from sense.server import Server, ServerError, api_key, check_base_url
 
 
 @pytest.fixture
@@ -85,8 +88,8 @@ def test_cached_replies_cost_nothing_and_are_counted(server: ChatServer, tmp_pat
     requests = [ask(name) for name in "abc"]
     usages = []
     for _ in range(2):
-        with Journal(tmp_path / "replies.jsonl", {"model": "m"}) as journal:
-            chat = Chat(client(server), journal)
+        with ReplyCache(tmp_path / "replies.sqlite") as cache:
+            chat = Chat(client(server), cache)
             assert texts(chat, requests) == [["A"], ["B"], ["C"]]
             usages.append(chat.usage())
     assert len(server.requests) == 3
@@ -137,15 +140,15 @@ def test_one_request_that_always_fails_is_a_reject(
 ) -> None:
     with (
         ChatServer(lambda request: fault if question(request) == "bad" else "good") as server,
-        Journal(tmp_path / "replies.jsonl", {}) as journal,
+        ReplyCache(tmp_path / "replies.sqlite") as cache,
     ):
         requests = [ask("a"), ask("bad"), ask("c")]
-        chat = Chat(client(server, seconds=0.2), journal)
+        chat = Chat(client(server, seconds=0.2), cache)
         replies = [found for found in chat.ask_all(requests) if found]
         assert [found.reject_reason for found in replies] == ["", reason, ""]
         assert server.base_url in replies[1].error
         num_sent = len(server.requests)
-        again = Chat(client(server), journal).ask_all(requests)
+        again = Chat(client(server), cache).ask_all(requests)
         assert again == replies
         assert len(server.requests) == num_sent
 
@@ -166,14 +169,14 @@ def test_one_request_that_always_fails_is_a_reject(
 def test_an_unusable_server_is_one_sentence(tmp_path: Path, fault: Fault, said: str) -> None:
     with (
         ChatServer(lambda request: fault) as server,
-        Journal(tmp_path / "replies.jsonl", {}) as journal,
+        ReplyCache(tmp_path / "replies.sqlite") as cache,
     ):
-        chat = Chat(client(server), journal)
+        chat = Chat(client(server), cache)
         with pytest.raises(ServerError, match=server.base_url) as found:
             chat.ask_all([ask(name) for name in "abc"])
         assert said in str(found.value)
         assert "\n" not in str(found.value)
-        assert len(journal) == 0
+        assert len(cache) == 0
 
 
 def test_nothing_listens_at_the_address() -> None:
@@ -188,12 +191,12 @@ def test_nothing_listens_at_the_address() -> None:
 def test_failures_in_a_row_end_the_run_and_are_not_kept(tmp_path: Path) -> None:
     with (
         ChatServer(lambda request: "good" if question(request) == "0" else status(400)) as server,
-        Journal(tmp_path / "replies.jsonl", {}) as journal,
+        ReplyCache(tmp_path / "replies.sqlite") as cache,
     ):
-        chat = Chat(client(server), journal, concurrency=1)
+        chat = Chat(client(server), cache, concurrency=1)
         with pytest.raises(ServerError, match=f"{MAX_FAILURES} requests in a row failed"):
             chat.ask_all([ask(str(number)) for number in range(30)])
-        assert len(journal) == 1
+        assert len(cache) == 1
         assert len(server.requests) == 1 + MAX_FAILURES
 
 
@@ -214,11 +217,11 @@ def test_threads_that_share_a_chat_do_not_end_each_other() -> None:
 def test_what_was_answered_before_an_error_is_kept(tmp_path: Path) -> None:
     with (
         ChatServer(lambda r: status(401) if question(r) == "3" else question(r)) as server,
-        Journal(tmp_path / "replies.jsonl", {}) as journal,
+        ReplyCache(tmp_path / "replies.sqlite") as cache,
     ):
         with pytest.raises(ServerError, match="401"):
-            Chat(client(server), journal, concurrency=1).ask_all([ask(name) for name in "12345"])
-        assert len(journal) == 2
+            Chat(client(server), cache, concurrency=1).ask_all([ask(name) for name in "12345"])
+        assert len(cache) == 2
 
 
 @pytest.mark.parametrize(("takes_n", "num_requests"), [(True, 1), (False, 3)])
@@ -275,16 +278,16 @@ def test_a_cut_answer_says_so() -> None:
 
 def test_money_stops_the_run_and_done_is_kept(server: ChatServer, tmp_path: Path) -> None:
     requests = [ask(str(number)) for number in range(20)]
-    with Journal(tmp_path / "replies.jsonl", {}) as journal:
+    with ReplyCache(tmp_path / "replies.sqlite") as cache:
         # a reply costs 10 + 5 tokens at a dollar per token
         options: dict[str, Any] = {"prices": Prices(1e6, 1e6), "concurrency": 4}
-        chat = Chat(client(server), journal, max_cost=100.0, **options)
+        chat = Chat(client(server), cache, max_cost=100.0, **options)
         replies = chat.ask_all(requests)
         num = sum(found is not None for found in replies)
         assert chat.is_spent
         assert 3 <= num <= 7 + 3  # at most what was in flight before the first price was known
-        assert len(journal) == num == len(server.requests)
-        more = Chat(client(server), journal, max_cost=1_000.0, **options)
+        assert len(cache) == num == len(server.requests)
+        more = Chat(client(server), cache, max_cost=1_000.0, **options)
         assert None not in more.ask_all(requests)
         assert not more.is_spent
         assert len(server.requests) == 20
@@ -302,7 +305,7 @@ def test_keys_go_to_their_own_servers(server: ChatServer, monkeypatch: pytest.Mo
     Chat(client(server)).ask_all([ask("b")])
     assert api_key("https://huggingface.co/v1") == "hf_secret"
     assert api_key("https://x.endpoints.huggingface.cloud/v1") == "sk-secret"
-    assert server.keys == ["none", "sk-secret"]
+    assert server.keys == ["", "sk-secret"]
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "", "no url"])
@@ -328,7 +331,7 @@ def test_writer_completes_greedily_and_samples(
     server.answer = answer
     writer = server_writer("m", server.base_url)
     prompts = [[{"role": "user", "content": text}] for text in ("a", "too long", "b")]
-    with caplog.at_level("INFO", logger="sense.chat"):
+    with caplog.at_level("INFO", logger="sense.chat_writer"):
         sampled = writer.sample(prompts, (0.5, 0.0, 0.5), 3)
     assert "1 of 3 prompts got no answer: server_http_400 1" in caplog.text
     assert writer.complete([prompts[0], prompts[2]]) == ["a 0", "b 0"]
@@ -341,7 +344,7 @@ def test_writer_completes_greedily_and_samples(
 def test_a_completion_that_fails_after_others_is_an_error_and_not_kept(tmp_path: Path) -> None:
     prompts = [[{"role": "user", "content": text}] for text in ("a", "bad", "c")]
     with ChatServer(lambda r: html if question(r) == "bad" else "good") as server:
-        writer = server_writer("m", server.base_url, tmp_path / "replies.jsonl")
+        writer = server_writer("m", server.base_url, tmp_path / "replies.sqlite")
         assert writer.complete(prompts[:1]) == ["good"]
         for _ in range(2):
             with pytest.raises(ServerError, match="no reply is no wrong answer"):
@@ -355,32 +358,29 @@ def test_writer_takes_the_contract_of_a_folder_and_says_where_there_is_none(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     save_contract(TINY_CONTRACT, tmp_path)
-    with caplog.at_level("INFO", logger="sense.chat"):
+    with caplog.at_level("INFO", logger="sense.chat_writer"):
         assert server_writer(str(tmp_path), "http://localhost:1/v1").contract == TINY_CONTRACT
         assert caplog.text == ""
         assert server_writer("m", "http://localhost:1/v1").contract == DEFAULT_CONTRACT
     assert "the prompt contract of m is unknown" in caplog.text
 
 
-def test_replies_are_kept_for_one_server_and_its_weights(tmp_path: Path) -> None:
-    model, cache = tmp_path / "model", tmp_path / "replies.jsonl"
+def test_replies_are_kept_for_one_model_and_its_weights(server: ChatServer, tmp_path: Path) -> None:
+    model, cache = tmp_path / "model", tmp_path / "replies.sqlite"
     model.mkdir()
-    (model / "model.safetensors").write_bytes(b"one")
-    url, digest = "http://localhost:1/v1", model_source(str(model)).sha256
-    with Journal(cache, {"model": str(model), "base_url": url, "sha256": digest}) as journal:
-        journal.put("key", "reply")
-    with pytest.raises(JournalError, match="base_url"):
-        server_writer(str(model), "http://localhost:2/v1", cache)
-    (model / "model.safetensors").write_bytes(b"two")
-    with pytest.raises(JournalError, match="sha256"):
-        server_writer(str(model), url, cache)
-    (model / "model.safetensors").write_bytes(b"one")
-    assert server_writer(str(model), url, cache).name == str(model)
-
-
-def test_writer_with_a_journal_pays_once(server: ChatServer, tmp_path: Path) -> None:
     prompts = [[{"role": "user", "content": "a"}]]
-    writer = server_writer("m", server.base_url, tmp_path / "replies.jsonl")
+    for weights, num_sent in (("one", 1), ("two", 2), ("one", 2)):
+        (model / "model.safetensors").write_text(weights)
+        assert server_writer(str(model), server.base_url, cache).complete(prompts) == ["A"]
+        assert len(server.requests) == num_sent
+    with ChatServer() as elsewhere:
+        assert server_writer(str(model), elsewhere.base_url, cache).complete(prompts) == ["A"]
+        assert not elsewhere.requests
+
+
+def test_writer_with_a_cache_pays_once(server: ChatServer, tmp_path: Path) -> None:
+    prompts = [[{"role": "user", "content": "a"}]]
+    writer = server_writer("m", server.base_url, tmp_path / "replies.sqlite")
     again: Callable[[], list[str]] = lambda: writer.complete(prompts)  # noqa: E731
     assert again() == again() == ["A"]
     assert len(server.requests) == 1

@@ -154,7 +154,7 @@ def test_server_is_scored(folder: Path, data: Path, monkeypatch: pytest.MonkeyPa
     assert {row["predicted_sql"] for row in lines(out)} == {COUNT}
     assert len(server.requests) == 2
     assert read_facts(out).inputs[0].name == "m"
-    monkeypatch.setattr("sense.server.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("sense.balance.MAX_WAIT_SECONDS", 0.01)
     nobody = ("--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--out", folder / "no")
     with pytest.raises(SystemExit, match=r"error: .*127\.0\.0\.1:9"):
         run(folder, monkeypatch, *options, *nobody)
@@ -189,12 +189,13 @@ LINE = '{"idx": 1, "db_id": "world", "question": "?", "gold": "SELECT 1", "pred"
         ("SELECT 1\n", "holds no JSON but 'SELECT 1'; expected one object per line"),
         (f"[{LINE}]", "holds a JSON array; expected JSON lines"),
         (LINE.replace('"SELECT 1"}', "null}"), "line 1 has null as 'pred'; expected a string"),
-        (LINE * 2, "idx 1 occurs twice"),
+        (LINE + LINE.replace("SELECT 1", "SELECT 2"), "idx 1 occurs twice"),
+        (LINE * 2 + OTHER_LINE, "2 answers to the question of idx 1 and 1 to that of idx 2"),
         (LINE.replace("world", "wrld"), "'wrld' has no database .*closest match: 'world'"),
         (LINE.replace("world", "damaged"), "damaged.sqlite is not a SQLite database"),
         (LINE.replace("world", "empty"), "empty.sqlite.*is empty"),
     ],
-    ids=["empty", "text", "array", "null", "twice", "unknown", "damaged", "empty-database"],
+    ids=["empty", "text", "array", "null", "twice", "uneven", "unknown", "damaged", "empty-database"],
 )
 def test_bad_file_ends_with_a_sentence_and_leaves_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
@@ -392,6 +393,55 @@ def test_scores_only_leaves_out_examples_and_changes_no_score(
     assert first == second
 
 
+def test_official_scores_alone_are_written_without_any_verdict(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_predictions(folder, [COUNT, "SELECT name FROM country", "SELEC"])
+    options = ("--predictions", file, "--databases", folder / "db", "--rule", "spider", "bird")
+    whole = run(folder, monkeypatch, *options)
+    monkeypatch.setattr("sense.verdict.check_gold", None)  # called, it would be an error
+    brief = run(folder, monkeypatch, *options, "--scores-only", "--out", folder / "brief")
+    assert [row["scores"] for row in lines(brief)] == [row["scores"] for row in lines(whole)]
+    judged = {"verdict", "reason", "gold_status", "error_kind", "witness", "double_quoted_literal"}
+    assert set(lines(whole)[0]) - set(lines(brief)[0]) == judged
+    first, second = (json.loads((out / "scores.json").read_text()) for out in (whole, brief))
+    assert set(first) - set(second) == {
+        *("verdicts", "reasons", "num_unknown_as_wrong", "gold_statuses", "error_kinds"),
+        "num_double_quoted_literals",
+    }
+    assert second == {name: first[name] for name in second}
+    assert "no gold was checked" in (brief / "report.md").read_text()
+    run(folder, monkeypatch, "--compare", f"a={whole}", f"b={brief}", "--out", folder / "board")
+    assert "| a |" in (folder / "board" / "report.md").read_text()
+
+
+def test_several_answers_to_a_question_give_pass_and_majority_beside_the_first(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = {COUNT: ["SELEC", "SELECT 8", COUNT, "SELECT 1"], "SELECT name FROM city": [""] * 4}
+    rows = [
+        {"idx": idx, "db_id": "world", "question": f"Question {idx}?", "gold": gold, "pred": sql}
+        for idx, (gold, sqls) in enumerate(answers.items())
+        for sql in sqls
+    ]
+    (folder / "k.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ("--predictions", folder / "k.jsonl", "--databases", folder / "db")
+    out = run(folder, monkeypatch, *options, "--rule", "spider", "--scores-only")
+    scores = json.loads((out / "scores.json").read_text())
+    assert (scores["num_questions"], scores["num_correct"]) == (2, 0)
+    assert scores["samples"] == {
+        "num_samples": 4,
+        "num": 2,
+        "pass_at_k": {"1": 0.25, "2": 5 / 12, "4": 0.5},
+        "maj_at_k": {"1": 0.0, "2": 0.5, "4": 0.5},
+    }
+    assert [row["samples"] for row in lines(out)] == [
+        {"scores": [0, 1, 1, 0], "results": [None, 1, 1, 3]},
+        {"scores": [0, 0, 0, 0], "results": [None] * 4},
+    ]
+    assert "| 4 | 50.0 % | 50.0 % |" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -402,6 +452,7 @@ def test_scores_only_leaves_out_examples_and_changes_no_score(
         *(
             (["--compare", "a=b", *options], f"{options[0]} says nothing with --compare")
             for options in (
+                *(["--engine", "local"], ["--split", "test"], ["--engine", "ray"]),
                 *(["--prove"], ["--scores-only"], ["--extract-sql"], ["--rule", "strict"]),
                 *(["--bird-scores", "0"], ["--suite", "s"], ["--data", "d"], ["--databases", "d"]),
             )
@@ -412,6 +463,18 @@ def test_scores_only_leaves_out_examples_and_changes_no_score(
         ),
         (["--baseline", "nearest", "--data", "d", "--base-url", "u"], "--base-url says nothing"),
         (["--baseline", "nearest", "--data", "d", "--limit", "0"], "expected 1 or more"),
+        (["--predictions", "x", "--databases", "d", "--split", "test"], "--split says nothing"),
+        (["--baseline", "nearest", "--data", "d", "--num-samples", "4"], "nothing without --model"),
+        (["--model", "m", "--data", "d", "--temperature", "1"], "nothing without --num-samples"),
+        (["--model", "m", "--data", "d", "--num-samples", "1"], "expected 2 or more"),
+        (
+            ["--model", "m", "--data", "d", "--num-samples", "2", "--temperature", "0"],
+            "--temperature is 0; expected more than 0",
+        ),
+        (
+            ["--predictions", "x", "--databases", "d", "--rule", "bird", "--prove", "--scores-only"],
+            "--prove says nothing with --scores-only",
+        ),
         (["--predictions", "x", "--databases", "d", "--rule", "exact"], "invalid choice: 'exact'"),
         (["--predictions", "x", "--databases", "d", "--rule", "bird", "bird"], "each name once"),
         (

@@ -23,7 +23,7 @@ from chat_server import Body, ChatServer, status
 from conftest import write_database
 
 from sense.ask import INTERACTIVE_LIMITS, Writer
-from sense.chat import server_writer
+from sense.chat_writer import server_writer
 from sense.execution import DatabaseError, Execution
 from sense.guard import guarded_execution, guarded_schema
 from sense.page import (

@@ -1,0 +1,120 @@
+"""Options of scripts that ask chat servers: where they are, how hard to ask, what it may cost."""
+
+import argparse
+from typing import Any, Protocol
+
+from sense.budget import Prices, read_prices
+from sense.chat import CONCURRENCY, Chat
+from sense.command import positive
+from sense.output import work_folder
+from sense.reply_cache import ReplyCache
+from sense.server import REQUEST_SECONDS, Server
+
+REPLIES = "replies.sqlite"
+SERVER_OPTIONS = (
+    *("base_url", "concurrency", "request_seconds", "prices", "price_in", "price_out"),
+    *("max_cost", "max_total_tokens"),
+)
+"""None of them decides what a reply says, so they are no settings of a run."""
+
+
+class Parser(Protocol):
+    """A parser or a group of one."""
+
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action: ...
+
+
+def add_server_options(parser: Parser) -> None:
+    """Adds them; those that are not given are None, `base_url` is an empty list."""
+    add = parser.add_argument
+    add(
+        "--base-url",
+        metavar="URL",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="an OpenAI-compatible server, as http://localhost:8000/v1, or several of one model",
+    )
+    add(
+        "--concurrency",
+        type=positive,
+        metavar="N",
+        help=f"most requests in flight; fewer where servers push back (default {CONCURRENCY})",
+    )
+    add(
+        "--request-seconds",
+        type=amount,
+        metavar="S",
+        help=f"to wait for one answer (default {REQUEST_SECONDS:g})",
+    )
+    add("--prices", metavar="FILE", help="YAML: model: {prompt: 2.5, completion: 10}, $ per 1M")
+    add("--price-in", type=amount, metavar="$", help="dollars per million prompt tokens")
+    add("--price-out", type=amount, metavar="$", help="dollars per million completion tokens")
+    add(
+        "--max-cost",
+        type=amount,
+        metavar="$",
+        help="no request starts once these dollars are spent, or reserved for those under way, "
+        "which are kept (default: any)",
+    )
+    add(
+        "--max-total-tokens",
+        type=positive,
+        metavar="N",
+        help="the same for tokens, of prompts and completions together (default: any)",
+    )
+
+
+def server_option_fault(arguments: argparse.Namespace) -> str:
+    """What is wrong with the options together; "" when nothing is."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in SERVER_OPTIONS
+        if getattr(arguments, name) not in (None, [])
+    ]
+    if given and not arguments.base_url:
+        return f"{given[0]} says nothing without --base-url; add that, or leave it out"
+    has_price = arguments.price_in is not None or arguments.price_out is not None
+    if arguments.prices and has_price:
+        return "--prices and --price-in or --price-out say the same; give one of them"
+    if arguments.max_cost is not None and not (arguments.prices or has_price):
+        return "--max-cost needs --prices, or --price-in and --price-out"
+    return ""
+
+
+def open_chat(arguments: argparse.Namespace, weights: str = "") -> Chat:
+    """A chat with the servers of the options; replies are kept in the work folder of --out.
+
+    weights: digest of the model's weights where it is known. Raises ValueError for an address that
+    is none and for a table of prices without the model.
+    """
+    seconds = arguments.request_seconds or REQUEST_SECONDS
+    urls = dict.fromkeys(arguments.base_url)
+    servers = [Server(arguments.model, url, seconds) for url in urls]
+    prices = Prices(arguments.price_in or 0.0, arguments.price_out or 0.0)
+    if arguments.prices:
+        prices = read_prices(arguments.prices, arguments.model)
+    return Chat(
+        servers,
+        ReplyCache(work_folder(arguments.out) / REPLIES),
+        prices=prices,
+        max_cost=arguments.max_cost or 0.0,
+        max_total_tokens=arguments.max_total_tokens or 0,
+        concurrency=arguments.concurrency or CONCURRENCY,
+        weights=weights,
+    )
+
+
+def amount(text: str) -> float:
+    """The number of an option that must be above 0, for `argparse`.
+
+    >>> amount("2.5")
+    2.5
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}; expected a number above 0")
+    return value
