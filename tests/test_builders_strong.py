@@ -492,7 +492,7 @@ def test_server_is_evaluated_and_sampled(
             "--test-share", "0",
         )  # fmt: skip
         samples = load(weak, tmp_path, "samples")["train"]
-        assert len(samples) == 16 * 6
+        assert len(samples) == 16 * 7  # a greedy one too
         assert {sample["logprob"] for sample in samples} == {-0.5}
         assert Counter(sample["verdict"] for sample in samples).keys() == {"correct", "incorrect"}
         pair = load(weak, tmp_path)["train"][0]
