@@ -4,13 +4,16 @@
 # ///
 """Build the weak set: a model's right and wrong answers, judged by execution, as preference pairs.
 
-Hub id:    sense/weak, with the configs `default` (pairs), `unpaired` (for KTO) and `samples`
+Hub id:    sense/weak, with the configs `default` (pairs), `unpaired` (for KTO), `samples` and
+           `questions`
 Sources:   a file of any system's predictions (`--samples`), over its own questions or those of a
-           strong set (`--data`); or samples of a model or server over a strong set (`--model`).
+           strong set (`--data`); samples of a model or server over a strong set (`--model`); or
+           the samples of a weak set, paired anew (`--from-samples`).
            Rows keep their database's licence.
 
     python builders/weak.py --samples FILE.jsonl --databases DIR --out DIR
     python builders/weak.py --model PATH_OR_HUB_ID --data sense/strong --num-samples 8 --out DIR
+    python builders/weak.py --from-samples sense/weak --policy nearest --out DIR
 """
 
 import argparse
@@ -18,7 +21,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -33,6 +36,7 @@ from sense.example import (
     Example,
     Pair,
     pair_features,
+    question_features,
     sample_features,
     to_row,
     unpaired_features,
@@ -40,16 +44,9 @@ from sense.example import (
 from sense.facts import Facts, Input, collect_facts, file_sha256, print_outcome, versions
 from sense.journal import Journal
 from sense.license import check_license
-from sense.preference import (
-    POLICIES,
-    GoldUse,
-    Pairing,
-    Sample,
-    pairs_of,
-    sample_row,
-    unpaired_of,
-    with_database,
-)
+from sense.pairing import Answered, GoldUse, Pairing, answered_from, pair_all
+from sense.policies import POLICIES
+from sense.preference import unpaired_of, with_database
 from sense.prompt import CONTRACTS, PromptContract, contract_of
 from sense.question import (
     IndexedQuestions,
@@ -81,15 +78,38 @@ from sense.weak import (
     ask_model,
     judged_questions,
 )
+from sense.weak_rows import question_row, read_answered, sample_rows
 
 PLACES = (
     *("out", "push", "num_workers", "databases", "model", "base_url", "data", "samples"),
-    *("contract", "engine", "suite"),
+    *("contract", "engine", "suite", "from_samples"),
 )
 """Not settings; the contract stands among them as `prompt_hash`."""
-FEATURES = {"default": pair_features, "unpaired": unpaired_features, "samples": sample_features}
+FEATURES = {
+    "default": pair_features,
+    "unpaired": unpaired_features,
+    "questions": question_features,
+    "samples": sample_features,
+}
 LEAST = {"num_questions": 1, "num_samples": 0, "max_pairs": 0, "num_workers": 0}
+LEAST |= {"max_pairs_per_database": 0, "max_pairs_per_kind": 0, "max_length_gap": 0}
 """The least value of each numeric argument."""
+MADE = ("default", "unpaired", "questions")
+"""The configs that are made while pairing."""
+JUDGED = (
+    "answers",
+    "questions_sha256",
+    "suite_hash",
+    "rule",
+    "round",
+    "num_samples",
+    "temperatures",
+)
+"""Settings of the run that judged, which a set that is paired anew takes over."""
+NOT_WITH_FROM_SAMPLES = (
+    *("data", "split", "num_questions", "num_samples", "temperatures", "round", "test_share"),
+    *("contract", "rule", "license", "engine", "base_url"),
+)
 MAX_SHOWN = 5
 """Databases whose faults are printed."""
 VERSIONS = ("sense-kit", "sqlite", "sqlglot")
@@ -111,6 +131,24 @@ class Asked(NamedTuple):
     suite: Suite | None
 
 
+class Judged(NamedTuple):
+    """What is paired."""
+
+    answered: Mapping[str, Spool]
+    """By split, values of `Answered.as_json` under the ids of the examples."""
+    outline: Outline
+    inputs: tuple[Input, ...]
+    contract: PromptContract
+    tally: Tally
+    suite: Suite | None
+    settings: dict[str, Any]
+    """All that decided answers and verdicts."""
+
+    @property
+    def num_questions(self) -> int:
+        return sum(map(len, self.answered.values()))
+
+
 def main() -> None:
     arguments = parse_arguments()
     out = check_output(arguments.out)
@@ -123,30 +161,72 @@ def main() -> None:
         def spool() -> Spool:
             return spools.enter_context(Spool(out.parent))
 
-        asked = (
-            read_samples(arguments, spool) if arguments.samples else open_model(arguments, spool)
-        )
-        facts = build(arguments, asked, spool, started)
+        if arguments.from_samples:
+            judged = read_judged(arguments, spool)
+        elif arguments.samples:
+            judged = judge(arguments, read_samples(arguments, spool), spool)
+        else:
+            judged = judge(arguments, open_model(arguments, spool), spool)
+        facts = write(arguments, judged, spool, started)
     commit = push_folder(arguments.out, arguments.push, "dataset") if arguments.push else ""
     print_outcome(arguments.out, facts, commit)
 
 
-def build(
-    arguments: argparse.Namespace, asked: Asked, spool: Callable[[], Spool], started: float
-) -> Facts:
-    """Judges the answers, pairs them and writes the folder; the facts as written."""
+def judge(arguments: argparse.Namespace, asked: Asked, spool: Callable[[], Spool]) -> Judged:
+    """Judges the answers; each question goes to its split."""
     judging = Judging(
         arguments.round, arguments.rule, arguments.num_workers, arguments.engine, asked.suite
     )
     used = {name: versions()[name] for name in VERSIONS}
-    settings = judging_settings(arguments, asked) | {"versions": used}
-    with Journal(work_folder(arguments.out) / "journal.jsonl", settings) as journal:
-        judged = judged_questions(asked.questions, asked.ask, judging, journal)
-        tables = make_tables(arguments, judged, asked, spool)
-    tally = asked.tally
-    print(f"\n{systems_table(tally.systems(), arguments.rule)}\n")
-    if asked.suite:
-        flips = tally.flip_rate()
+    settings = judging_settings(arguments, asked)
+    held_out = held_out_databases(asked.outline.db_ids, arguments.test_share, arguments.seed)
+    answered = {str(split): spool() for split in SPLITS}
+    path = work_folder(arguments.out) / "journal.jsonl"
+    with Journal(path, settings | {"versions": used}) as journal:
+        for question, samples in judged_questions(asked.questions, asked.ask, judging, journal):
+            example = question.example
+            split = "test" if example.db_id in held_out else "train"
+            found = Answered(example, question.db_path, samples)
+            answered[split].add(example.id, found.as_json())
+    return Judged(
+        answered,
+        asked.outline,
+        asked.inputs,
+        asked.contract,
+        asked.tally,
+        asked.suite,
+        settings,
+    )
+
+
+def read_judged(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Judged:
+    """The answers that a weak set published, with the verdicts that they have there."""
+    source = arguments.from_samples
+    published = read_answered(source, arguments.databases, spool)
+    settings = {
+        name: published.facts.settings[name] for name in JUDGED if name in published.facts.settings
+    }
+    suite = read_suite(arguments.suite) if arguments.suite else None
+    return Judged(
+        published.answered,
+        published.outline,
+        (dataset_source(source), *published.facts.inputs),
+        contract_of(published.outline.prompt_hashes, source),
+        Tally(),
+        suite,
+        settings,
+    )
+
+
+def write(
+    arguments: argparse.Namespace, judged: Judged, spool: Callable[[], Spool], started: float
+) -> Facts:
+    """Pairs the answers and writes the folder; the facts as written."""
+    tables, tally = make_tables(arguments, judged, spool), judged.tally
+    rule = judged.settings["rule"]
+    print(f"\n{systems_table(tally.systems(), rule)}\n")
+    flips = tally.flip_rate() if judged.settings["suite_hash"] else None
+    if flips:
         print(
             f"{flips.num_flipped:,} of {flips.num:,} answers that are right on their own database "
             "are wrong on its test suite.\n"
@@ -159,60 +239,57 @@ def build(
     facts = collect_facts(
         "builders/weak.py",
         seed=arguments.seed,
-        settings=run_settings(arguments, asked),
-        inputs=asked.inputs,
+        settings=run_settings(arguments, judged),
+        inputs=judged.inputs,
         funnels=[tally.answers, tally.questions],
         counts=tally.counts,
         results={
-            "rule": arguments.rule,
+            "rule": rule,
             "systems": {name: system._asdict() for name, system in tally.systems().items()},
-            **({"flip_rate": tally.flip_rate()._asdict()} if asked.suite else {}),
+            **({"flip_rate": flips._asdict()} if flips else {}),
         },
         seconds=time.monotonic() - started,
     )
     features = {config: columns() for config, columns in FEATURES.items()}
-    return write_dataset(arguments.out, tables, features, facts, dataset_text(arguments, asked))
+    return write_dataset(arguments.out, tables, features, facts, dataset_text(arguments, judged))
 
 
 def make_tables(
-    arguments: argparse.Namespace,
-    judged: Iterable[tuple[Question, list[Sample]]],
-    asked: Asked,
-    spool: Callable[[], Spool],
+    arguments: argparse.Namespace, judged: Judged, spool: Callable[[], Spool]
 ) -> Tables:
-    """The rows of each config and split; only `samples` has some in any case."""
+    """The rows of each config and split; `questions` and `samples` have some in any case."""
     pairing = Pairing(
         policy=arguments.policy,
         gold=arguments.gold_as_chosen,
-        limit=arguments.max_pairs,
+        max_pairs=arguments.max_pairs,
+        max_per_database=arguments.max_pairs_per_database,
+        max_per_kind=arguments.max_pairs_per_kind,
+        synthetic_share=arguments.synthetic_share,
+        max_length_gap=arguments.max_length_gap,
         seed=arguments.seed,
-        suite_hash=asked.suite.hash if asked.suite else "",
-        contract=asked.contract,
+        suite_hash=judged.settings["suite_hash"],
+        contract=judged.contract,
     )
-    held_out = held_out_databases(asked.outline.db_ids, arguments.test_share, arguments.seed)
-    pairs, unpaired, kept = ({str(split): spool() for split in SPLITS} for _ in FEATURES)
-    for (example, db_path), samples in judged:
-        split = "test" if example.db_id in held_out else "train"
-        found = pairs_of(example, samples, pairing)
-        if arguments.witness == "database":
-            found = [
-                with_database(
-                    pair, example.sql, blamed_database(asked.suite, pair, example, db_path)
-                )
-                for pair in found
-            ]
-        for pair in found:
-            pairs[split].add(example.id, to_row(pair))
-        for row in unpaired_of(example, samples, asked.contract):
-            unpaired[split].add(example.id, row)
-        for sample in samples:
-            kept[split].add(example.id, sample_row(sample))
-        asked.tally.add(samples, len(found))
-    tables: dict[str, dict[str, Iterable[dict[str, Any]]]] = {}
-    for config, spools in (("default", pairs), ("unpaired", unpaired)):
-        if any(map(len, spools.values())):
-            tables[config] = {split: rows.by_key() for split, rows in spools.items()}
-    return {**tables, "samples": kept}
+    made = {name: {split: spool() for split in judged.answered} for name in MADE}
+    for split, answered in judged.answered.items():
+        for found in pair_all(map(answered_from, answered.by_key()), pairing, spool()):
+            (example, db_path, samples), pairs, why_none = found
+            for pair in pairs:
+                if arguments.witness == "database":
+                    path = blamed_database(judged.suite, pair, example, db_path)
+                    pair = with_database(pair, example.sql, path)
+                made["default"][split].add(example.id, to_row(pair))
+            for row in unpaired_of(example, samples, judged.contract):
+                made["unpaired"][split].add(example.id, row)
+            made["questions"][split].add(example.id, question_row(found))
+            judged.tally.add(samples, why_none)
+    tables: dict[str, Mapping[str, Iterable[dict[str, Any]]]] = {
+        config: {split: rows.by_key() for split, rows in spools.items()}
+        for config, spools in made.items()
+        if any(map(len, spools.values()))
+    }
+    answers = {split: sample_rows(answered) for split, answered in judged.answered.items()}
+    return {**tables, "samples": answers}
 
 
 def blamed_database(suite: Suite | None, pair: Pair, example: Example, db_path: str) -> str:
@@ -315,16 +392,18 @@ def judging_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, A
     return settings | {name: getattr(arguments, name) for name in names}
 
 
-def run_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, Any]:
+def run_settings(arguments: argparse.Namespace, judged: Judged) -> dict[str, Any]:
     """The arguments that decide the rows, and what they were applied to."""
-    settings = {name: value for name, value in vars(arguments).items() if name not in PLACES}
-    judged = judging_settings(arguments, asked)
-    counted = {"num_questions": len(asked.questions), "prompt_hash": asked.contract.hash}
-    return settings | judged | counted
+    unused = NOT_WITH_FROM_SAMPLES if arguments.from_samples else ()
+    settings = {
+        name: value for name, value in vars(arguments).items() if name not in (*PLACES, *unused)
+    }
+    counted = {"num_questions": judged.num_questions, "prompt_hash": judged.contract.hash}
+    return settings | judged.settings | counted
 
 
-def dataset_text(arguments: argparse.Namespace, asked: Asked) -> DatasetText:
-    licenses = asked.outline.licenses
+def dataset_text(arguments: argparse.Namespace, judged: Judged) -> DatasetText:
+    licenses = judged.outline.licenses
     return DatasetText(
         pretty_name="SENSE weak data",
         summary=(
@@ -334,7 +413,7 @@ def dataset_text(arguments: argparse.Namespace, asked: Asked) -> DatasetText:
         ),
         license=next(iter(licenses)) if len(licenses) == 1 else "other",
         steps=(
-            f"Questions: {len(asked.questions):,} with gold SQL and a database.",
+            f"Questions: {judged.num_questions:,} with gold SQL and a database.",
             f"Answers: {answer_step(arguments)}.",
             "Verdicts: each distinct query was executed read-only within limits and its result "
             "compared with gold's as bags of rows; golds that cannot judge were set aside.",
@@ -344,7 +423,7 @@ def dataset_text(arguments: argparse.Namespace, asked: Asked) -> DatasetText:
         faults=(
             "Verdicts rest on a test suite per database: a wrong query that returns the right rows "
             "on all its variants is taken for right."
-            if asked.suite
+            if judged.settings["suite_hash"]
             else "Verdicts rest on one database per question: a wrong query may return the right "
             "rows.",
         ),
@@ -354,6 +433,8 @@ def dataset_text(arguments: argparse.Namespace, asked: Asked) -> DatasetText:
 
 
 def answer_step(arguments: argparse.Namespace) -> str:
+    if arguments.from_samples:
+        return f"those of {dataset_source(arguments.from_samples).name}, with its verdicts"
     if arguments.samples:
         return f"given, in {Path(arguments.samples).name}"
     shown = " and ".join(f"{temperature:g}" for temperature in arguments.temperatures)
@@ -372,21 +453,43 @@ def parse_arguments() -> argparse.Namespace:
     source.add_argument(
         "--model", help="folder or Hub id; with --base-url the server's name for it"
     )
+    source.add_argument(
+        "--from-samples", metavar="SOURCE", help="folder or Hub id of a weak set, to pair anew"
+    )
     add_options(parser)
     arguments = parser.parse_args()
+    if arguments.from_samples:
+        check_pairing_anew(parser, arguments)
     if arguments.samples and not (arguments.databases or arguments.data):
         parser.error("--samples needs --databases DIR, the SQLite files of their db_ids, or --data")
     if arguments.contract and arguments.data:
         parser.error("--contract goes with --samples alone: --data comes with its prompts")
     if arguments.model and not arguments.data:
         parser.error("--model needs --data, the questions to answer")
-    if not 0 <= arguments.test_share < 1:
-        parser.error(f"--test-share is {arguments.test_share}; expected a share from 0 to below 1")
+    for name in ("test_share", "synthetic_share"):
+        if not 0 <= getattr(arguments, name) < 1:
+            parser.error(
+                f"--{name.replace('_', '-')} is {getattr(arguments, name)}; expected a share from "
+                "0 to below 1"
+            )
     for name, least in LEAST.items():
         value = getattr(arguments, name)
         if value is not None and value < least:
             parser.error(f"--{name.replace('_', '-')} is {value}; expected {least} or more")
     return arguments
+
+
+def check_pairing_anew(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Refuses what would be ignored, and what cannot be done without databases."""
+    for name in NOT_WITH_FROM_SAMPLES:
+        if getattr(arguments, name) != parser.get_default(name):
+            parser.error(
+                f"--{name.replace('_', '-')} does not go with --from-samples, whose answers and "
+                "verdicts stay as they are"
+            )
+    for name, value in (("policy", "plan_differs"), ("witness", "database")):
+        if getattr(arguments, name) == value and not arguments.databases:
+            parser.error(f"--{name} {value} needs --databases DIR, the SQLite files of the set")
 
 
 def temperature_list(text: str) -> tuple[float, ...]:
@@ -426,10 +529,39 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--policy",
         choices=sorted(POLICIES),
         default="any",
-        help="which right answer meets which wrong one: any; nearest, two texts that differ least; "
-        "likeliest, the surest mistake; kinds, one of each kind of error (default any)",
+        help="which right answer meets which wrong one: any, at random; nearest or farthest, the "
+        "two queries that differ least or most; plan_differs, right answers that are executed in "
+        "another way than gold; stratified, the rarest kind of error; hardest, the most probable "
+        "wrong answer (default any)",
     )
     add("--max-pairs", type=int, default=1, help="most per question (default 1; 0 = all)")
+    add(
+        "--max-pairs-per-database",
+        type=int,
+        default=0,
+        metavar="N",
+        help="most in a split (0 = all)",
+    )
+    add(
+        "--max-pairs-per-kind",
+        type=int,
+        default=0,
+        metavar="N",
+        help="most in a split with the same kind of error (0 = all)",
+    )
+    add(
+        "--synthetic-share",
+        type=float,
+        default=Pairing.synthetic_share,
+        help="most pairs whose wrong answer is a near miss of a right one (default 0.2)",
+    )
+    add(
+        "--max-length-gap",
+        type=int,
+        default=Pairing.max_length_gap,
+        metavar="CHARACTERS",
+        help="most by which the two texts of a pair differ in length (default 500; 0 = any)",
+    )
     add(
         "--gold-as-chosen",
         choices=get_args(GoldUse),

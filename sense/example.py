@@ -115,6 +115,8 @@ class Pair:
     rejected_sample_id: str
     chosen_source: str
     """`sample`, or `gold` where the builder was asked to use gold."""
+    rejected_source: str
+    """`sample`, or `mutation` for a right answer that was made wrong by one edit."""
     rejected_reason: str
     error_kind: str
     witness: str
@@ -203,9 +205,18 @@ def sample_features() -> "Features":
     """
     text = ["id", "example_id", "db_id", "question", "evidence", "gold_sql", "predicted_sql"]
     text += ["completion", "verdict", "reason", "error_kind", "witness", "weak_model"]
-    text += ["weak_model_revision", "gold_status", "hardness", "rule", "database_verdict"]
+    text += ["weak_model_revision", "gold_status", "hardness", "rule", "database_verdict", "source"]
     integers = ["round", "index", "rule_correct"]
     return _columns(text, integers, reals=["temperature", "logprob"])
+
+
+def question_features() -> "Features":
+    """Columns of `weak`, config `questions`: what was asked, and what the answers to it gave."""
+    from datasets import Features
+
+    text, integers = ["reasons", "why_no_pair"], ["num_samples", "num_correct", "num_incorrect"]
+    counts = _columns(text, [*integers, "num_unknown", "num_pairs"])
+    return Features({**example_features(), **counts})
 
 
 def unpaired_features() -> "Features":

@@ -22,21 +22,32 @@ Row: TypeAlias = dict[str, Any]
 BATCH_ROWS = 1000  # datasets' own default
 BATCH_CHARS = 16 << 20  # wide rows, such as database scripts, are written earlier
 SHARD_CHARS = 500_000_000  # datasets' own default for the bytes of a file's rows in memory
+VIEWED_CHARS = 1_500_000
+"""Of a row: the Hub's viewer leaves out rows of 2 MB, and a character takes more than a byte."""
 TALLIED = (
-    *("hardness", "gold_status", "source", "teacher", "license", "style", "domain", "weak_model"),
+    *("hardness", "features", "gold_status", "source", "teacher", "license", "style", "domain"),
     *(
+        "weak_model",
         "verdict",
         "reason",
         "error_kind",
         "rejected_reason",
         "chosen_source",
+        "rejected_source",
         "policy",
         "round",
         "label",
         "prompt_hash",
     ),
 )
-"""Columns of few values, whose values are counted for the card."""
+"""Columns of few values, whose values are counted for the card; of a list, each of its values."""
+MEASURED = {
+    "question": ("words", 2),
+    "sql": ("characters", 20),
+    "chosen_sql": ("characters", 20),
+    "rejected_sql": ("characters", 20),
+}
+"""Columns whose lengths are counted: unit, and how many of them one bar of the histogram holds."""
 
 
 class Written(NamedTuple):
@@ -51,6 +62,8 @@ class Written(NamedTuple):
     """Distinct `db_id`; 0 where there is no such column."""
     tallies: dict[str, Counter[str]]
     """For each column of `TALLIED` that is there: value -> rows."""
+    lengths: dict[str, Counter[int]]
+    """For each column of `MEASURED` that is there: least length of a bar -> rows."""
     first_row: Row
 
 
@@ -98,6 +111,7 @@ def write_parquet(
         sha256=tuple(map(file_sha256, paths)),
         num_databases=len(count.db_ids),
         tallies=count.tallies,
+        lengths=count.lengths,
         first_row=count.first_row,
     )
 
@@ -109,21 +123,33 @@ class _Count:
         self.place = place
         self.features = features
         self.tallies = {name: Counter[str]() for name in TALLIED if name in features}
+        self.lengths = {name: Counter[int]() for name in MEASURED if name in features}
         self.db_ids: set[str] = set()
         self.first_row: Row = {}
         self.num_rows = 0
 
-    def add(self, row: Row) -> None:
+    def add(self, row: Row) -> int:
+        """Counts the row; returns its characters."""
         if row.keys() != self.features.keys():
             raise ValueError(
                 _other_columns(row, self.features, f"row {self.num_rows} of {self.place}")
             )
+        if (size := _num_chars(row)) > VIEWED_CHARS:
+            raise ValueError(
+                f"row {self.num_rows} of {self.place} has {size:,} characters; the Hub's viewer "
+                f"shows none beyond {VIEWED_CHARS:,}: shorten its texts or leave it out"
+            )
         self.first_row = self.first_row or row
         self.num_rows += 1
         for name, tally in self.tallies.items():
-            tally[str(row[name])] += 1
+            tally.update(row[name] if isinstance(row[name], list) else [str(row[name])])
+        for name, counted in self.lengths.items():
+            unit, width = MEASURED[name]
+            length = len(row[name].split()) if unit == "words" else len(row[name])
+            counted[length // width * width] += 1
         if "db_id" in self.features:
             self.db_ids.add(row["db_id"])
+        return size
 
 
 def _write_shard(path: Path, rows: Iterator[Row], features: "Features", count: _Count) -> int:
@@ -135,13 +161,12 @@ def _write_shard(path: Path, rows: Iterator[Row], features: "Features", count: _
     writer = ParquetWriter(path=str(path), features=features, writer_batch_size=BATCH_ROWS)
     try:
         for row in rows:
-            count.add(row)
+            shard_chars += count.add(row)
             writer.write(row)
             batch_chars += sum(len(value) for value in row.values() if isinstance(value, str))
             if batch_chars >= BATCH_CHARS:
                 writer.write_examples_on_file()
                 batch_chars = 0
-            shard_chars += _num_chars(row)
             if shard_chars >= SHARD_CHARS:
                 break
         _, num_bytes = writer.finalize()

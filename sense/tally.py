@@ -45,14 +45,21 @@ class Tally:
         self.questions = Funnel("pairs", unit="questions")
         """Questions that gave a pair are kept."""
         self.counts: dict[str, Counter[str]] = {
-            name: Counter() for name in ("verdicts", "reasons", "error_kinds", "gold_statuses")
+            name: Counter()
+            for name in ("verdicts", "reasons", "error_kinds", "gold_statuses", "mutations")
         }
         self._systems: dict[str, Counter[str]] = defaultdict(Counter)
         self._flips: Counter[bool] = Counter()
 
-    def add(self, samples: Sequence[Sample], num_pairs: int) -> None:
-        """Counts the samples of one question, and what they gave."""
+    def add(self, samples: Sequence[Sample], why_none: str) -> None:
+        """Counts the answers of models to one question, and what they gave.
+
+        why_none: the reason why that is no pair, "" where it is one.
+        """
         for sample in samples:
+            if sample.source != "sample":
+                self.counts["mutations"][sample.error_kind] += 1
+                continue
             if sample.verdict == "unknown":
                 self.answers.drop(f"unknown_{sample.reason}")
             else:
@@ -66,10 +73,10 @@ class Tally:
                 self._flips[sample.verdict == "incorrect"] += 1
             self._systems[sample.weak_model].update(["num", sample.verdict])
             self._systems[sample.weak_model]["accepted"] += sample.rule_correct or 0
-        if num_pairs:
-            self.questions.keep()
+        if why_none:
+            self.questions.drop(why_none)
         else:
-            self.questions.drop(why_no_pair({sample.verdict for sample in samples}))
+            self.questions.keep()
 
     def systems(self) -> dict[str, SystemScore]:
         """The score of each model that answered, by its name; "" where the answers name none."""
@@ -83,21 +90,6 @@ class Tally:
         num, num_flipped = self._flips.total(), self._flips[True]
         low, high = wilson_interval(num_flipped, num)
         return FlipRate(num, num_flipped, num_flipped / num if num else math.nan, low, high)
-
-
-def why_no_pair(verdicts: set[str]) -> str:
-    """The reason why answers with these verdicts gave no pair.
-
-    >>> why_no_pair({"correct", "unknown"})
-    'no_wrong_answer'
-    """
-    if not verdicts:
-        return "no_answer"
-    if verdicts == {"unknown"}:
-        return "all_unknown"
-    if "correct" not in verdicts:
-        return "no_right_answer"
-    return "same_sql" if "incorrect" in verdicts else "no_wrong_answer"
 
 
 def systems_table(systems: Mapping[str, SystemScore], rule: Rule) -> str:

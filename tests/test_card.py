@@ -29,6 +29,7 @@ from sense.example import (
     database_features,
     example_features,
     pair_features,
+    question_features,
     rejected_features,
     sample_features,
     unpaired_features,
@@ -211,6 +212,7 @@ def test_no_meaning_is_left_of_a_column_that_is_gone() -> None:
         *pair_features(),
         *database_features(),
         *sample_features(),
+        *question_features(),
         *unpaired_features(),
         *gold_check_features(),
     }

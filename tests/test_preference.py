@@ -1,6 +1,7 @@
 """Pairs are made of what was judged, in the same way whatever the order of the samples."""
 
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,11 @@ from sense.diagnosis.kind import error_kind
 from sense.example import Example, Pair, pair_features, sample_features, to_row, unpaired_features
 from sense.hardness import normalize_sql
 from sense.mutation import mutate
-from sense.preference import (
-    POLICIES,
-    Pairing,
-    Sample,
-    pairs_of,
-    sample_row,
-    to_sample,
-    unpaired_of,
-)
+from sense.pairing import PAPER_PAIRING, Answered, Pairing, pair_all
+from sense.preference import Sample, sample_row, to_sample, unpaired_of
 from sense.prompt import DEFAULT_CONTRACT
 from sense.schema import read_schema
+from sense.spool import Spool
 from sense.verdict import Unit, judge
 
 EXAMPLE = Example(
@@ -67,6 +62,14 @@ def make_sample(index: int, verdict: str, sql: str = "", **changes: object) -> S
         temperature=0.8,
     )
     return replace(sample, **changes)
+
+
+def pairs_of(
+    example: Example, samples: list[Sample], pairing: Pairing = PAPER_PAIRING
+) -> list[Pair]:
+    with Spool(tempfile.gettempdir()) as waiting:
+        found = list(pair_all([Answered(example, "", samples)], pairing, waiting))
+    return [pair for paired in found for pair in paired.pairs]
 
 
 def by_example(samples: list[Sample]) -> list[tuple[Example, list[Sample]]]:
@@ -122,9 +125,9 @@ def judged_samples(draw: st.DrawFn) -> list[Sample]:
 
 pairings = st.builds(
     Pairing,
-    policy=st.sampled_from(sorted(POLICIES)),
+    policy=st.sampled_from(["any", "farthest", "nearest", "stratified"]),
     gold=st.sampled_from(["never", "when_none_correct", "always"]),
-    limit=st.integers(0, 3),
+    max_pairs=st.integers(0, 3),
     seed=st.integers(0, 3),
 )
 
@@ -161,11 +164,11 @@ def test_no_pair_says_the_same_on_both_sides_or_twice(
 @given(judged_samples(), pairings)
 def test_a_question_has_at_most_limit_pairs(samples: list[Sample], pairing: Pairing) -> None:
     pairs = pairs_of_all(samples, pairing)
-    every = pairs_of_all(samples, replace(pairing, limit=0))
+    every = pairs_of_all(samples, replace(pairing, max_pairs=0))
     for example_id in EXAMPLES:
         found = sum(pair.example_id == example_id for pair in pairs)
         possible = sum(pair.example_id == example_id for pair in every)
-        assert found == min(pairing.limit or possible, possible)
+        assert found == min(pairing.max_pairs or possible, possible)
 
 
 @property_settings
@@ -227,11 +230,11 @@ def test_seed_decides_which_pair_is_taken() -> None:
     assert len(taken) > 5
 
 
-def test_kinds_come_in_turn() -> None:
+def test_rare_kinds_come_first_when_stratified() -> None:
     samples = [make_sample(0, "correct")]
     samples += [make_sample(i, "incorrect", error_kind="value") for i in range(1, 9)]
     samples += [make_sample(9, "incorrect", error_kind="table")]
-    pairs = pairs_of(EXAMPLE, samples, Pairing(policy="kinds", limit=2))
+    pairs = pairs_of(EXAMPLE, samples, Pairing(policy="stratified", max_pairs=2))
     assert {pair.error_kind for pair in pairs} == {"value", "table"}
 
 
@@ -242,7 +245,7 @@ def test_the_surest_mistake_comes_first() -> None:
         make_sample(3, "incorrect", logprob=-0.5),
         make_sample(4, "incorrect"),
     ]
-    (pair,) = pairs_of(EXAMPLE, samples, Pairing(policy="likeliest"))
+    (pair,) = pairs_of(EXAMPLE, samples, Pairing(policy="hardest"))
     assert pair.rejected_sql.endswith("id = 3")
 
 
@@ -267,7 +270,7 @@ def test_rows_have_the_published_columns() -> None:
 
 def test_misuse_is_named() -> None:
     sample = make_sample(1, "correct")
-    with pytest.raises(ValueError, match="policy is 'best'; expected one of any, kinds"):
+    with pytest.raises(ValueError, match="policy is 'best'; expected one of any, farthest"):
         Pairing(policy="best")
     with pytest.raises(ValueError, match="do not answer example"):
         pairs_of(OTHER, [sample])

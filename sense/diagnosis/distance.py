@@ -6,7 +6,7 @@ a column, a table or a value is one node.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,6 +20,9 @@ from sense.hardness import UnparsedSqlError, parse_sql, sql_text
 MAX_NODES = 200
 """Of the larger tree, about ten times that of a usual query: 0.3 s each there, cubic beyond. For
 larger ones, and for what is no query, the bound of `_least` stands for the distance."""
+
+MAX_COMPARED = 32
+"""Pairs of one question whose distance is computed, about 3 ms each."""
 
 SYMMETRIC = (exp.EQ, exp.NEQ, exp.And, exp.Or)
 
@@ -46,26 +49,22 @@ def distance(first: str, second: str) -> int:
 
 def nearest(sql: str, others: Sequence[str]) -> str:
     """The one of `others` that is nearest to the query; of equally near ones the first."""
-    return by_distance(sql, others, num=1)[0]
+    return ranked([(sql, other) for other in others])[0][1]
 
 
-def by_distance(sql: str, others: Iterable[str], num: int, is_far_first: bool = False) -> list[str]:
-    """The `num` nearest of `others`, or the farthest; equally far ones stay in their order.
+def ranked(pairs: Sequence[tuple[str, str]], is_far_first: bool = False) -> list[tuple[str, str]]:
+    """The pairs of queries, the nearest first or the farthest; equals stay in their order.
 
-    The distance is computed where the bound from below leaves open which is nearer: for nearest
-    ones, to no more than are needed.
+    A bound from below orders all of them, the distance itself the first `MAX_COMPARED` of these.
 
-    >>> by_distance("SELECT a", ["SELECT b, c", "SELECT b", "SELECT a"], num=2)
-    ['SELECT a', 'SELECT b']
+    >>> ranked([("SELECT a", "SELECT b, c"), ("SELECT a", "SELECT b")])[0]
+    ('SELECT a', 'SELECT b')
     """
-    bounds = [(_least(sql, other), place, other) for place, other in enumerate(others)]
-    found: list[tuple[int, int, str]] = []
-    for bound, place, other in sorted(bounds, reverse=is_far_first):
-        if not is_far_first and len(found) == num and bound > found[-1][0]:
-            break
-        far = distance(sql, other)
-        found = sorted([*found, (-far if is_far_first else far, place, other)])[:num]
-    return [other for _, _, other in found]
+    sign = -1 if is_far_first else 1
+    by_bound = sorted(enumerate(pairs), key=lambda item: sign * _least(*item[1]))
+    compared, rest = sorted(by_bound[:MAX_COMPARED]), by_bound[MAX_COMPARED:]
+    compared.sort(key=lambda item: sign * distance(*item[1]))
+    return [pair for _, pair in (*compared, *rest)]
 
 
 class _Costs(Config):
