@@ -56,6 +56,8 @@ class Candidate:
     features: tuple[str, ...]
     num_rows: int
     """Rows of the result."""
+    evidence: str = ""
+    """What a vague question means."""
 
 
 def sample_examples(
@@ -127,11 +129,12 @@ def _next_candidate(
             continue
         style = draw.rng.choice(STYLES)
         question = ask(intent, style, draw.rng)
-        if question in seen:
+        assert question  # each of these styles has words for every intent
+        if question.text in seen:
             rejects["duplicate"] += 1
             continue
         rows = results.rows(sql) or []
-        return Candidate(sql, question, found, level, style, features, len(rows))
+        return Candidate(sql, question.text, found, level, style, features, len(rows))
     return None
 
 

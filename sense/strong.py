@@ -265,10 +265,13 @@ def _sampled(unit: Unit) -> dict[str, Any]:
         else sample_examples(profile, unit.quota, source, rejected)
     )
     for candidate in candidates:
-        prompt = prompt_messages(unit.contract, database.path, candidate.question)
+        prompt = prompt_messages(
+            unit.contract, database.path, candidate.question, candidate.evidence
+        )
         example = Example(
             db_id=database.db_id,
             question=candidate.question,
+            evidence=candidate.evidence,
             sql=candidate.sql,
             hardness=candidate.hardness,
             gold_status="ok",

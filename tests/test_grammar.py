@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 from conftest import write_database
 
+from sense.coverage.styles import bears_marks
 from sense.example import HARDNESS_LEVELS
 from sense.grammar import Candidate, Results, reject_reason, sample_examples
 from sense.hardness import hardness, sql_features
 from sense.questions.draw import Draw, numbers
 from sense.questions.intent import Condition, Intent, Measure, Order, to_sql
-from sense.questions.levels import Pattern
+from sense.questions.levels import PATTERNS, Pattern
 from sense.questions.nesting import there_is
 from sense.questions.patterns import linking, listing, pairing
 from sense.questions.phrasing import ask
 from sense.questions.profile import profile_database
-from sense.questions.sentence import STYLES
+from sense.questions.sentence import STYLES, STYLES_SPOKEN, Style
 from sense.verdict import check_gold
 
 BEES_SCRIPT = """
@@ -39,6 +40,12 @@ CREATE TABLE care (
     PRIMARY KEY (keeper_id, hive_id)
 );
 """
+
+
+def _asked(intent: Intent, style: Style, rng: random.Random) -> str:
+    question = ask(intent, style, rng)
+    assert question
+    return question.text
 
 
 @pytest.fixture(scope="module")
@@ -331,7 +338,7 @@ def test_four_tables_are_joined_and_all_are_used(orders: Path, conditions: int, 
         shown = {column.table for column in intent.wanted}  # type: ignore[union-attr]
         assert told | shown >= {"purchase", "customer", "country"}
         for style in STYLES:
-            question = ask(intent, style, random.Random(1))
+            question = _asked(intent, style, random.Random(1))
             assert all(table in question for table in ("item", "purchase", "customer", "country"))
 
 
@@ -356,7 +363,7 @@ def test_links_are_joined_in_the_order_of_the_schema(tmp_path: Path) -> None:
 def test_a_row_and_the_row_of_its_own_table_it_refers_to(orders: Path) -> None:
     found = _drawn(orders, pairing)
     shown = [
-        (ask(intent, "formal", random.Random(0)), to_sql(intent))
+        (_asked(intent, "formal", random.Random(0)), to_sql(intent))
         for intent in found
         if [column.name for column in intent.wanted] == ["name", "name"]  # type: ignore[union-attr]
     ]
@@ -370,7 +377,7 @@ def test_a_row_and_the_row_of_its_own_table_it_refers_to(orders: Path) -> None:
     ]
     filtered = _drawn(orders, partial(pairing, conditions=1))
     assert all(
-        "who has a referrer" in ask(intent, "keyword", random.Random(0)) for intent in filtered
+        "who has a referrer" in _asked(intent, "keyword", random.Random(0)) for intent in filtered
     )
 
 
@@ -378,7 +385,7 @@ def test_rows_of_which_there_is_one_are_found_by_exists(orders: Path) -> None:
     found = _drawn(orders, partial(listing, special=there_is))
     assert len(found) == 12
     for intent in found:
-        question, sql = ask(intent, "imperative", random.Random(0)), to_sql(intent)
+        question, sql = _asked(intent, "imperative", random.Random(0)), to_sql(intent)
         assert hardness(sql) == "hard"
         assert re.search(r"for (which|whom) there is", question)
         assert ("NOT EXISTS" in sql) == ("there is no " in question)
@@ -402,3 +409,32 @@ def test_training_databases_of_spider_give_all_levels(shared_data: Path) -> None
         path = shared_data / "spider" / "database" / db_id / f"{db_id}.sqlite"
         counts.update(example.hardness for example in sample_examples(path, 100, seed=1))
     assert all(counts[level] > 60 for level in HARDNESS_LEVELS)
+
+
+@pytest.mark.parametrize("style", STYLES_SPOKEN)
+def test_each_style_has_words_and_its_marks(bees: Path, style: Style) -> None:
+    draw = Draw.over(profile_database(bees), random.Random(1))
+    num_asked = 0
+    for pattern in [pattern for level in PATTERNS.values() for _, pattern in level] * 4:
+        intent = pattern(draw)
+        question = ask(intent, style, draw.rng) if intent else None
+        assert question or style == "vague" or not intent
+        if question and style in ("imperative", "formal", "vague"):
+            assert bears_marks(style, question.text, question.evidence), question
+        if question and style == "several_sentences":
+            assert re.search("[.?] [A-Z]", question.text), question
+        num_asked += question is not None
+    assert num_asked > 20
+
+
+def test_a_vague_question_leaves_its_threshold_to_the_evidence(bees: Path) -> None:
+    profile = profile_database(bees)
+    hive = profile.table("hive")
+    condition = Condition(hive.column("honey_kg"), "<", (12.5,))
+    intent = Intent(hive, (hive.column("label"),), filters=(condition,))
+    for seed in range(20):
+        question = ask(intent, "vague", random.Random(seed))
+        assert question
+        assert "low" in question.text and "12.5" not in question.text
+        assert question.evidence == "A low honey kg means that hive.honey_kg < 12.5."
+    assert ask(replace(intent, filters=()), "vague", random.Random(1)) is None

@@ -11,7 +11,7 @@ from sense.coverage.coverage import Coverage
 from sense.coverage.plan import Plan
 from sense.coverage.steering import Wish
 from sense.example import Hardness
-from sense.questions.sentence import STYLES, Style
+from sense.questions.sentence import STYLES_SPOKEN, Style
 from sense.splits import SPLITS, Split
 
 ROUND_ENDS = (0.4, 0.65, 0.85, 1.0)
@@ -37,7 +37,7 @@ def grammar_coverages(
         whole = sum(at_hand.values())
         shares = {name: at_hand[name] / whole for name in sorted(names)} if whole else {}
         found[split] = Coverage(plan, totals[split] if shares else 0, shares)
-        for style in plan.style.keys() - set(STYLES):
+        for style in plan.style.keys() - set(STYLES_SPOKEN):
             found[split].rule_out("style", style, "the grammar does not speak it")
         found[split].refit()
     return found

@@ -141,21 +141,24 @@ def _candidate(
             _queries(draw, wish, ledger, seen, rejects), key=lambda query: -query.score
         ):
             reason = reject_reason(drawn.intent, results)
-            question = "" if reason else ask(drawn.intent, wish.style, draw.rng)
-            if question in seen:
+            question = None if reason else ask(drawn.intent, wish.style, draw.rng)
+            if question is None:
+                reason = reason or "nothing vague"
+            elif question.text in seen:
                 reason = "duplicate"
-            if reason:
+            if reason or question is None:
                 rejects[reason] += 1
                 continue
             rows = results.rows(drawn.sql) or []
             return Candidate(
                 drawn.sql,
-                question,
+                question.text,
                 wish.level,
                 wish.level,
                 wish.style,
                 drawn.features,
                 len(rows),
+                question.evidence,
             )
     return None
 

@@ -66,7 +66,7 @@ def measured(intent: Intent, voice: Voice) -> Content:
         have = " have" if verb == "do" else ""
         question = f"how many different {names} {verb} {many}{have}?"
         return Content(f"the number of different {names} of {many}", False, question=question)
-    words = [_function(w, voice) for w in intent.wanted if isinstance(w, Measure)]
+    words = [measure_words(w, voice) for w in intent.wanted if isinstance(w, Measure)]
     text = f"the {listed(words)} {title(column)} of {subject_of(intent, voice)}"
     return Content(text, len(words) > 1)
 
@@ -81,7 +81,7 @@ def _count(intent: Intent, voice: Voice) -> Content:
     return Content(f"the number of {rows}", False, question=question)
 
 
-def _function(measure: Measure, voice: Voice) -> str:
+def measure_words(measure: Measure, voice: Voice) -> str:
     if measure.column and measure.column.kind == "year" and measure.function in ("min", "max"):
         return "earliest" if measure.function == "min" else "latest"
     return voice.pick(*FUNCTIONS[measure.function])
@@ -91,7 +91,7 @@ def _measure(measure: Measure, rows: str, voice: Voice) -> str:
     """The measure without article: "number of hives", "average age"."""
     if measure.column is None:
         return f"number of {rows}"
-    return f"{_function(measure, voice)} {title(measure.column)}"
+    return f"{measure_words(measure, voice)} {title(measure.column)}"
 
 
 def grouped(intent: Intent, group: ColumnProfile, voice: Voice) -> Content:

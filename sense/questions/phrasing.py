@@ -1,4 +1,4 @@
-"""An English question for an `Intent`, in one of five styles.
+"""An English question for an `Intent`, in a style.
 
 The same words always mean the same SQL: "different" is DISTINCT, "the keeper with the highest age"
 is one row by ORDER BY and LIMIT, "whose age equals the maximum" compares with a subquery, "for each
@@ -8,7 +8,9 @@ restricts a noun is worded in `sense.questions.restriction`.
 
 import random
 from itertools import groupby
+from typing import NamedTuple
 
+from sense.questions.evidence import evidence_of, loose_condition
 from sense.questions.intent import PEER, Case, Difference, Intent, Measure, Wanted, is_inner
 from sense.questions.measures import (
     NUMBERS,
@@ -22,7 +24,8 @@ from sense.questions.measures import (
 )
 from sense.questions.profile import ColumnProfile
 from sense.questions.restriction import clause, owned_title, predicate, restricted, title
-from sense.questions.sentence import STYLES, Content, Style, Voice, sentence
+from sense.questions.sentence import STYLES, STYLES_SPOKEN, Content, Style, Voice, sentence
+from sense.questions.telling import tell
 from sense.questions.wording import (
     article,
     has_plural,
@@ -33,13 +36,35 @@ from sense.questions.wording import (
     possessive,
 )
 
-__all__ = ["STYLES", "Style", "ask"]
+__all__ = ["STYLES", "STYLES_SPOKEN", "Question", "Style", "ask"]
+
+PLAIN_STYLES: tuple[Style, ...] = ("interrogative", "imperative", "colloquial")
+"""Those that the last sentence, or a vague question, may have."""
 
 
-def ask(intent: Intent, style: Style, rng: random.Random) -> str:
-    """The question for the intent; the wording varies with `rng`, its meaning does not."""
+class Question(NamedTuple):
+    """A question, and the evidence without which it has no answer."""
+
+    text: str
+    evidence: str = ""
+
+
+def ask(intent: Intent, style: Style, rng: random.Random) -> Question | None:
+    """The question for the intent; the wording varies with `rng`, its meaning does not.
+
+    None where the intent has nothing that the style could leave vague.
+    """
+    if style == "vague":
+        loose = loose_condition(intent, rng)
+        if loose is None:
+            return None
+        voice = Voice(rng.choice(PLAIN_STYLES), rng, loose)
+        return Question(sentence(_content(intent, voice), voice), evidence_of(loose))
+    if style == "several_sentences":
+        voice = Voice(rng.choice(PLAIN_STYLES), rng)
+        return Question(tell(intent, _content(intent, voice), voice))
     voice = Voice(style, rng)
-    return sentence(_content(intent, voice), voice)
+    return Question(sentence(_content(intent, voice), voice))
 
 
 def _content(intent: Intent, voice: Voice) -> Content:

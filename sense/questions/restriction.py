@@ -8,6 +8,7 @@ import re
 from datetime import date
 from typing import Literal, NamedTuple
 
+from sense.questions.draw import VAGUE_WORDS
 from sense.questions.intent import Beyond, Compared, Condition, Filter, Has, Shared, literal
 from sense.questions.profile import ColumnProfile, TableProfile, Value
 from sense.questions.sentence import Voice
@@ -166,6 +167,8 @@ def clause(item: Condition, home: str, voice: Voice) -> str:
     if item.column.kind == "boolean" and item.operator == "=":
         return _boolean_clause(item, home)
     subject, column = owned_title(item.column, home), item.column
+    if item is voice.loose:
+        return f"{subject} {_agreeing(f'is {loosely(item)}', column)}"
     values = [value_text(value, column, voice) for value in item.values]
     match item.operator:
         case "between":
@@ -188,6 +191,19 @@ def clause(item: Condition, home: str, voice: Voice) -> str:
             table = TIME_CLAUSES if column.kind in ("year", "date") else CLAUSES
             verb = voice.pick(*table[operator]).format(*values)
     return f"{subject} {_agreeing(verb, item.column)}"
+
+
+def loosely(item: Condition) -> str:
+    """How a person calls a value above or below a threshold, "" where there is no word for it.
+
+    >>> price = ColumnProfile("tea", "tea", "price", "price", "real", 9, 0.0, False)
+    >>> loosely(Condition(price, ">", (4.5,)))
+    'high'
+    """
+    if item.column.words in VAGUE_WORDS:
+        return ""
+    words = ("late", "early") if item.column.kind in ("year", "date") else ("high", "low")
+    return {">": words[0], ">=": words[0], "<": words[1], "<=": words[1]}.get(item.operator, "")
 
 
 def _agreeing(verb: str, column: ColumnProfile) -> str:
@@ -237,6 +253,10 @@ def _condition(
     if column.kind == "boolean" and operator == "=":
         return _boolean(item, many)
     name = title(column)
+    if item is voice.loose and alone and voice.chance(0.5):
+        return Restriction("with", with_article(f"{loosely(item)} {name}"))
+    if item is voice.loose:
+        return Restriction("whose", clause(item, table.name, voice))
     if (
         alone
         and operator in COUNTS

@@ -2,10 +2,23 @@
 
 import random
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
-Style: TypeAlias = Literal["interrogative", "imperative", "formal", "colloquial", "keyword"]
-STYLES: tuple[Style, ...] = get_args(Style)
+from sense.questions.intent import Condition
+
+Style: TypeAlias = Literal[
+    "interrogative",
+    "imperative",
+    "formal",
+    "colloquial",
+    "keyword",
+    "several_sentences",
+    "vague",
+]
+STYLES: tuple[Style, ...] = ("interrogative", "imperative", "formal", "colloquial", "keyword")
+"""Those of which each question takes one by lot."""
+STYLES_SPOKEN: tuple[Style, ...] = (*STYLES, "several_sentences", "vague")
+"""Those that may be asked for. A vague question needs evidence that says what is meant."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +27,8 @@ class Voice:
 
     style: Style
     rng: random.Random
+    loose: Condition | None = None
+    """A threshold that is not told: "with a high price"."""
 
     def pick(self, *choices: str) -> str:
         return self.rng.choice(choices)

@@ -1,7 +1,7 @@
 """Hardness and features of the grammar's queries, each parsed once for all of the same shape.
 
 A shape is the query with its tables numbered, its columns nameless and its literals blank. Neither
-hardness nor features depend on what stands there, and the grammar has far fewer shapes than queries.
+hardness nor features depend on what stands there, and there are far fewer shapes than queries.
 """
 
 import re
