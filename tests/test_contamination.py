@@ -57,7 +57,7 @@ def test_a_question_is_found_with_a_few_words_changed(toy: Benchmark) -> None:
 
 def test_a_stock_phrase_is_no_overlap() -> None:
     asked = "What are the names and ages of all the students who own more than two dogs?"
-    other = "What are the names and ages of all the pilots that flew to Oslo once, sorted by age?"
+    other = "What are the names and ages of all the pilots flying to Oslo or Rome on a given day?"
     benchmark = Benchmark("toy, test", [("a", asked, "SELECT 1")], {})
     assert benchmark.question_rejection(other) is None
 
