@@ -124,9 +124,7 @@ def _predictions(lines: Iterable[str], path: str | Path) -> Iterator[Prediction]
 
 
 def _prediction(line: str, position: int, place: str) -> Prediction:
-    row = _parse(line, place)
-    if not isinstance(row, dict):
-        raise ValueError(f"{place} holds {kind_of(row)}; expected a JSON object per line")
+    row = json_object(line, place)
     db_id, question, gold, pred = texts_of(row, ("db_id", "question", "gold", "pred"), place)
     evidence, system, completion = _optional_texts(row, ("evidence", "system", "completion"), place)
     return Prediction(
@@ -140,6 +138,14 @@ def _prediction(line: str, position: int, place: str) -> Prediction:
         completion,
         _number(row, "logprob", place, (int, float), None),
     )
+
+
+def json_object(line: str, place: str) -> dict[str, Any]:
+    """The object on a line of JSON lines."""
+    row = _parse(line, place)
+    if not isinstance(row, dict):
+        raise ValueError(f"{place} holds {kind_of(row)}; expected a JSON object per line")
+    return row
 
 
 def json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -1,0 +1,298 @@
+"""How often the pairs of a set are wrong, and the label smoothing that follows from it.
+
+A pair claims that its chosen answer is right and its rejected one is not. Let C and R be 1 where
+the chosen and the rejected answer are truly right, else 0. Chosen deserves to win with probability
+1 where C > R, with 0 where C < R (the pair is reversed), and with 1/2 where C = R: two wrong
+answers, or two right ones, are a tie and no flip. That is (1 + C - R) / 2, hence
+
+    label_smoothing = P(reversed) + P(tie) / 2 = 1 - E[(1 + C - R) / 2] = (P(C = 0) + P(R = 1)) / 2
+
+It is the mean of the two shares of errors, however the errors of the two sides go together:
+independence is needed only to tell reversed pairs from ties, and nothing here does. Conservative
+DPO (Mitchell 2023) minimises -(1 - e) log s(x) - e log s(-x), which is least at s(x) = 1 - e.
+
+Two sources know the shares.
+
+*Execution* knows P(C = 0) as far as wrong answers equal gold on all instances that judge. Let these
+separate a query that is not equivalent to gold with chance s, each by itself. Of a question's
+distinct queries some were accepted, with n samples, and some refuted by their results. Had one of
+these, with m samples, survived, it would have been chosen with chance m / (n + m), uniformly among
+the accepted. Summed over the refuted queries of all questions and multiplied by (1 - s) / s this is
+exactly the expected number of pairs with a survivor as chosen: a set S of survivors comes about
+with odds (1 - s) / s against S without one of its members, so that the sum runs over the same terms
+(as in Good and Turing's estimate of what was not seen). It counts questions without a pair too:
+where a model knows no right answer, whatever survives is chosen. Of a gold that stands as chosen
+execution sees no error, and of P(R = 1) nothing at all: a refuted answer differs from gold for
+certain, and is right only where gold is wrong or the question open. By itself it is a lower bound.
+
+*Reading* a random choice of the pairs sees all errors of both sides. Where there is any its shares
+are taken, and those of execution stand beside them: to add both would count survivors twice.
+"""
+
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from sense.facts import Facts
+from sense.preference import Sample
+from sense.reading import json_object, read_lines, texts_of
+from sense.spelling import one_spelling
+
+NUM_RESAMPLES = 2_000
+"""Percentiles at 2.5 % then rest on 50 resamples."""
+OUTSIDE = 0.025
+"""Of the resamples, beyond each bound of a 95 % interval."""
+REFUTED_BY_RESULT = ("differs", "row_order")
+"""Reasons of answers that run: no instance takes one that does not for right."""
+JUDGEMENTS = ("right", "wrong", "unsure")
+
+
+class Share(NamedTuple):
+    """So many of so many."""
+
+    hits: int
+    num: int
+
+    @property
+    def value(self) -> float:
+        return self.hits / self.num if self.num else math.nan
+
+
+SUITE_SEPARATES = Share(2_279, 2_324)
+"""Of distinct wrong predictions of eight systems on Spider dev, those that our test suites tell
+from gold; random databases told the others from it. See LOG.md, test suites of Spider dev."""
+
+
+class ReadPairs(NamedTuple):
+    """What people found who read pairs."""
+
+    chosen_wrong: Share
+    rejected_right: Share
+
+
+class Survivors(NamedTuple):
+    """What execution says of chosen answers."""
+
+    num_separated: int
+    """Of `num_tried` queries that are not equivalent to gold, those that the instances separate."""
+    num_tried: int
+    expected_wrong: float
+    """Share of the pairs whose chosen answer is a survivor."""
+
+
+class LabelNoise(NamedTuple):
+    """The noise of the pairs of a set."""
+
+    label_smoothing: float
+    low: float
+    high: float
+    """95 % interval: percentiles over resamples of whole databases, in each of which `separated`
+    and counts without a database are drawn from their own distribution; 0 to 1 for one database."""
+    chosen_wrong: float
+    rejected_right: float | None
+    """None where nobody read: `label_smoothing` is a lower bound then."""
+    source: Literal["reading", "execution"]
+    num_pairs: int
+    num_databases: int
+    survivors: Survivors | None
+    read: ReadPairs | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for `facts.json`."""
+        survivors = self.survivors._asdict() if self.survivors else None
+        read = None
+        if self.read:
+            chosen, rejected = self.read
+            read = {"num_chosen": chosen.num, "chosen_wrong": chosen.hits}
+            read |= {"num_rejected": rejected.num, "rejected_right": rejected.hits}
+        return self._asdict() | {"survivors": survivors, "read": read}
+
+
+class NoiseTally:
+    """Counts what the noise is estimated from while questions pass by; memory: two sums each."""
+
+    def __init__(
+        self, separated: Share | None, read: Mapping[str, ReadPairs] | None = None
+    ) -> None:
+        """separated: queries that the judging instances tell from gold, of those tried that are not
+        equivalent to it; read: what reading found, by database, or under "" where it names none.
+        """
+        self.separated = separated
+        self.read = dict(read or {})
+        self._pairs: Counter[str] = Counter()
+        """By database: pairs of the set."""
+        self._possible: dict[str, float] = defaultdict(float)
+        """By database: pairs that its questions give before caps over several questions."""
+        self._at_risk: dict[str, float] = defaultdict(float)
+        """By database: those with a survivor as chosen, divided by the odds of surviving."""
+
+    def add(
+        self, samples: Sequence[Sample], num_pairs: int, max_pairs: int = 1, gold: str = "never"
+    ) -> None:
+        """Counts one question: all its samples, the pairs that it gave, and how it was paired.
+
+        max_pairs: most per question, 0 for all; gold: when gold stands as chosen.
+        """
+        if samples:
+            possible, at_risk = pairs_at_risk(samples, max_pairs, gold)
+            self._pairs[samples[0].db_id] += num_pairs
+            self._possible[samples[0].db_id] += possible
+            self._at_risk[samples[0].db_id] += at_risk
+
+    def estimate(self, seed: int = 0) -> LabelNoise | None:
+        """The noise; None without a pair, or where nothing is known of the errors."""
+        num_pairs = self._pairs.total()
+        if not num_pairs or not (self.separated or self.read):
+            return None
+        survivors = None
+        chosen_wrong, rejected_right = 0.0, None
+        if self.separated:
+            chosen_wrong = self._survivors(self._possible, _odds(self.separated.value))
+            survivors = Survivors(*self.separated, chosen_wrong)
+        read = _together(self.read.values()) if self.read else None
+        if read:
+            chosen_wrong, rejected_right = read.chosen_wrong.value, read.rejected_right.value
+        return LabelNoise(
+            (chosen_wrong + (rejected_right or 0.0)) / 2,
+            *self._interval(random.Random(f"noise {seed}")),
+            chosen_wrong,
+            rejected_right,
+            "reading" if read else "execution",
+            num_pairs,
+            sum(1 for num in self._pairs.values() if num),
+            survivors,
+            read,
+        )
+
+    def _survivors(self, db_ids: Iterable[str], odds: float) -> float:
+        """The share of the pairs over these databases, each taken as often as it is named."""
+        names = list(db_ids)
+        at_risk = math.fsum(self._at_risk.get(name, 0.0) for name in names)
+        possible = math.fsum(self._possible.get(name, 0.0) for name in names)
+        return min(1.0, odds * at_risk / possible) if possible and at_risk else 0.0
+
+    def _interval(self, lots: random.Random) -> tuple[float, float]:
+        groups = sorted(self.read or self._possible)
+        if len(groups) < 2 and groups != [""]:
+            return 0.0, 1.0
+        resamples = (self._resampled(groups, lots) for _ in range(NUM_RESAMPLES))
+        found = sorted(value for value in resamples if not math.isnan(value))
+        outside = int(OUTSIDE * len(found))
+        return found[outside], found[-1 - outside]
+
+    def _resampled(self, groups: Sequence[str], lots: random.Random) -> float:
+        """The label smoothing of one resample; NaN where nobody read a pair of its databases."""
+        if groups == [""]:
+            return sum(_drawn(share, lots) for share in self.read[""]) / 2
+        chosen = lots.choices(groups, k=len(groups))
+        if self.read:
+            return sum(share.value for share in _together(self.read[name] for name in chosen)) / 2
+        assert self.separated is not None  # else there is nothing to estimate
+        return self._survivors(chosen, _odds(_drawn(self.separated, lots))) / 2
+
+
+def pairs_at_risk(
+    samples: Sequence[Sample], max_pairs: int = 1, gold: str = "never"
+) -> tuple[float, float]:
+    """How many pairs a question gives, and how many of them have a survivor as chosen, over odds.
+
+    Both before caps over several questions. The second number times (1 - s) / s is the expected one
+    where instances separate what is not equivalent to gold with chance s, see above.
+    """
+    judged = [s for s in samples if s.gold_status == "ok" and s.source == "sample"]
+    right = Counter(one_spelling(s.predicted_sql) for s in judged if s.verdict == "correct")
+    wrong = Counter(one_spelling(s.predicted_sql) for s in judged if s.verdict == "incorrect")
+    refuted = {one_spelling(s.predicted_sql) for s in judged if s.reason in REFUTED_BY_RESULT}
+
+    def num_pairs(num_right: int, num_wrong: int) -> int:
+        has_gold = gold == "always" or (gold == "when_none_correct" and not num_right)
+        found = (1 if has_gold else num_right) * num_wrong
+        return min(found, max_pairs) if max_pairs else found
+
+    at_risk = 0.0
+    for sql in refuted & wrong.keys() if gold != "always" else ():
+        chance = wrong[sql] / (right.total() + wrong[sql])
+        at_risk += chance * num_pairs(len(right) + 1, len(wrong) - 1)
+    return num_pairs(len(right), len(wrong)), at_risk
+
+
+def parse_share(text: str) -> Share:
+    """A share written as `HITS/NUM`.
+
+    >>> parse_share("2279/2324")
+    Share(hits=2279, num=2324)
+    """
+    hits, _, num = text.partition("/")
+    if not (hits.isdecimal() and num.isdecimal() and 0 <= int(hits) <= int(num) != 0):
+        raise ValueError(f"'{text}' is no share; expected two counts such as 9/300: so many of all")
+    return Share(int(hits), int(num))
+
+
+def read_errors(text: str) -> dict[str, ReadPairs]:
+    """What reading found: `CHOSEN_WRONG/READ,REJECTED_RIGHT/READ`, or a file of the pairs read.
+
+    The file has a JSON object per line with `db_id`, `chosen` and `rejected`, each of the last two
+    `right`, `wrong` or `unsure`, which does not count. By database, or under "" for counts.
+    """
+    if not Path(text).is_file():
+        parts = text.split(",")
+        if len(parts) != 2 or "/" not in text:
+            raise ValueError(
+                f"'{text}' is no file and no two shares; expected CHOSEN_WRONG/READ,REJECTED_RIGHT"
+                "/READ such as 9/300,6/300, or JSON lines with db_id, chosen and rejected"
+            )
+        return {"": ReadPairs(*map(parse_share, parts))}
+    counts: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+    for number, line in enumerate(read_lines(Path(text)), start=1):
+        place = f"{text}, line {number}"
+        db_id, *sides = texts_of(json_object(line, place), ("db_id", "chosen", "rejected"), place)
+        for side, found in zip(ReadPairs._fields, sides, strict=True):
+            if found not in JUDGEMENTS:
+                raise ValueError(
+                    f"{place} says '{found}' of an answer; expected {', '.join(JUDGEMENTS)}"
+                )
+            counts[db_id][side, found] += 1
+    found_by = {db_id: _read_pairs(count) for db_id, count in counts.items()}
+    if not all(share.num for share in _together(found_by.values())):
+        raise ValueError(f"{text} holds no pair of which a side was judged; read some pairs first")
+    return found_by
+
+
+def label_smoothing_of(facts: Facts, name: str) -> float:
+    """What the facts of a weak set say; name: of the set, for errors."""
+    noise = facts.results.get("noise")
+    if noise is None:
+        raise ValueError(
+            f"the facts of {name} hold no label noise; build the set with a test suite (--suite) "
+            "or with --read-errors, or give label_smoothing a number"
+        )
+    return float(noise["label_smoothing"])
+
+
+def _read_pairs(count: Counter[tuple[str, str]]) -> ReadPairs:
+    chosen, rejected = ReadPairs._fields
+    return ReadPairs(
+        Share(count[chosen, "wrong"], count[chosen, "wrong"] + count[chosen, "right"]),
+        Share(count[rejected, "right"], count[rejected, "wrong"] + count[rejected, "right"]),
+    )
+
+
+def _together(found: Iterable[ReadPairs]) -> ReadPairs:
+    chosen, rejected = (
+        Share(sum(share.hits for share in side), sum(share.num for share in side))
+        for side in zip(*found, strict=True)
+    )
+    return ReadPairs(chosen, rejected)
+
+
+def _drawn(share: Share, lots: random.Random) -> float:
+    """A share that the counts may stem from: Jeffreys' posterior, never quite 0 or 1."""
+    return lots.betavariate(share.hits + 0.5, share.num - share.hits + 0.5)
+
+
+def _odds(share: float) -> float:
+    """Of not being separated, where that share is."""
+    return (1 - share) / share if share else math.inf
