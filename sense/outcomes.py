@@ -16,6 +16,7 @@ from sense.bird import summary as bird_summary
 from sense.completion import Form
 from sense.example import HARDNESS_LEVELS
 from sense.metrics import Score, bootstrap_interval, score, score_by
+from sense.samples import summary as samples_summary
 
 RULE_TEXT: dict[str, str] = {
     "spider": "Spider's execution match (test-suite script, DISTINCT dropped)",
@@ -29,7 +30,7 @@ RULE_TEXT: dict[str, str] = {
 SUITE = "suite_"
 """Before a rule: the column of its scores on a test suite."""
 NUM_RESAMPLES = 1_000  # of databases; bounds then vary by about a tenth of the interval
-OF_VERDICT = (
+OF_VERDICT: tuple[str, ...] = (
     *("verdict", "reason", "gold_status", "error_kind", "witness", "double_quoted_literal"),
 )
 """Fields of an outcome that only a judgement fills in."""
@@ -65,12 +66,18 @@ class Outcome(NamedTuple):
     """Whether the prediction has text in double quotes, which SQLite reads as a string."""
     bird: dict[str, Any] | None = None
     """The fields of `BirdScores`; None unless `with_bird_scores` fills them in."""
+    samples: dict[str, Any] | None = None
+    """Of several answers to the question, this being the first: `scores`, one per answer by the
+    primary column, and `results`, the place of the first answer with the same rows, None for one
+    without rows. None unless `sense.samples` fills it in."""
 
 
 def to_row(outcome: Outcome) -> dict[str, Any]:
-    """The outcome as JSON has it, without the fields of a judgement where there was none."""
+    """The outcome as JSON has it, without the fields of what was not done."""
     row = outcome._asdict()
-    return row if outcome.verdict else {k: v for k, v in row.items() if k not in OF_VERDICT}
+    left_out = () if outcome.verdict else OF_VERDICT
+    left_out += () if outcome.samples else ("samples",)
+    return {name: value for name, value in row.items() if name not in left_out}
 
 
 def from_row(row: Mapping[str, Any]) -> Outcome:
@@ -97,6 +104,7 @@ def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "num_questions": len(outcomes),
         "columns": columns,
         **({"bird": bird_summary(by_bird)} if by_bird else {}),
+        **({"samples": samples_summary(outcomes)} if outcomes[0].samples else {}),
         **(_judged_counts(outcomes) if outcomes[0].verdict else {}),
         "forms": _counts(o.form for o in outcomes),
         "unfinished": _counts(rule for o in outcomes for rule in o.unfinished),

@@ -1,6 +1,7 @@
 """Prediction files of any system, told apart by what they hold, with the golds they belong to.
 
-Ours: JSON lines, which bring question and gold. Spider's: one query per line, beside a file of
+Ours: JSON lines, which bring question and gold; several lines of one idx are several answers to a
+question. Spider's: one query per line, beside a file of
 `SQL<tab>db_id` lines or the `dev.json` itself. BIRD's: one JSON object of numbered queries, beside
 the same. Every error names the file and the line.
 """
@@ -22,6 +23,7 @@ from sense.reading import (
     shortened,
     texts_of,
 )
+from sense.samples import grouped_answers
 
 Format: TypeAlias = Literal["json_lines", "bird", "spider"]
 
@@ -55,6 +57,8 @@ class System:
     """The file that holds them, where there is one."""
     notes: tuple[str, ...] = ()
     """What was odd about the file and how it was read."""
+    samples: tuple[tuple[str, ...], ...] = ()
+    """All answers to each question, the first of which stands in `predictions`; () = one each."""
 
 
 def read_systems(paths: Sequence[str | Path], gold: str | Path | None = None) -> list[System]:
@@ -100,7 +104,8 @@ def read_golds(path: str | Path) -> list[Gold]:
 def extracted(system: System) -> System:
     """The system with SQL taken out of prose and code fences; a query as it stands is kept."""
     predictions = tuple(p._replace(pred=extract_sql(p.pred)) for p in system.predictions)
-    return replace(system, predictions=predictions)
+    samples = tuple(tuple(map(extract_sql, sqls)) for sqls in system.samples)
+    return replace(system, predictions=predictions, samples=samples)
 
 
 def _json_golds(path: Path) -> list[Gold]:
@@ -168,10 +173,10 @@ def _json_line_systems(
     groups: dict[str, list[Prediction]] = {}
     for prediction in parse_predictions(text, path):
         groups.setdefault(prediction.system, []).append(prediction)
-    systems = [
-        System(_folder_name(name or path.stem), tuple(predictions), path)
-        for name, predictions in groups.items()
-    ]
+    systems = []
+    for name, predictions in groups.items():
+        firsts, samples = grouped_answers(predictions, f"{path}, {name or path.stem}")
+        systems.append(System(_folder_name(name or path.stem), firsts, path, samples=samples))
     if golds:
         for system in systems:
             _check_golds(system, golds, gold)

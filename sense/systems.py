@@ -5,6 +5,7 @@ Each reader gives systems with their answers and what these come from, for the f
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -22,6 +23,7 @@ from sense.reports.mistakes import (
     with_witnesses,
     wrong_database,
 )
+from sense.samples import answer_rounds, sampled_sql, with_samples
 from sense.scoring import Rule
 from sense.suite import Suite
 
@@ -42,15 +44,28 @@ def systems_of_files(
 
 
 def model_system(
-    model: str, questions: "Sequence[Question]", base_url: str = "", cache: Path | None = None
+    model: str,
+    questions: "Sequence[Question]",
+    base_url: str = "",
+    cache: Path | None = None,
+    num_samples: int | None = None,
+    temperature: float = 0.0,
 ) -> tuple[list[System], list[Input]]:
-    """A model, or one behind a server, with its answers; cache: keeps the replies of a server."""
+    """A model, or one behind a server, with its answers.
+
+    cache: keeps the replies of a server; num_samples: answers to each question, drawn at the
+    temperature, None = one, the most probable.
+    """
     from sense.ask import open_writer, write_sql
     from sense.source import model_source
 
     writer = open_writer(model, base_url, cache)
     source = model_source(model, writer.revision)
-    return [answering_system(source.name, questions, write_sql(writer, questions))], [source]
+    if not num_samples:
+        return [answering_system(source.name, questions, write_sql(writer, questions))], [source]
+    sqls = sampled_sql(writer, questions, num_samples, temperature)
+    system = answering_system(source.name, questions, [first for first, *_ in sqls])
+    return [replace(system, samples=tuple(map(tuple, sqls)))], [source]
 
 
 def baseline_system(
@@ -96,10 +111,15 @@ def judged_results(
     verdicts but for the rule `strict`;
     has_new_answers: whether the answers were written by this run and are to be kept.
     """
-    answers = [system.predictions for system in systems]
-    outcomes = evaluate_systems(
-        answers, databases, rules, num_workers, suite, engine, scores_only and not proves
+    rounds = [answer_rounds(system.predictions, system.samples) for system in systems]
+    answers = [answers for of_system in rounds for answers in of_system]
+    scored = iter(
+        evaluate_systems(
+            answers, databases, rules, num_workers, suite, engine, scores_only and not proves
+        )
     )
+    found = [[next(scored) for _ in of_system] for of_system in rounds]
+    outcomes = [with_samples(of_system, databases, num_workers) for of_system in found]
     if proves:
         from sense.proofs.proof import with_proofs
 

@@ -180,6 +180,7 @@ def test_local_model_is_scored(folder: Path, data: Path, monkeypatch: pytest.Mon
 
 
 LINE = '{"idx": 1, "db_id": "world", "question": "?", "gold": "SELECT 1", "pred": "SELECT 1"}\n'
+OTHER_LINE = LINE.replace('"idx": 1', '"idx": 2')
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,17 @@ LINE = '{"idx": 1, "db_id": "world", "question": "?", "gold": "SELECT 1", "pred"
         (LINE.replace("world", "damaged"), "damaged.sqlite is not a SQLite database"),
         (LINE.replace("world", "empty"), "empty.sqlite.*is empty"),
     ],
-    ids=["empty", "text", "array", "null", "twice", "uneven", "unknown", "damaged", "empty-database"],
+    ids=[
+        "empty",
+        "text",
+        "array",
+        "null",
+        "twice",
+        "uneven",
+        "unknown",
+        "damaged",
+        "empty-database",
+    ],
 )
 def test_bad_file_ends_with_a_sentence_and_leaves_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
@@ -400,7 +411,8 @@ def test_official_scores_alone_are_written_without_any_verdict(
     options = ("--predictions", file, "--databases", folder / "db", "--rule", "spider", "bird")
     whole = run(folder, monkeypatch, *options)
     monkeypatch.setattr("sense.verdict.check_gold", None)  # called, it would be an error
-    brief = run(folder, monkeypatch, *options, "--scores-only", "--out", folder / "brief")
+    brief = folder / "brief"
+    run(folder, monkeypatch, *options, "--scores-only", "--out", brief)
     assert [row["scores"] for row in lines(brief)] == [row["scores"] for row in lines(whole)]
     judged = {"verdict", "reason", "gold_status", "error_kind", "witness", "double_quoted_literal"}
     assert set(lines(whole)[0]) - set(lines(brief)[0]) == judged
@@ -411,8 +423,9 @@ def test_official_scores_alone_are_written_without_any_verdict(
     }
     assert second == {name: first[name] for name in second}
     assert "no gold was checked" in (brief / "report.md").read_text()
-    run(folder, monkeypatch, "--compare", f"a={whole}", f"b={brief}", "--out", folder / "board")
-    assert "| a |" in (folder / "board" / "report.md").read_text()
+    board = folder / "board"
+    run(folder, monkeypatch, "--compare", f"a={whole}", f"b={brief}", "--out", board)
+    assert "| a | 1 | 2 | 0 |" in (board / "report.md").read_text()  # verdicts, none of b
 
 
 def test_several_answers_to_a_question_give_pass_and_majority_beside_the_first(
@@ -472,7 +485,16 @@ def test_several_answers_to_a_question_give_pass_and_majority_beside_the_first(
             "--temperature is 0; expected more than 0",
         ),
         (
-            ["--predictions", "x", "--databases", "d", "--rule", "bird", "--prove", "--scores-only"],
+            [
+                "--predictions",
+                "x",
+                "--databases",
+                "d",
+                "--rule",
+                "bird",
+                "--prove",
+                "--scores-only",
+            ],
             "--prove says nothing with --scores-only",
         ),
         (["--predictions", "x", "--databases", "d", "--rule", "exact"], "invalid choice: 'exact'"),

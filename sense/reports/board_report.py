@@ -33,6 +33,7 @@ from sense.reports.report import (
     write_evaluation,
     write_report,
 )
+from sense.samples import answer_rounds
 
 SIGNIFICANT = 0.05
 AGAINST_ABOVE = "against the line above (p corrected by Holm)"
@@ -81,7 +82,9 @@ def write_board(folder: Path, evaluations: Evaluations, facts: Facts) -> Board:
 
 
 def _write_result(folder: Path, result: SystemResult, facts: Facts) -> dict[str, Any]:
-    predictions = result.system.predictions if result.has_new_answers else ()
+    rounds = answer_rounds(result.system.predictions, result.system.samples)
+    answers = itertools.chain(*zip(*rounds, strict=True))  # those to one question side by side
+    predictions = tuple(answers) if result.has_new_answers else ()
     notes = result.system.notes
     return write_evaluation(folder, result.outcomes, facts, predictions, result.mistakes, notes)
 

@@ -155,9 +155,28 @@ def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
                     "lost or Python's own SQLite did not run a query: left out of its mean."
                 )
             )
+    if "samples" in scores:
+        blocks += _sample_blocks(scores["samples"])
     if num := scores["num_without_hardness"]:
         blocks.append(Text(f"Golds that are no query and have no hardness: {num}."))
     return blocks
+
+
+def _sample_blocks(found: Mapping[str, Any]) -> list[Block]:
+    rows = tuple(
+        (k, *("none" if v is None else f"{100 * v:.1f} %" for v in (share, found["maj_at_k"][k])))
+        for k, share in found["pass_at_k"].items()
+    )
+    return [
+        Heading("By several answers to each question"),
+        Text(
+            f"{_counted(found['num_samples'], 'answer')} to each of "
+            f"{_counted(found['num'], 'question')}. The scores above are those of the first "
+            "answers; pass@k says how often one of k is right, maj@k how often the first of those "
+            "whose rows most of k share."
+        ),
+        Table((" k", " pass@k", " maj@k"), rows),
+    ]
 
 
 def shares(rows: Mapping[str, Mapping[str, Any]]) -> list[Share]:
