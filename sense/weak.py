@@ -9,6 +9,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -252,7 +253,7 @@ def _samples(
             completion=answer.completion,
             verdict=verdict,
             reason=reason,
-            error_kind=judged_kind(example.sql, answer.sql, verdict, judgement.witness),
+            error_kind="",
             witness=judgement.witness,
             weak_model=answer.model,
             weak_model_revision=answer.revision,
@@ -267,7 +268,21 @@ def _samples(
             database_verdict=_verdict(answer, alone)[0],
         )
         samples.append(sample)
-    return samples
+    return _with_kinds(samples)
+
+
+def _with_kinds(samples: Sequence[Sample]) -> list[Sample]:
+    """The answers to one question; what is wrong is said against the nearest right one, or gold."""
+    right = dict.fromkeys(one_spelling(s.predicted_sql) for s in samples if s.verdict == "correct")
+    return [
+        replace(
+            s,
+            error_kind=judged_kind(
+                s.gold_sql, s.predicted_sql, s.verdict, s.witness, right_sqls=tuple(right)
+            ),
+        )
+        for s in samples
+    ]
 
 
 def _verdict(answer: Answer, judgement: Judgement) -> tuple[Verdict, str]:
