@@ -35,6 +35,8 @@ from sense.questions.profile import profile_database
 from sense.splits import SPLITS, Split, split_by_template
 
 Name = TypeVar("Name", bound=str)
+Spent: TypeAlias = tuple[str, str, str]
+"""A database that gave less than was asked of it, with the level and, with a plan, the style."""
 Quota: TypeAlias = dict[Hardness, int]
 """Number of examples by level."""
 
@@ -100,16 +102,21 @@ class StrongSet:
         self._test_share = totals["test"] / max(1, sum(totals.values()))
         self._seen: set[bytes] = set()
 
-    def add(self, unit: Unit) -> Counter[Hardness]:
-        """Takes what a finished unit gives; returns how many it gave per level, kept or not."""
+    def add(self, unit: Unit) -> Counter[tuple[str, str]]:
+        """Takes what a finished unit gives.
+
+        Returns how many it gave, kept or not, by level, and by level and style: ("easy", "") and
+        ("easy", "formal").
+        """
         result = self.journal[unit.key]
         if result["fault"]:
             self.faults[unit.database.db_id] = result["fault"]
         for reason, num in result["rejected"].items():
             self.funnel.drop(reason, num)
-        given: Counter[Hardness] = Counter()
+        given: Counter[tuple[str, str]] = Counter()
         for index, row in enumerate(result["rows"]):
-            given[row["hardness"]] += 1
+            given[row["hardness"], ""] += 1
+            given[row["hardness"], row["style"]] += 1
             split = unit.database.split or split_by_template(row["sql"], self._test_share)
             digest = bytes.fromhex(content_id(row["db_id"], row["question"].lower()))[:16]
             if digest in self._seen:
@@ -126,7 +133,7 @@ class StrongSet:
                 self.funnel.keep()
         return given
 
-    def refit(self, databases: Sequence[Database], spent: set[tuple[str, Hardness]]) -> None:
+    def refit(self, databases: Sequence[Database], spent: set[Spent]) -> None:
         """Lets the plan, if there is one, follow the round that is over."""
         if self.coverages:
             close_spent(self.coverages, databases, spent)
@@ -156,7 +163,7 @@ def make_examples(
     num_workers: int,
 ) -> None:
     """Runs rounds of units until the set is full or the databases hold no more."""
-    spent: set[tuple[str, Hardness]] = set()
+    spent: set[Spent] = set()
     for number in range(MAX_PLANNED_ROUNDS if strong.coverages else MAX_ROUNDS):
         if strong.coverages:
             units = planned_round(number, strong.coverages, databases, spent, contract, seed)
@@ -172,9 +179,9 @@ def make_examples(
         for unit in units:
             given = strong.add(unit)
             spent |= {
-                (unit.database.db_id, level)
-                for level in unit.quota
-                if given[level] < unit.quota[level]
+                (unit.database.db_id, *asked)
+                for asked, num in _asked(unit).items()
+                if given[asked] < num
             }
         strong.refit(databases, spent)
         if not units:
@@ -187,13 +194,13 @@ def plan_round(
     number: int,
     missing: Mapping[Split, Mapping[Hardness, int]],
     databases: Sequence[Database],
-    spent: set[tuple[str, Hardness]],
+    spent: set[Spent],
     contract: PromptContract,
     seed: int,
 ) -> list[Unit]:
     """The units of a round: what is missing, spread evenly over the databases not yet spent.
 
-    spent: databases that gave less than was asked of them, by level.
+    spent: databases that gave less of a level than was asked of them.
     """
     quotas: dict[str, Quota] = defaultdict(dict)
     for split in {database.split for database in databases}:
@@ -201,7 +208,7 @@ def plan_round(
             open_ids = [
                 database.db_id
                 for database in databases
-                if database.split == split and (database.db_id, level) not in spent
+                if database.split == split and (database.db_id, level, "") not in spent
             ]
             wanted = sum(counts[level] for name, counts in missing.items() if split in ("", name))
             if not wanted or not open_ids:
@@ -221,11 +228,19 @@ def plan_round(
     ]
 
 
+def _asked(unit: Unit) -> Counter[tuple[str, str]]:
+    """Examples asked of the unit by level, or by level and style, as `StrongSet.add` counts."""
+    asked: Counter[tuple[str, str]] = Counter()
+    for wish in unit.wishes:
+        asked[wish.level, wish.style] += wish.num
+    return asked or Counter({(level, ""): num for level, num in unit.quota.items()})
+
+
 def planned_round(
     number: int,
     coverages: Mapping[Split, Coverage],
     databases: Sequence[Database],
-    spent: set[tuple[str, Hardness]],
+    spent: set[Spent],
     contract: PromptContract,
     seed: int,
 ) -> list[Unit]:

@@ -96,7 +96,8 @@ def test_a_closed_slot_keeps_its_rows_and_the_others_make_up_for_them() -> None:
         "style": {"formal": 0.5, "keyword": 0.5},
     }
     filled = {Slot("a", "hard", "formal"): 10}
-    fitted = fit_slots(shares, 400, filled, {("a", "hard")})  # type: ignore[arg-type]
+    closed = {Slot("a", "hard", style) for style in ("formal", "keyword")}
+    fitted = fit_slots(shares, 400, filled, closed)  # type: ignore[arg-type]
     quota = round_slots(fitted, 400, filled)
     sums = margins(quota)
     assert sums[("domain", "a"),] > 100  # its easy rows, and more of them than planned

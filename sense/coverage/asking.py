@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, cast
 
 from sense.collection import Database
@@ -62,12 +63,12 @@ def round_wishes(
     number: int,
     coverages: Mapping[Split, Coverage],
     databases: Sequence[Database],
-    spent: Collection[tuple[str, str]],
+    spent: Collection[tuple[str, str, str]],
     seed: int,
 ) -> dict[str, list[Wish]]:
     """What round `number` asks of each database, by `db_id`.
 
-    spent: databases that gave less than was asked of them, by level.
+    spent: databases that gave less than was asked of them, by level and style.
     """
     found: defaultdict[str, list[Wish]] = defaultdict(list)
     for home in sorted({database.split for database in databases}):
@@ -81,7 +82,9 @@ def round_wishes(
             rng = random.Random(f"{seed} {number} {home} {split}")
             asked = _asked(number, coverage, SHARED_SURPLUS if home == "" else SURPLUS, rng)
             for slot, num in asked.items():
-                able = [db for db in by_domain[slot.domain] if (db, slot.level) not in spent]
+                able = [
+                    db for db in by_domain[slot.domain] if (db, slot.level, slot.style) not in spent
+                ]
                 for db_id, share in _spread(num, able, rng):
                     level, style = cast(Hardness, slot.level), cast(Style, slot.style)
                     found[db_id].append(Wish(level, style, share, needs.of(slot)))
@@ -91,18 +94,19 @@ def round_wishes(
 def close_spent(
     coverages: Mapping[Split, Coverage],
     databases: Iterable[Database],
-    spent: Collection[tuple[str, str]],
+    spent: Collection[tuple[str, str, str]],
 ) -> None:
-    """Closes the levels of domains all of whose databases are spent."""
+    """Closes the slots of domains all of whose databases are spent."""
     homes: defaultdict[tuple[Split, str], list[str]] = defaultdict(list)
     for database in databases:
         for split in SPLITS:
             if database.split in ("", split):
                 homes[split, plan_domain(database)].append(database.db_id)
     for (split, domain), db_ids in homes.items():
-        for level in coverages[split].plan.hardness:
-            if all((db_id, level) in spent for db_id in db_ids):
-                coverages[split].close(domain, level)
+        plan = coverages[split].plan
+        for level, style in product(plan.hardness, plan.style):
+            if all((db_id, level, style) in spent for db_id in db_ids):
+                coverages[split].close(Slot(domain, level, style))
 
 
 def wish_parts(wishes: Sequence[Wish], max_rows: int) -> list[list[Wish]]:

@@ -42,7 +42,7 @@ class Coverage:
         self._domains = {name: share for name, share in domains.items() if share}
         self._filled: Counter[Slot] = Counter()
         self._quota: dict[Slot, int] = {}
-        self._closed: set[tuple[str, str]] = set()
+        self._closed: set[Slot] = set()
         self._ruled_out: dict[Cell, str] = {}
         self.refit()
 
@@ -83,9 +83,9 @@ class Coverage:
                 "teacher that can"
             )
 
-    def close(self, domain: str, level: str) -> None:
-        """The domain has no more rows of the level: what is missing is asked of the others."""
-        self._closed.add((domain, level))
+    def close(self, slot: Slot) -> None:
+        """No more rows of the slot are to be had: what is missing is asked of the others."""
+        self._closed.add(slot)
 
     def refit(self) -> None:
         """Quotas and expectations anew, from the plan, the rows so far and what is infeasible."""
@@ -202,16 +202,23 @@ def _feature_rows(
     by_pair: Mapping[tuple[str, str], int],
     scarce: Mapping[tuple[str, Part], float],
 ) -> dict[tuple[str, str], float]:
-    """(domain, level) -> rows planned to have the feature."""
-    fixed, free = {}, {}
-    for (domain, level), num in by_pair.items():
-        parts: tuple[Part, Part] = (("hardness", level), ("domain", domain))
-        found = [scarce[feature, part] for part in parts if (feature, part) in scarce]
-        if found:
-            fixed[domain, level] = num * planned[level] * min(found)
-        else:
-            free[domain, level] = num * planned[level]
-    wanted = sum(num * planned[level] for (_, level), num in by_pair.items())
-    whole = sum(free.values())
-    scale = max(0.0, wanted - sum(fixed.values())) / whole if whole else 0.0
-    return fixed | {key: min(by_pair[key], num * scale) for key, num in free.items()}
+    """(domain, level) -> rows planned to have the feature.
+
+    What a domain lacks is asked of the others at the same level; what a level lacks of no other.
+    """
+    found: dict[tuple[str, str], float] = {}
+    for level, share in planned.items():
+        rows = {domain: num for (domain, other), num in by_pair.items() if other == level}
+        share *= scarce.get((feature, ("hardness", level)), 1.0)
+        lacking = {
+            domain: scarce[feature, ("domain", domain)]
+            for domain in rows
+            if (feature, ("domain", domain)) in scarce
+        }
+        fixed = {domain: rows[domain] * share * part for domain, part in lacking.items()}
+        whole = sum(num for domain, num in rows.items() if domain not in fixed)
+        left = sum(rows.values()) * share - sum(fixed.values())
+        rate = min(1.0, left / whole) if whole else 0.0
+        for domain, num in rows.items():
+            found[domain, level] = fixed.get(domain, num * rate)
+    return found

@@ -16,23 +16,24 @@ def fit_slots(
     shares: Mapping[Dimension, Mapping[str, float]],
     total: int,
     filled: Mapping[Slot, int],
-    closed: Collection[tuple[str, str]] = (),
+    closed: Collection[Slot] = (),
 ) -> dict[Slot, float]:
     """Rows planned per open slot: the product of the shares, fitted to what closed slots hold.
 
-    shares: those of `domain`, `hardness` and `style`; closed: pairs of domain and level that give
-    no more rows than are filled. Iterative proportional fitting (Deming and Stephan 1940) lets the
+    shares: those of `domain`, `hardness` and `style`; closed: slots that give no more rows
+    than are filled. Iterative proportional fitting (Deming and Stephan 1940) lets the
     open slots make up for the closed ones; the domains come first in each pass, so that hardness
     and style are met rather than they.
 
     >>> shares = {"domain": {"a": 0.5, "b": 0.5}, "hardness": {"easy": 1}, "style": {"formal": 1}}
-    >>> fit_slots(shares, 10, {Slot("a", "easy", "formal"): 2}, {("a", "easy")})
+    >>> full = Slot("a", "easy", "formal")
+    >>> fit_slots(shares, 10, {full: 2}, {full})
     {Slot(domain='b', level='easy', style='formal'): 8.0}
     """
     fitted: dict[Slot, float] = {}
     fixed: defaultdict[Part, float] = defaultdict(float)
     for slot in map(Slot._make, product(*(shares[place] for place in PLACES))):
-        if (slot.domain, slot.level) in closed:
+        if slot in closed:
             for part in slot.parts():
                 fixed[part] += filled.get(slot, 0)
             continue

@@ -27,6 +27,9 @@ from sense.questions.shape import measured
 
 NUM_DRAWN = 8
 """Queries drawn for each wish: more would reach rarer features, and take longer."""
+CONCESSION = 0.25
+"""How much less wanted than the best one so far a query may be, for each turn of drawing: the best
+ones may return nothing, and the next ones are drawn again before less is taken."""
 MAX_OWED = 3.0
 """Rows: what cannot be had shall not outweigh all else."""
 
@@ -106,7 +109,7 @@ def sample_wishes(
 ) -> Iterator[Candidate]:
     """Examples of the database for the wishes, no SQL and no question twice.
 
-    A wish of whose level the database has no more is given up; rejects: counts the reasons why
+    A level and style of which the database has no more is given up; rejects: counts the reasons why
     queries that were run, or could not be, were dropped.
     """
     rng = random.Random(seed)
@@ -114,10 +117,10 @@ def sample_wishes(
     turns = [wish for wish in wishes for _ in range(wish.num)]
     rng.shuffle(turns)
     seen: set[str] = set()
-    over: set[Hardness] = set()
+    over: set[tuple[Hardness, Style]] = set()
     with Results(profile.db_path) as results:
         for wish in turns:
-            if wish.level in over:
+            if (wish.level, wish.style) in over:
                 continue
             found = _candidate(draw, wish, ledger, results, seen, rejects)
             if found:
@@ -125,7 +128,7 @@ def sample_wishes(
                 ledger.take(wish, found.features)
                 yield found
             else:
-                over.add(wish.level)
+                over.add((wish.level, wish.style))
 
 
 def _candidate(
@@ -136,10 +139,13 @@ def _candidate(
     seen: set[str],
     rejects: Counter[str],
 ) -> Candidate | None:
-    for _ in range(MAX_MISSES // NUM_DRAWN):
-        for drawn in sorted(
-            _queries(draw, wish, ledger, seen, rejects), key=lambda query: -query.score
-        ):
+    best = 0.0
+    for turn in range(MAX_MISSES // NUM_DRAWN):
+        queries = sorted(_queries(draw, wish, ledger, seen, rejects), key=lambda q: -q.score)
+        best = max([best, *(query.score for query in queries)])
+        for drawn in queries:
+            if drawn.score < best - turn * CONCESSION:
+                break
             reason = reject_reason(drawn.intent, results)
             question = None if reason else ask(drawn.intent, wish.style, draw.rng)
             if question is None:
