@@ -44,12 +44,12 @@ REASONS: dict[str, str] = {
     "unused_column": "The question names a column that the SQL does not use.",
     # Other answers.
     "no_agreement": "Answers to the question alone agree neither with gold nor among themselves.",
-    "repair_undefined": "Answers agree on another SQL, which cannot be gold itself.",
+    "repair_rejected": "Answers agree on another SQL, which the filters reject.",
     # Other rows.
     "duplicate_question": "An earlier row asks the same of the same database.",
     "duplicate_sql": "An earlier row has the same SQL over the same database.",
     "duplicate_template": "Enough earlier rows have the same SQL but for its values.",
-    "near_duplicate": "An earlier row has nearly the same question, and the same SQL but for values.",
+    "near_duplicate": "An earlier row asks nearly the same with SQL that is equal but for values.",
     "contaminated_question": "The question shares long word sequences with one of a benchmark.",
     "contaminated_sql": "The SQL is, but for its values, that of a benchmark over a like schema.",
     "contaminated_schema": "The database is one of a benchmark, or nearly so.",
