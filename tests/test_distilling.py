@@ -13,7 +13,7 @@ from sense.suite import read_suite
 from sense.suites.distilling import DistilSettings, NearMiss, SuiteJob, distil, make_database_suite
 from sense.suites.material import read_material
 from sense.suites.near_misses import separated
-from sense.suites.variants import make_variant
+from sense.suites.variants import draw_harsh_recipe, draw_recipe, make_variant
 from sense.verdict import Unit, judge
 
 GOLDS = (
@@ -125,7 +125,8 @@ def test_no_variant_separates_equivalent_queries(shared_data: Path, tmp_path: Pa
         material = read_material(original, golds)
         for n in range(40):
             path = tmp_path / f"{db_id}-{n}.sqlite"
-            path.write_bytes(make_variant(material, n, material.focuses[n % len(golds)]))
+            draw = draw_harsh_recipe if n % 4 == 3 else draw_recipe
+            path.write_bytes(make_variant(material, n, material.focuses[n % len(golds)], draw))
             wrong += [(db_id, n, pairs[i]) for i in separated(path, golds, by_gold)]
     assert wrong == []
 
