@@ -11,7 +11,7 @@ from sense.database import UnknownDatabase, database_sha256, unknown_database
 from sense.example import Example, content_id
 from sense.execution import DatabaseError
 from sense.facts import Funnel
-from sense.hardness import gold_hardness
+from sense.level import gold_hardness
 from sense.prompt import PromptContract, completion_messages, prompt_messages
 from sense.question import IndexedQuestions, Outline, Question, QuestionSet
 from sense.reading import Prediction

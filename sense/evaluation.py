@@ -17,6 +17,7 @@ from sense.completion import form_of
 from sense.database import unknown_database
 from sense.engine import Engine
 from sense.execution import open_read_only
+from sense.level import gold_hardness
 from sense.outcomes import SUITE, Outcome
 from sense.reading import Prediction, shortened
 from sense.scoring import Rule, Unit, score_all
@@ -195,8 +196,6 @@ def _by_prediction(
     found: _Answers = {}
     name = "judging on the suite" if prefix else "judging"
     hardness: dict[str, str] = {}
-    from sense.hardness import gold_hardness
-
     shown = with_late_progress(answers, name, "question", len(units))
     for (db_id, gold, sqls), of_unit in zip(units, shown, strict=True):
         if gold not in hardness:

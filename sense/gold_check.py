@@ -24,7 +24,7 @@ from sense.execution import (
 )
 from sense.facts import Funnel
 from sense.gold import check_gold
-from sense.hardness import gold_hardness
+from sense.level import gold_hardness
 from sense.predictions import Gold
 from sense.workers import WorkerFailure, map_in_workers
 

@@ -7,7 +7,6 @@ nested query each. Every function takes SQL text or a tree of `parse_sql`: a cal
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
 
 import sqlglot
 from sqlglot import exp
@@ -15,6 +14,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.generators.sqlite import SQLiteGenerator
 
 from sense.example import Hardness
+from sense.level import Components, level_of, plain_components
 
 DIALECT = "sqlite"
 
@@ -70,17 +70,6 @@ class UnparsedSqlError(ValueError):
     """The text is not one SELECT statement that sqlglot can read."""
 
 
-class Components(NamedTuple):
-    """The three counts that decide a level."""
-
-    clauses: int
-    """WHERE, GROUP BY, ORDER BY, LIMIT, each join, each OR, each LIKE."""
-    nested: int
-    """Subqueries in conditions and the second side of a set operation."""
-    others: int
-    """How many of these are plural: aggregates, selected columns, WHERE conditions, group keys."""
-
-
 def parse_sql(sql: str | exp.Expr) -> exp.Expr:
     """The tree of one SELECT statement or set operation; a tree comes back as it is.
 
@@ -111,36 +100,16 @@ def hardness(sql: str | exp.Expr) -> Hardness:
     >>> hardness("SELECT name FROM city WHERE population < (SELECT AVG(population) FROM city)")
     'hard'
     """
+    if isinstance(sql, str) and (counts := plain_components(sql)):
+        return level_of(counts)
     try:
-        clauses, nested, others = components(sql)
+        return level_of(components(sql))
     except RecursionError as error:
         raise UnparsedSqlError(f"conditions nested too deeply in {_shortened(str(sql))}") from error
-    if nested == 0:
-        if clauses <= 1 and others == 0:
-            return "easy"
-        if (clauses <= 1 and others <= 2) or (clauses <= 2 and others <= 1):
-            return "medium"
-        if (clauses <= 2 and others > 2) or (clauses == 3 and others <= 2):
-            return "hard"
-        # Two clauses and two plurals fall through every rule of the official script.
-        return "extra"
-    return "hard" if clauses <= 1 and others == 0 and nested == 1 else "extra"
-
-
-def gold_hardness(sql: str) -> Hardness | Literal[""]:
-    """Spider's level of a gold query; "" for a text that is no query, as some sets hold.
-
-    >>> gold_hardness("SELECT name FROM city"), gold_hardness("SELECT name FROM")
-    ('easy', '')
-    """
-    try:
-        return hardness(sql)
-    except UnparsedSqlError:
-        return ""
 
 
 def components(sql: str | exp.Expr) -> Components:
-    """The counts behind `hardness`.
+    """The counts behind `hardness`, from the syntax tree.
 
     >>> components("SELECT a, b FROM t WHERE c LIKE 'x%' OR d = 1")
     Components(clauses=3, nested=0, others=2)
