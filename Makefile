@@ -30,7 +30,7 @@ format: $(INSTALLED) ## let ruff mend lint and format
 
 lock: ## pin again what pyproject.toml asks for, in a fresh environment
 	rm -rf .lock && $(PYTHON) -m venv .lock
-	.lock/bin/pip install -q torch==2.13.0 hatchling==1.33.0 editables==0.6 ".[train,space,ray,test]"
+	.lock/bin/pip install -q torch==2.13.0 hatchling==1.33.0 editables==0.6 ".[train,figures,space,ray,test]"
 	.lock/bin/pip freeze | grep -v '^sense-kit' | sed 's/+cpu$$//' > requirements.lock
 	rm -rf .lock
 

@@ -5,6 +5,7 @@ is typed. Front matter is written by the classes of huggingface_hub and datasets
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,13 +17,17 @@ import yaml
 from sense.eval_results import Evaluation, percent
 from sense.example import HARDNESS_LEVELS
 from sense.facts import Facts
+from sense.figures import file_name
 from sense.front_matter import dataset_data, model_data
+from sense.license import SEEDS, SHARE_ALIKE
+from sense.reasons import REASONS
 
 if TYPE_CHECKING:
     from datasets import Features
     from jinja2 import Environment
 
 SplitBy: TypeAlias = Literal["db_id", "sql_template", ""]
+Kind: TypeAlias = Literal["strong", "weak", ""]
 Row: TypeAlias = Mapping[str, Any]
 
 GRAMMAR_SENTENCE = (
@@ -35,6 +40,11 @@ LEARNED_GRAMMAR_SENTENCE = (
 )
 MAX_CELL_CHARS = 300
 MAX_TALLY_ROWS = 15
+PAIR_SETTINGS = (
+    *("policy", "gold_as_chosen", "max_pairs", "max_pairs_per_database", "max_pairs_per_kind"),
+    *("max_length_gap", "synthetic_share", "num_questions", "num_samples", "temperatures"),
+)
+"""Settings that say which pairs were made, as far as a run has them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,10 @@ class DatasetText:
     """More tags than text-to-sql."""
     is_synthetic: bool = True
     """Whether a program or a model wrote the rows, and not people."""
+    kind: Kind = ""
+    """Which sections the card has beside those of every set; each needs its facts."""
+    has_figures: bool = False
+    """Whether figures are drawn from the facts and shown."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +108,15 @@ def dataset_card(
     first_rows: Mapping[str, Row],
     folder_name: str,
 ) -> str:
-    """README.md of a dataset whose `facts.results` holds `splits` and `tallies`."""
+    """README.md of a dataset whose `facts.results` holds `splits`, `tallies` and `lengths`, and
+    `figures` where the text says so; what a `kind` needs beside them is in `sense.provenance`."""
     from huggingface_hub import DatasetCard
 
     splits = facts.results["splits"]
     tallies = facts.results["tallies"]
     row_config = next(iter(splits))
+    row = first_rows[row_config]
+    licenses = _licenses(tallies)
     content = _render(
         "dataset_card.md.jinja",
         card_data=dataset_data(text, facts, features).to_yaml(),
@@ -110,18 +127,70 @@ def dataset_card(
         loads=[(config, next(iter(parts))) for config, parts in splits.items()],
         columns={config: list(_columns(features[config])) for config in splits},
         row_config=row_config,
-        row=json.dumps(_cut(first_rows[row_config]), indent=2, ensure_ascii=False),
+        row=json.dumps(_cut(row), indent=2, ensure_ascii=False),
+        witness=_shown_witness(row) if text.kind == "weak" else "",
+        glance=glance(text, facts),
+        figures=facts.results["figures"] if text.has_figures else [],
+        has_domains=bool(set(tallies[row_config].get("domain", {})) - {""}),
+        reasons=_reasons(facts),
+        caps=[
+            (name.replace("_", " "), _shown(facts.settings[name]))
+            for name in PAIR_SETTINGS
+            if name in facts.settings
+        ],
+        share_alike=", ".join(
+            f"`{name}`" for name in sorted(SHARE_ALIKE & {n for _, n, _ in licenses})
+        ),
+        seeds=_seeds(facts, tallies),
         stand_ins=_stand_ins(text, tallies),
         tallies=list(_tally_tables(tallies)),
-        licenses=[
-            (f"{license} (`{config}`)", count)
-            for config, columns in tallies.items()
-            for license, count in columns.get("license", {}).items()
-        ],
+        licenses=[(f"{name} (`{config}`)", count) for config, name, count in licenses],
         has_verdicts=any("verdict" in columns for columns in tallies.values()),
         settings=_flat(facts.settings),
     )
     return str(DatasetCard(content))
+
+
+def glance(text: DatasetText, facts: Facts) -> list[tuple[str, str]]:
+    """The facts that a reader wants first, as lines of a table."""
+    splits = facts.results["splits"]
+    config, parts = next(iter(splits.items()))
+    rows = ", ".join(f"{part['num_rows']:,} {split}" for split, part in parts.items())
+    tallies = facts.results["tallies"]
+    writers = sorted(
+        {
+            name
+            for columns in tallies.values()
+            for column in ("teacher", "weak_model")
+            for name in columns.get(column, {})
+            if name
+        }
+    )
+    found = [part["num_databases"] for part in parts.values()]
+    num_databases = sum(found) if text.split_by == "db_id" else max(found)
+    apart = {"db_id": "by database", "sql_template": "by SQL template, in-domain", "": "no"}
+    size = sum(part["file_bytes"] for parts in splits.values() for part in parts.values())
+    lines = [
+        ("rows", f"{rows} (`{config}`)"),
+        ("databases", f"{num_databases:,}"),
+        ("splits kept apart", apart[text.split_by] if len(parts) > 1 else "one split"),
+        ("language, dialect", "English, SQLite"),
+        ("written by", ", ".join(writers) if text.is_synthetic else "people"),
+        ("licence", f"`{text.license}`"),
+        ("cost", _cost(facts)),
+        ("size", _size(size)),
+        ("made by", f"`{facts.script}`" + (f" at `{facts.commit[:12]}`" if facts.commit else "")),
+    ]
+    return [(name, value) for name, value in lines if value and (name != "cost" or text.kind)]
+
+
+def _cost(facts: Facts) -> str:
+    usage = facts.usage
+    if not usage:
+        return "nothing"
+    tokens = sum(num for name, num in usage.items() if name.endswith("_tokens"))
+    money = f"${usage['cost_usd']:,.2f}, " if "cost_usd" in usage else ""
+    return f"{money}{tokens:,.0f} tokens"
 
 
 def model_card(
@@ -181,6 +250,7 @@ def _environment() -> "Environment":
         autoescape=False,  # Markdown
     )
     environment.filters |= {"cell": _cell, "number": _number, "percent": percent, "size": _size}
+    environment.filters["file_name"] = file_name
     return environment
 
 
@@ -233,6 +303,39 @@ def _by_level_or_frequency(item: tuple[str, int]) -> tuple[int, int, str]:
     return len(HARDNESS_LEVELS), -count, value
 
 
+def _licenses(tallies: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """(config, licence, rows) of every set of rows with a licence of its own."""
+    return [
+        (config, name, count)
+        for config, columns in tallies.items()
+        for name, count in columns.get("license", {}).items()
+    ]
+
+
+def _seeds(facts: Facts, tallies: Mapping[str, Any]) -> list[str]:
+    """The human sets that rows come from or were made over, which want to be cited."""
+    urls = {source.url for source in facts.inputs}
+    sources = {
+        name.split("-")[0] for columns in tallies.values() for name in columns.get("source", ())
+    }
+    return [seed.name for seed in SEEDS if seed.url in urls or seed.name.lower() in sources]
+
+
+def _reasons(facts: Facts) -> list[tuple[str, int, str]]:
+    """Why candidates were dropped: the word, how often, and what it means where that is known."""
+    counted = Counter[str]()
+    for funnel in facts.funnels:
+        counted.update(funnel.dropped)
+    return [(name, num, REASONS.get(name, "")) for name, num in counted.most_common()]
+
+
+def _shown_witness(row: Row) -> str:
+    """The witness of a pair, indented; "" where the pair carries none."""
+    if not row["witness"]:
+        return ""
+    return json.dumps(_cut(json.loads(row["witness"])), indent=2, ensure_ascii=False)
+
+
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Nested settings as lines, `limits.max_steps` and so on."""
     lines: list[tuple[str, str]] = []
@@ -240,9 +343,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             lines += _flat(value, f"{prefix}{name}.")
         else:
-            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            lines.append((f"{prefix}{name}", shown))
+            lines.append((f"{prefix}{name}", _shown(value)))
     return lines
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _cut(value: Any) -> Any:

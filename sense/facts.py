@@ -20,7 +20,10 @@ from typing import Any
 FACTS_FILE = "facts.json"
 NOT_CONTENT = ("out", "output_dir", "push", "num_workers", "engine")
 """Arguments that say where a result goes or how it is made, which is not what it is."""
-LIBRARIES = ("sqlglot", "datasets", "huggingface_hub", "pyarrow", "transformers", "trl", "torch")
+LIBRARIES = (
+    *("sqlglot", "datasets", "huggingface_hub", "pyarrow", "transformers", "trl", "torch"),
+    "matplotlib",
+)
 
 
 @dataclass

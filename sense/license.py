@@ -1,6 +1,8 @@
 """Licences as the Hub spells them in the front matter of a card."""
 
 from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
 
 _NAMES = """
     afl-3.0 agpl-3.0 apache-2.0 apple-ascl apple-amlr artistic-2.0 bigcode-openrail-m
@@ -32,3 +34,64 @@ def check_license(name: str) -> str:
         f"--license '{name}' is no licence that the Hub knows; {hint}use 'other' for a licence "
         "without an id, and 'unknown' where none is stated"
     )
+
+
+SHARE_ALIKE = frozenset(name for name in HUB_LICENSES if "-sa-" in name)
+"""What is made from rows under these may be passed on only under the same licence."""
+
+
+class Seed(NamedTuple):
+    """A set that people wrote, over whose databases others write rows."""
+
+    name: str
+    url: str
+    license: str
+    files: tuple[str, ...]
+    """Any of them beside its databases tells it."""
+
+
+SEEDS = (
+    Seed(
+        "Spider",
+        "https://yale-lily.github.io/spider",
+        "cc-by-sa-4.0",
+        ("train_spider.json", "dev_gold.sql", "train_gold.sql"),
+    ),
+    Seed(
+        "BIRD",
+        "https://bird-bench.github.io",
+        "cc-by-sa-4.0",
+        ("train_tables.json", "dev_tables.json", "train_databases", "dev_databases"),
+    ),
+)
+
+
+def seed_of(databases: str | Path) -> Seed | None:
+    """The human set that the folder of databases belongs to, by the files beside it."""
+    folder = Path(databases).resolve()
+    places = (folder, folder.parent)
+    return next(
+        (
+            seed
+            for seed in SEEDS
+            if any((place / name).exists() for place in places for name in seed.files)
+        ),
+        None,
+    )
+
+
+def inherited_license(databases: str | Path, given: str) -> str:
+    """The licence of rows over the databases: that of the human set where they belong to one.
+
+    given: what the user said, `unknown` where nothing. Raises ValueError where both differ.
+    """
+    seed = seed_of(databases)
+    if seed is None or given == seed.license:
+        return given
+    if given != "unknown":
+        raise ValueError(
+            f"--license {given}: the databases of {databases} are those of {seed.name}, whose "
+            f"licence {seed.license} is share-alike and passes to rows made over them; leave "
+            "--license out"
+        )
+    return seed.license

@@ -21,6 +21,7 @@ from sense.card import DatasetText, ModelText, dataset_card, model_card
 from sense.command import run_script
 from sense.eval_results import EVAL_RESULTS, Evaluation, eval_result_files
 from sense.facts import FACTS_FILE, Facts, write_facts
+from sense.figures import draw_figures
 from sense.folder import check_dataset, check_folder, release_files
 from sense.output import check_output, work_folder
 from sense.parquet import Row, write_parquet
@@ -54,7 +55,7 @@ def write_dataset(
     text: DatasetText,
     files: Mapping[str, str | Path] | None = None,
 ) -> Facts:
-    """Writes Parquet, README.md, facts.json and extra files; all of them or nothing.
+    """Writes Parquet, figures, README.md, facts.json and extra files; all of them or nothing.
 
     tables: `{config: {split: rows}}`, rows as `sense.example.to_row` makes them, read once; the
     first config must have rows, a split without rows is left out because datasets cannot load one;
@@ -73,6 +74,9 @@ def write_dataset(
                 _copy(Path(source), draft / name)
             final = facts() if callable(facts) else facts
             results["split_by"] = text.split_by
+            if text.has_figures:
+                counted = replace(final, results={**final.results, **results})
+                results["figures"] = draw_figures(counted, draft)
             results["files"] = sorted({*release_files(draft), "README.md", FACTS_FILE})
             final = replace(final, results={**final.results, **results})
             card = dataset_card(text, final, features, first_rows, target.name)
@@ -153,9 +157,11 @@ def _write_tables(
     """Writes all Parquet files; returns the facts about them and the first row of each config."""
     splits: dict[str, dict[str, dict[str, int | list[str]]]] = {}
     tallies: dict[str, dict[str, dict[str, int]]] = {}
+    lengths: dict[str, dict[str, dict[str, int]]] = {}
     first_rows: dict[str, Row] = {}
     for position, (config, parts) in enumerate(tables.items()):
         counted: dict[str, Counter[str]] = {}
+        measured: dict[str, Counter[int]] = {}
         for split, rows in parts.items():
             written = write_parquet(draft, config, split, rows, features[config])
             if written is None:
@@ -171,13 +177,19 @@ def _write_tables(
             }
             for name, tally in written.tallies.items():
                 counted.setdefault(name, Counter()).update(tally)
+            for name, found in written.lengths.items():
+                measured.setdefault(name, Counter()).update(found)
         if position == 0 and config not in splits:
             raise ValueError(
                 f"config '{config}' would hold no row; the table of dropped rows says why: "
                 "read more, or drop less"
             )
         tallies[config] = {name: dict(sorted(tally.items())) for name, tally in counted.items()}
-    return {"splits": splits, "tallies": tallies}, first_rows
+        lengths[config] = {
+            name: {str(least): num for least, num in sorted(found.items())}
+            for name, found in measured.items()
+        }
+    return {"splits": splits, "tallies": tallies, "lengths": lengths}, first_rows
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -163,8 +163,8 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_batches_are_cut_by_rows_and_width_not_by_the_reader(tmp_path: Path) -> None:
-    wide = [database_row(f"db{n}") | {"script": "x" * 9_000_000} for n in range(4)]
-    rows = [example_row(0, f"db{n}") for n in range(4)]
+    wide = [database_row(f"db{n}") | {"script": "x" * 1_400_000} for n in range(26)]
+    rows = [example_row(0, f"db{n}") for n in range(26)]
     for name, tables in (("list", wide), ("iterator", iter(wide))):
         write_strong(
             tmp_path / name,
@@ -339,6 +339,20 @@ def test_row_with_other_columns_is_named(tmp_path: Path) -> None:
         "row 1 of config 'default', split 'train' lacks the columns ['sql'] and has the unknown "
         "columns ['query']; make rows with sense.example.to_row or give the features that fit"
     )
+
+
+def test_row_that_the_viewer_would_leave_out_is_an_error(tmp_path: Path) -> None:
+    tables = {"default": {"train": [example_row(0) | {"question": "x" * 1_600_000}]}}
+    with pytest.raises(ValueError, match=r"has 1,600,\d+ characters; the Hub's viewer shows none"):
+        write_strong(tmp_path / "strong", tables=tables)
+
+
+def test_constructs_and_lengths_of_rows_are_counted(tmp_path: Path) -> None:
+    rows = [example_row(1), example_row(2, sql="SELECT a, b FROM t WHERE c")]
+    tables = {**strong_tables(), "default": {"train": rows}}
+    results = write_strong(tmp_path / "strong", tables=tables).results
+    assert results["tallies"]["default"]["features"] == {"aggregate": 2}
+    assert results["lengths"]["default"] == {"question": {"6": 2}, "sql": {"0": 1, "20": 1}}
 
 
 def test_value_of_another_type_is_an_error(tmp_path: Path) -> None:
