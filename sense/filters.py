@@ -16,7 +16,13 @@ from sqlglot import exp
 
 from sense.execution import DEFAULT_LIMITS, Limits
 from sense.gold import GoldCheck, check_gold
-from sense.grounding import unmentioned_values, unused_columns, unused_values
+from sense.grounding import (
+    SqlWords,
+    sql_words,
+    unmentioned_values,
+    unused_columns,
+    unused_values,
+)
 from sense.hardness import DIALECT, UnparsedSqlError, hardness, parse_sql
 from sense.linking import value_index
 from sense.mention import SchemaNames
@@ -68,6 +74,10 @@ class Candidate:
     def tree(self) -> exp.Expr:
         """Raises UnparsedSqlError."""
         return self.known_tree or parse_sql(self.sql)
+
+    @cached_property
+    def words(self) -> SqlWords:
+        return sql_words(self.tree)
 
     @cached_property
     def check(self) -> GoldCheck:
@@ -170,20 +180,20 @@ def level_fault(candidate: Candidate) -> Rejection | None:
 
 def unmentioned_value(candidate: Candidate) -> Rejection | None:
     """The SQL compares with a value that neither question nor evidence mentions."""
-    values = unmentioned_values(candidate.tree, candidate.question, candidate.evidence)
+    values = unmentioned_values(candidate.words, candidate.question, candidate.evidence)
     return Rejection("unmentioned_value", _shown(values)) if values else None
 
 
 def unused_value(candidate: Candidate) -> Rejection | None:
     """The question names a value that the SQL does not use."""
     links = value_index(candidate.db_path).links(candidate.question, MAX_LINKS)
-    values = unused_values(candidate.tree, candidate.question, links)
+    values = unused_values(candidate.words, candidate.question, links)
     return Rejection("unused_value", _shown(values)) if values else None
 
 
 def unused_column(candidate: Candidate) -> Rejection | None:
     """The question names a column in full, of a table that the SQL reads, which it does not use."""
-    columns = unused_columns(candidate.tree, candidate.question, candidate.schema_names)
+    columns = unused_columns(candidate.words, candidate.question, candidate.schema_names)
     return Rejection("unused_column", _shown(columns)) if columns else None
 
 

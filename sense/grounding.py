@@ -8,7 +8,7 @@ case, adjectives for countries, initials, parts of LIKE patterns. 0 and 1 need n
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlglot import exp
@@ -87,6 +87,18 @@ class Needed(NamedTuple):
     """Whether it is compared with a column that is called an id."""
 
 
+class SqlWords(NamedTuple):
+    """What a query says that its question may say too."""
+
+    needed: tuple[Needed, ...]
+    texts: tuple[str, ...]
+    """Names and literals."""
+    numbers: frozenset[float]
+    """By which a question may mean those of the query."""
+    reads_all: bool
+    """Whether it selects `*`."""
+
+
 class Words:
     """A text in which values are looked for."""
 
@@ -95,58 +107,57 @@ class Words:
         self.list = _WORD.findall(folded(self.raw))
         self.joined = f" {' '.join(self.list)} "
         self.stems = {stem_word(word) for word in self.list}
-        self.numerals = numerals(self.raw)
-        self.numbers = {value for numeral in self.numerals for value in numeral.values}
+        self.numbers = {value for numeral in numerals(self.raw) for value in numeral.values}
 
 
-def unmentioned_values(tree: exp.Expr, question: str, evidence: str = "") -> list[str]:
+def unmentioned_values(said: SqlWords, question: str, evidence: str = "") -> list[str]:
     """The values that the SQL needs and that neither question nor evidence mentions.
 
     >>> from sense.hardness import parse_sql
-    >>> tree = parse_sql("SELECT name FROM city WHERE country = 'Italy' AND size > 5000000")
-    >>> unmentioned_values(tree, "Which Italian cities have over 5 million people?")
+    >>> said = sql_words(parse_sql("SELECT a FROM city WHERE land = 'Italy' AND size > 5000000"))
+    >>> unmentioned_values(said, "Which Italian cities have over 5 million people?")
     []
-    >>> unmentioned_values(tree, "Which cities have over four million people?")
+    >>> unmentioned_values(said, "Which cities have over four million people?")
     ['Italy', '5000000']
     """
-    needed = list(needed_values(tree))
-    words = Words(question, evidence) if needed else Words()
-    return [value.text for value in needed if not _is_mentioned(value, words)]
+    if not said.needed:
+        return []
+    words = Words(question, evidence)
+    return [needed.text for needed in said.needed if not _is_mentioned(needed, words)]
 
 
-def unused_values(tree: exp.Expr, question: str, links: Iterable[ValueLink] = ()) -> list[str]:
+def unused_values(said: SqlWords, question: str, links: Iterable[ValueLink] = ()) -> list[str]:
     """Quoted texts, numbers and values of the data in the question that stand nowhere in the SQL.
 
     links: values found by `sense.linking`; those that the question spells as the data does count.
 
     >>> from sense.hardness import parse_sql
-    >>> tree = parse_sql("SELECT name FROM city WHERE country = 'Italy'")
-    >>> unused_values(tree, "Which cities of 'Italy' have more than 3000 people?")
+    >>> said = sql_words(parse_sql("SELECT name FROM city WHERE country = 'Italy'"))
+    >>> unused_values(said, "Which cities of 'Italy' have more than 3000 people?")
     ['3000']
     """
-    quoted = [next(filter(None, match.groups())) for match in _QUOTED.finditer(question)]
+    texts = [next(filter(None, match.groups())) for match in _QUOTED.finditer(question)]
+    texts += [link.value for link in links if _is_spelled(link.value, question)]
     named = [n for n in numerals(question) if n.has_digits or n.values[0] > MAX_WORD_NUMBER]
-    linked = [link.value for link in links if _is_spelled(link.value, question)]
-    if not (quoted or named or linked):
+    if not (texts or named):
         return []
-    names = [node.name for node in tree.find_all(exp.Identifier, exp.Literal)]
-    sql = Words(*names, *map(natural_name, names))
-    sql.numbers |= _neighbours(tree)
-    unused = [text for text in dict.fromkeys(quoted + linked) if not _is_text_in(text, sql, 1.0)]
+    sql = Words(*said.texts, *map(natural_name, said.texts))
+    sql.numbers |= said.numbers
+    unused = [text for text in dict.fromkeys(texts) if not _is_text_in(text, sql, 1.0)]
     return unused + [
         numeral.text
         for numeral in named
-        if not any(numeral.text in text for text in quoted + linked) and not _is_used(numeral, sql)
+        if not any(numeral.text in text for text in texts) and not _is_used(numeral, sql)
     ]
 
 
-def unused_columns(tree: exp.Expr, question: str, names: SchemaNames) -> list[str]:
+def unused_columns(said: SqlWords, question: str, names: SchemaNames) -> list[str]:
     """Columns that the question names in full and the SQL, which reads their table, does not use.
 
     Names of one word are left out: they are words of everyday speech.
     """
-    used = {node.name.lower() for node in tree.find_all(exp.Identifier)}
-    if tree.find(exp.Star) and not tree.find(exp.Count):
+    used = {text.lower() for text in said.texts}
+    if said.reads_all:
         return []
     return [
         mention.column
@@ -159,28 +170,56 @@ def unused_columns(tree: exp.Expr, question: str, names: SchemaNames) -> list[st
     ]
 
 
-def needed_values(tree: exp.Expr) -> Iterator[Needed]:
-    """The literals that conditions compare with, and the sizes of cuts.
+def sql_words(tree: exp.Expr) -> SqlWords:
+    """What the query says, found in one walk.
 
-    Arguments of functions, results of CASE and factors of arithmetic are left out: a question says
-    them in its own way.
+    Arguments of functions, results of CASE and factors of arithmetic are not needed: a question
+    says them in its own way.
     """
-    for literal in tree.find_all(exp.Literal):
-        node: exp.Expr = literal
-        sign = 1
-        while isinstance(node.parent, WRAPPERS):
-            node = node.parent
-            sign = -sign if isinstance(node, exp.Neg) else sign
-        parent = node.parent
-        if not isinstance(parent, (*COMPARED, *PATTERNS, exp.Limit)):
-            continue
-        operator: type[exp.Expr] = type(parent)
-        if node.arg_key == "this" and operator in MIRRORED:
-            operator = MIRRORED[operator]
-        number = None if literal.is_string else sign * float(literal.name)
-        column = parent.this if isinstance(parent.this, exp.Column) else None
-        is_key = column is not None and natural_name(column.name).split()[-1:] == ["id"]
-        yield Needed(literal.name, number, operator, is_key)
+    needed = []
+    texts = []
+    numbers = set()
+    reads_all = False
+    for node in tree.walk():
+        if isinstance(node, exp.Literal):
+            texts.append(node.name)
+            if value := _needed(node):
+                needed.append(value)
+                if value.number is not None:
+                    step, _ = NEIGHBOURS.get(value.operator, (0, None))
+                    numbers |= {abs(value.number), abs(value.number + step)}
+            elif isinstance(node.parent, exp.Offset) and not node.is_string:
+                numbers.add(float(node.name) + 1)
+        elif isinstance(node, exp.Identifier):
+            texts.append(node.name)
+        elif isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count):
+            reads_all = True
+    return SqlWords(tuple(needed), tuple(texts), frozenset(numbers), reads_all)
+
+
+def _needed(literal: exp.Literal) -> Needed | None:
+    """The literal, where a condition compares with it or it is the size of a cut."""
+    node: exp.Expr = literal
+    sign = 1
+    while isinstance(node.parent, WRAPPERS):
+        node = node.parent
+        sign = -sign if isinstance(node, exp.Neg) else sign
+    parent = node.parent
+    if not isinstance(parent, (*COMPARED, *PATTERNS, exp.Limit)):
+        return None
+    operator: type[exp.Expr] = type(parent)
+    if node.arg_key == "this" and operator in MIRRORED:
+        operator = MIRRORED[operator]
+    column = parent.this if isinstance(parent.this, exp.Column) else None
+    is_key = column is not None and natural_name(column.name).split()[-1:] == ["id"]
+    return Needed(literal.name, _number(literal, sign), operator, is_key)
+
+
+def _number(literal: exp.Literal, sign: int) -> float | None:
+    try:
+        return None if literal.is_string else sign * float(literal.name)
+    except ValueError:  # in another base
+        return None
 
 
 def folded(text: str) -> str:
@@ -296,16 +335,3 @@ def _is_used(numeral: Numeral, sql: Words) -> bool:
     if not sql.numbers.isdisjoint(numeral.values):
         return True
     return any(f"{numeral.values[0]:g}" in word for word in sql.list)
-
-
-def _neighbours(tree: exp.Expr) -> set[float]:
-    """Numbers by which a question may mean those of the SQL: "at least 3" is `> 2`."""
-    found = set()
-    for value in needed_values(tree):
-        if value.number is not None:
-            step, _ = NEIGHBOURS.get(value.operator, (0, None))
-            found |= {abs(value.number), abs(value.number + step)}
-    for offset in tree.find_all(exp.Offset):
-        if isinstance(offset.expression, exp.Literal):
-            found.add(float(offset.expression.name) + 1)
-    return found

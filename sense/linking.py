@@ -4,6 +4,7 @@ The index of a database is built once and kept until its file changes. No model 
 """
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +69,7 @@ def question_stems(question: str) -> list[str]:
     return list(dict.fromkeys(stem_word(word) for word in words if word not in STOP_WORDS))
 
 
+@lru_cache(maxsize=65_536)
 def stem_word(word: str) -> str:
     """The word without a plural ending.
 

@@ -4,7 +4,8 @@ A numeral may mean several numbers: "5 million" is 5,000,000, or 5 in a column o
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 _UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
@@ -31,6 +32,7 @@ _DIGITS = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]+")
+_NUMBER_WORDS = frozenset((*SMALL, *SCALES, *ORDINALS, *OTHERS))
 
 
 class Numeral(NamedTuple):
@@ -44,7 +46,8 @@ class Numeral(NamedTuple):
     has_digits: bool
 
 
-def numerals(text: str) -> list[Numeral]:
+@lru_cache(maxsize=256)
+def numerals(text: str) -> tuple[Numeral, ...]:
     """The numerals of the text in its order.
 
     >>> [(n.text, n.values[0]) for n in numerals("Three of 1,200 in the 1990s, over 2.5 million")]
@@ -53,19 +56,11 @@ def numerals(text: str) -> list[Numeral]:
     (25600.0,)
     """
     found = [_from_digits(match) for match in _DIGITS.finditer(text)]
-    covered = {at for n in found for at in range(n.start, n.start + len(n.text))}
-    runs = _runs([match for match in _WORD.finditer(text) if match.start() not in covered], text)
-    found += [numeral for run in runs if (numeral := _from_words(run, text))]
-    return sorted(found, key=lambda numeral: numeral.start)
-
-
-def numbers_in(text: str) -> frozenset[float]:
-    """All numbers that the text may mean.
-
-    >>> sorted(numbers_in("the 2nd of 30%"))
-    [0.3, 2.0, 30.0]
-    """
-    return frozenset(value for numeral in numerals(text) for value in numeral.values)
+    words = [match for match in _WORD.finditer(text) if match[0].lower() in _NUMBER_WORDS]
+    ends = [(numeral.start, numeral.start + len(numeral.text)) for numeral in found]
+    words = [w for w in words if not any(start <= w.start() < end for start, end in ends)]
+    found += [_from_words(run, text) for run in _runs(words, text)]
+    return tuple(sorted(found, key=lambda numeral: numeral.start))
 
 
 def _from_digits(match: re.Match[str]) -> Numeral:
@@ -84,43 +79,32 @@ def _from_digits(match: re.Match[str]) -> Numeral:
     return Numeral(match[0].strip(), tuple(values), match.start(), has_digits=True)
 
 
-def _runs(words: Sequence[re.Match[str]], text: str) -> Iterator[list[re.Match[str]]]:
-    """Words of numbers that stand side by side, "and" and hyphens between them included."""
-    run: list[re.Match[str]] = []
+def _runs(words: Sequence[re.Match[str]], text: str) -> list[list[re.Match[str]]]:
+    """Number words that stand side by side, or with "and" between them, as one number."""
+    runs: list[list[re.Match[str]]] = []
     for word in words:
-        is_near = bool(run) and not text[run[-1].end() : word.start()].strip(" -")
-        name = word[0].lower()
-        is_number = name in SMALL or name in SCALES
-        if run and not (is_near and (is_number or (name == "and" and _is_scale(run[-1])))):
-            yield run
-            run = []
-        if is_number or name == "and" or name in ORDINALS or name in OTHERS:
-            if run or name != "and":
-                run.append(word)
-            if name in ORDINALS or name in OTHERS:
-                yield run
-                run = []
-    if run:
-        yield run
+        last = runs[-1][-1] if runs else None
+        between = text[last.end() : word.start()].strip(" -").lower() if last else "no number"
+        is_near = not between or (between == "and" and bool(last) and last[0].lower() in SCALES)
+        if is_near and _is_cardinal(word) and last and _is_cardinal(last):
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    return runs
 
 
-def _is_scale(word: re.Match[str]) -> bool:
-    return word[0].lower() in SCALES
+def _is_cardinal(word: re.Match[str]) -> bool:
+    return word[0].lower() in SMALL or word[0].lower() in SCALES
 
 
-def _from_words(run: Sequence[re.Match[str]], text: str) -> Numeral | None:
-    names = [word[0].lower() for word in run]
-    while names and names[-1] == "and":
-        names.pop()
-    if not names:
-        return None
+def _from_words(run: Sequence[re.Match[str]], text: str) -> Numeral:
     total = part = 0.0
-    for name in names:
+    for name in (word[0].lower() for word in run):
         if name == "hundred":
             part = (part or 1) * 100
         elif name in SCALES:
             total, part = total + (part or 1) * SCALES[name], 0.0
         else:
             part += SMALL.get(name, ORDINALS.get(name, OTHERS.get(name, 0)))
-    start, end = run[0].start(), run[len(names) - 1].end()
+    start, end = run[0].start(), run[-1].end()
     return Numeral(text[start:end], (total + part,), start, has_digits=False)

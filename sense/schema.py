@@ -134,6 +134,7 @@ def schema_text(schema: Schema, style: SchemaStyle, samples: SchemaSamples | Non
     return "\n\n".join(_ddl_table(table, rows.get(table.name, ())) for table in schema.tables)
 
 
+@lru_cache(maxsize=65_536)
 def natural_name(identifier: str) -> str:
     """The words of an identifier in lower case.
 
