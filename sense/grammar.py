@@ -188,7 +188,7 @@ def reject_reason(intent: Intent, results: Results) -> str:
     weaker = _weaker(intent)
     if any(_same(results.rows(to_sql(other)), rows) for other in weaker):
         return "trivial"
-    if _measures_one_row(intent, results):
+    if _measures_one_row(intent, results) or _says_too_much(intent, results):
         return "trivial"
     return "" if _is_defined(intent, results) else "undefined"
 
@@ -228,6 +228,15 @@ def _measures_one_row(intent: Intent, results: Results) -> bool:
     return not rows or rows[0][0] < 2
 
 
+def _says_too_much(intent: Intent, results: Results) -> bool:
+    """A second sort key that changes nothing, or an average over one or two groups."""
+    if intent.then and results.rows(to_sql(replace(intent, then=None))) == results.rows(
+        to_sql(intent)
+    ):
+        return True
+    return bool(intent.over) and len(results.rows(to_sql(replace(intent, over=None))) or ()) < 3
+
+
 def _is_defined(intent: Intent, results: Results) -> bool:
     """Whether `check_gold` calls the query `ok`, whose result is not empty.
 
@@ -244,15 +253,19 @@ def _order_is_defined(intent: Intent, results: Results) -> bool:
     """No tie that could change the order or the cut, and no NULL among the keys."""
     assert intent.order
     limit = intent.limit + 1 if intent.limit else 0
-    with_key = replace(intent, wanted=(*intent.wanted, intent.order.key), limit=limit)
+    keys = [order.key for order in (intent.order, intent.then) if order]
+    with_key = replace(intent, wanted=(*intent.wanted, *keys), limit=limit)
     rows = results.rows(to_sql(with_key))
     if not rows or (intent.limit and len(rows) <= intent.limit) or len(rows) < 2:
         return False
-    if any(row[-1] is None for row in rows):
+    if any(key is None for row in rows for key in row[-len(keys) :]):
         return False
     if intent.limit:
         return not any(are_tied(first, second, (-1,)) for first, second in pairwise(rows))
-    return all(first[-1] != second[-1] or first == second for first, second in pairwise(rows))
+    return all(
+        first[-len(keys) :] != second[-len(keys) :] or first == second
+        for first, second in pairwise(rows)
+    )
 
 
 def _same(rows: Rows | None, others: Rows) -> bool:

@@ -16,10 +16,11 @@ from sense.example import HARDNESS_LEVELS
 from sense.grammar import Candidate, Results, reject_reason, sample_examples
 from sense.hardness import hardness, sql_features
 from sense.questions.draw import Draw, numbers
+from sense.questions.groups import grouping, overall
 from sense.questions.intent import Condition, Intent, Measure, Order, to_sql
 from sense.questions.levels import PATTERNS, Pattern
 from sense.questions.nesting import there_is
-from sense.questions.patterns import linking, listing, pairing
+from sense.questions.patterns import excepting, linking, listing, pairing
 from sense.questions.phrasing import ask
 from sense.questions.profile import profile_database
 from sense.questions.sentence import STYLES, STYLES_SPOKEN, Style
@@ -438,3 +439,47 @@ def test_a_vague_question_leaves_its_threshold_to_the_evidence(bees: Path) -> No
         assert "low" in question.text and "12.5" not in question.text
         assert question.evidence == "A low honey kg means that hive.honey_kg < 12.5."
     assert ask(replace(intent, filters=()), "vague", random.Random(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "form", "words"),
+    [
+        (partial(listing, columns=0, conditions=1), r"SELECT \* FROM \w+ WHERE", "all "),
+        (partial(listing, columns=2, order="then"), r"ORDER BY \w+( DESC)?, \w+", " and then by "),
+        (partial(overall), r"SELECT \w+\(group_value\) FROM \(SELECT", "counting only .* have any"),
+        (partial(excepting), "EXCEPT SELECT", "different .* of all "),
+    ],
+)
+def test_rarer_patterns_are_said_in_words_of_their_own(
+    bees: Path, pattern: Pattern, form: str, words: str
+) -> None:
+    found = _drawn(bees, pattern, wanted=4)
+    assert len(found) == 4
+    for intent in found:
+        sql = to_sql(intent)
+        assert re.search(form, sql)
+        assert check_gold(bees, sql).status == "ok"
+        for style in STYLES:
+            assert re.search(words, _asked(intent, style, random.Random(1)))
+
+
+def test_two_columns_are_grouped_or_told_apart_as_combinations(tmp_path: Path) -> None:
+    path = write_database(
+        tmp_path / "teas.sqlite",
+        "CREATE TABLE tea (tea_id INTEGER PRIMARY KEY, kind TEXT, land TEXT)",
+    )
+    connection = sqlite3.connect(path)
+    for i in range(20):
+        row = (i, ("green", "black")[i % 2], ("Nepal", "Japan", "China")[i * i % 3])
+        connection.execute("INSERT INTO tea VALUES (?, ?, ?)", row)
+    connection.commit()
+    connection.close()
+    counted = _drawn(path, partial(grouping, double=True))
+    assert {to_sql(intent) for intent in counted} == {
+        "SELECT kind, land, COUNT(*) FROM tea GROUP BY kind, land",
+        "SELECT land, kind, COUNT(*) FROM tea GROUP BY land, kind",
+    }
+    assert all(" of " in _asked(intent, "keyword", random.Random(1)) for intent in counted)
+    [told, *_] = _drawn(path, partial(listing, columns=2, distinct=True))
+    assert to_sql(told) == "SELECT DISTINCT kind, land FROM tea"
+    assert "different combinations of kind and land" in _asked(told, "formal", random.Random(1))

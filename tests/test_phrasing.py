@@ -258,106 +258,98 @@ def test_one_is_counted_in_the_singular(profile: Profile) -> None:
 
 SNAPSHOT = [
     (
-        "What are the different continents of the countries?",
+        "What are the names of all countries, sorted by population in descending order?",
+        "SELECT name FROM country ORDER BY population DESC",
+    ),
+    (
+        "Could you show me the names of the countries with a population between 77000 and "
+        "1000000000?",
+        "SELECT name FROM country WHERE population BETWEEN 77000 AND 1000000000",
+    ),
+    ("names of the countries whose code is SYC", "SELECT name FROM country WHERE code = 'SYC'"),
+    (
+        "What are the different continents of all countries?",
         "SELECT DISTINCT continent FROM country",
     ),
+    ("What is the minimum population of all cities?", "SELECT MIN(population) FROM city"),
     (
-        "names of all countries, sorted by population in ascending order",
-        "SELECT name FROM country ORDER BY population",
+        "I need the different continents of the countries, from the lowest to the highest "
+        "total population of countries.",
+        "SELECT continent FROM country GROUP BY continent ORDER BY SUM(population)",
     ),
     (
-        "How many countries are there whose continent is not Africa?",
-        "SELECT COUNT(*) FROM country WHERE continent <> 'Africa'",
+        "For each country with at least one city, I need the name and the minimum "
+        "population of cities.",
+        "SELECT country.name, MIN(city.population) FROM city JOIN country ON "
+        "city.country_code = country.code GROUP BY country.code",
     ),
     (
-        "How many cities are there whose population is 1500000 or less?",
-        "SELECT COUNT(*) FROM city WHERE population <= 1500000",
+        "name and continent of its country for every city whose name is Lagos",
+        "SELECT country.name, country.continent FROM city JOIN country ON "
+        "city.country_code = country.code WHERE city.name = 'Lagos'",
     ),
     (
-        "How many countries are there whose continent is Africa?",
-        "SELECT COUNT(*) FROM country WHERE continent = 'Africa'",
+        "different continents of the countries, from the highest to the lowest mean "
+        "population of countries",
+        "SELECT continent FROM country GROUP BY continent ORDER BY AVG(population) DESC",
     ),
     (
-        "For every city that belongs to a country whose population is less than 111506000, "
-        "what is the name?",
-        "SELECT city.name FROM city JOIN country ON city.country_code = country.code WHERE "
-        "country.population < 111506000",
+        "Could you show me the continents of the countries whose continent begins with 'E'?",
+        "SELECT continent FROM country WHERE continent LIKE 'E%'",
     ),
     (
-        "For each continent with a mean population of countries less than 59000000, please "
-        "determine the average population of countries.",
-        "SELECT continent, AVG(population) FROM country GROUP BY continent HAVING "
-        "AVG(population) < 59000000",
-    ),
-    (
-        "names of the countries whose continent begins with 'E'",
-        "SELECT name FROM country WHERE continent LIKE 'E%'",
-    ),
-    (
-        "Which countries have 2 or more cities? Give their names.",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code GROUP"
-        " BY country.code HAVING COUNT(*) >= 2",
-    ),
-    (
-        "I'd like to know the names and populations of the countries with the continent Africa.",
-        "SELECT name, population FROM country WHERE continent = 'Africa'",
-    ),
-    (
-        "different continents that have a country whose name is Seychelles, a country whose "
-        "code is FRA, or both",
-        "SELECT continent FROM country WHERE name = 'Seychelles' UNION SELECT continent FROM "
-        "country WHERE code = 'FRA'",
-    ),
-    (
-        "What is the name of each country whose population is greater than the average "
-        "population of all countries with the same continent?",
-        "SELECT T1.name FROM country AS T1 WHERE T1.population > (SELECT AVG(T2.population) "
-        "FROM country AS T2 WHERE T2.continent = T1.continent)",
-    ),
-    (
-        "List the names of the countries whose population is greater than the average "
-        "population of all countries.",
+        "What are the names of the countries whose population is greater than the average "
+        "population of all countries?",
         "SELECT name FROM country WHERE population > (SELECT AVG(population) FROM country)",
     ),
     (
-        "List the continents of the countries whose population is below the average "
-        "population of all countries.",
-        "SELECT continent FROM country WHERE population < (SELECT AVG(population) FROM country)",
+        "I need the names of the countries whose population equals the maximum population "
+        "of all countries.",
+        "SELECT name FROM country WHERE population = (SELECT MAX(population) FROM country)",
     ),
     (
-        "Tell me the names of the cities whose population is higher than the average "
+        "For each city whose country's code is 'NGA' or whose country's population is "
+        "286000, please determine the country's name.",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
+        "WHERE country.code = 'NGA' OR country.population = 286000",
+    ),
+    (
+        "Please report the names of the cities whose population equals the maximum "
         "population of all cities.",
-        "SELECT name FROM city WHERE population > (SELECT AVG(population) FROM city)",
+        "SELECT name FROM city WHERE population = (SELECT MAX(population) FROM city)",
     ),
     (
-        "What is the name of the country with the highest mean population of cities?",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code GROUP"
-        " BY country.code ORDER BY AVG(city.population) DESC LIMIT 1",
+        "Which countries have no city whose name is Delhi? List their names.",
+        "SELECT name FROM country WHERE code NOT IN (SELECT country_code FROM city WHERE "
+        "name = 'Delhi')",
     ),
     (
-        "What are the names and populations of the cities whose population is less than the "
-        "average population of all cities?",
-        "SELECT name, population FROM city WHERE population < (SELECT AVG(population) FROM city)",
+        "For each continent, what is the total population of countries, sorted by that "
+        "total in descending order?",
+        "SELECT continent, SUM(population) FROM country GROUP BY continent ORDER BY "
+        "SUM(population) DESC",
     ),
     (
-        "Could you show me the names and continents of the countries whose population is "
-        "greater than the average population of the countries whose continent is other than "
-        "Europe?",
-        "SELECT name, continent FROM country WHERE population > (SELECT AVG(population) FROM "
-        "country WHERE continent <> 'Europe')",
+        "I need the different names of the countries that have a city that is called "
+        "Paris, a city that is called Peking, or both.",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
+        "WHERE city.name = 'Paris' UNION SELECT country.name FROM city JOIN country ON "
+        "city.country_code = country.code WHERE city.name = 'Peking'",
     ),
     (
-        "Tell me the different names of the countries that have a city with a population of "
-        "more than 41000, a city that is called Lyon, or both.",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code WHERE"
-        " city.population > 41000 UNION SELECT country.name FROM city JOIN country ON "
-        "city.country_code = country.code WHERE city.name = 'Lyon'",
+        "What is the name of the country with the highest total population of cities?",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
+        "GROUP BY country.code ORDER BY SUM(city.population) DESC LIMIT 1",
     ),
     (
-        "For each continent, show the mean population of countries, sorted by that average in"
-        " descending order.",
-        "SELECT continent, AVG(population) FROM country GROUP BY continent ORDER BY "
-        "AVG(population) DESC",
+        "Please provide the names and continents of the countries whose population is "
+        "higher than the average population of all countries.",
+        "SELECT name, continent FROM country WHERE population > (SELECT AVG(population) "
+        "FROM country)",
+    ),
+    (
+        "number of countries for each continent, sorted by that number in ascending order",
+        "SELECT continent, COUNT(*) FROM country GROUP BY continent ORDER BY COUNT(*)",
     ),
 ]
 

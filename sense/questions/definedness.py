@@ -28,7 +28,7 @@ def _is_grouped(intent: Intent) -> bool:
     its key is unique where it is not NULL, and a join on it leaves no NULL.
     """
     columns = [wanted for wanted in intent.wanted if not isinstance(wanted, Measure)]
-    if all(column is intent.group for column in columns):
+    if all(column is intent.group or column is intent.second for column in columns):
         return True
     owner = intent.owner
     return (

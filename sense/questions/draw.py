@@ -1,6 +1,7 @@
 """Random choices over one database: tables, columns, chains of foreign keys, conditions."""
 
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,10 @@ CODE_WORDS = word_set(
     """
 )
 """Numbers under such names say which, not how much: no averages, no "highest"."""
+CODE_ENDINGS = re.compile(
+    r"(?!bid|acid|covid|humid|solid|valid)(?:[a-z](no|num|number)|[a-z]*[^aioru]id|[a-z]*ssn|num|omim)"
+)
+"""The same by the end of a word."""
 LEVEL_WORDS = word_set(
     """
     age rank rating score grade level year latitude longitude height temperature percent rate
@@ -154,9 +159,14 @@ def numbers(table: TableProfile) -> list[ColumnProfile]:
         for column in table.columns
         if column.kind in ("integer", "real")
         and column.num_distinct > 2
-        and not CODE_WORDS & set(column.words.split()[-1:])
+        and not _is_code(column.words.split()[-1])
         and column.words not in VAGUE_WORDS
     ]
+
+
+def _is_code(word: str) -> bool:
+    """Whether a number under a name that ends so says which: "dormid", "dno"."""
+    return word in CODE_WORDS or CODE_ENDINGS.fullmatch(word) is not None
 
 
 def ordered(table: TableProfile) -> list[ColumnProfile]:

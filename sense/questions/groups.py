@@ -17,9 +17,17 @@ from sense.questions.profile import TableProfile, Value
 
 
 def grouping(
-    draw: Draw, conditions: int = 0, having: bool = False, order: str = "", bare: bool = False
+    draw: Draw,
+    conditions: int = 0,
+    having: bool = False,
+    order: str = "",
+    bare: bool = False,
+    double: bool = False,
 ) -> Intent | None:
-    """A measure per value of a column; `bare`: the values only, ordered or kept by the measure."""
+    """A measure per value of a column; `bare`: the values only, ordered or kept by the measure.
+
+    double: per combination of the values of two columns.
+    """
     base = draw.table(categories)
     if not base:
         return None
@@ -30,6 +38,8 @@ def grouping(
         return None
     if measure.column and compares(filters, measure.column):
         return None
+    if double:
+        return _doubled(draw, Intent(base, (group, measure), filters=filters, group=group))
     wanted: tuple[Wanted, ...] = (group,) if bare else (group, measure)
     intent = Intent(base, wanted, filters=filters, group=group)
     return _ranked(draw, intent, measure, having, order)
@@ -63,6 +73,36 @@ def owning(
     wanted: tuple[Wanted, ...] = (owner.label,) if bare else (owner.label, measure)
     intent = Intent(base, wanted, joins, filters, group=owner.key, owner=relation)
     return _ranked(draw, intent, measure, having, order)
+
+
+def overall(draw: Draw, conditions: int = 0) -> Intent | None:
+    """The average, highest or lowest number of rows, or total, per row of another table."""
+    intent = owning(draw, conditions)
+    if not intent or not intent.owner:
+        return None
+    measure = intent.wanted[-1]
+    if not isinstance(measure, Measure) or measure.function not in ("count", "sum"):
+        return None
+    function: Function = draw.rng.choice(("avg", "avg", "max", "min"))
+    if function == "min" and measure.function == "count":  # nearly always one
+        return None
+    return replace(intent, wanted=(measure,), over=function)
+
+
+def _doubled(draw: Draw, intent: Intent) -> Intent | None:
+    """The groups of the intent parted by another column."""
+    measure = intent.wanted[-1]
+    others = [
+        column
+        for column in categories(intent.base)
+        if column is not intent.group
+        and column is not getattr(measure, "column", None)
+        and not compares(intent.filters, column)
+    ]
+    if not others or not intent.group:
+        return None
+    second = draw.rng.choice(others)
+    return replace(intent, wanted=(intent.group, second, measure), second=second)
 
 
 def _measure(draw: Draw, table: TableProfile) -> Measure:
@@ -105,10 +145,13 @@ def _having(draw: Draw, intent: Intent, measure: Measure) -> Having | None:
         operator = rng.choice((">", ">", ">=", ">=", "=", *fewer))
         least = 2 if operator in (">=", "<") else 1
         return Having(measure, operator, rng.randint(least, size + 1))
-    if measure.function == "sum":
-        return None
     values = sorted(measure.column.values)
     middle = values[rng.randint(len(values) // 4, len(values) * 3 // 4)]
     value: Value = rounded(draw, middle, measure.column)
+    if measure.function == "sum":
+        assert intent.group and isinstance(middle, int | float)
+        rows_of_group = max(1.0, intent.base.num_rows / max(1, intent.group.num_distinct))
+        total = float(f"{middle * rows_of_group:.2g}")
+        return Having(measure, ">", int(total) if total >= 10 else total)
     operator = rng.choice((">", ">", "<"))
     return Having(measure, operator, value)

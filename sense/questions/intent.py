@@ -20,6 +20,7 @@ Operator: TypeAlias = Literal[
 SetOperator: TypeAlias = Literal["INTERSECT", "UNION", "EXCEPT"]
 
 
+GROUP_VALUE = "group_value"
 PEER = "T2"
 """Where a row refers to one of its own table, that one's columns have this as their table."""
 
@@ -32,6 +33,11 @@ class Measure:
     column: ColumnProfile | None = None
     """None = the rows themselves, for `count`."""
     distinct: bool = False
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All columns of the rows."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class Shared:
 
 
 Filter: TypeAlias = Condition | Compared | Beyond | Has | Shared
-Wanted: TypeAlias = ColumnProfile | Measure | Difference | Case
+Wanted: TypeAlias = ColumnProfile | Measure | Difference | Case | Everything
 
 
 @dataclass(frozen=True)
@@ -161,40 +167,52 @@ class Intent:
     """One of the filters suffices."""
     distinct: bool = False
     group: ColumnProfile | None = None
+    second: ColumnProfile | None = None
+    """Another column that the rows are grouped by."""
     owner: Relation | None = None
     """Set when a group is one row of another table, `group` being its key."""
     having: Having | None = None
     order: Order | None = None
+    then: Order | None = None
+    """Orders the rows that `order` leaves together."""
     limit: int = 0
     """0 = all rows."""
     operator: SetOperator | None = None
     other: "Intent | None" = None
     """The second side of the set operation."""
+    over: Function | None = None
+    """What is asked of the groups' measures together; the measure is then all that is wanted."""
 
 
 def to_sql(intent: Intent) -> str:
     """The SQL text of the intent."""
     names = _Names(intent)
     parts = [f"SELECT {'DISTINCT ' * intent.distinct}{names.listed(intent.wanted)}"]
+    if intent.over:
+        parts[0] += f" AS {GROUP_VALUE}"
     parts.append(f"FROM {names.source()}")
     if intent.filters:
         word = " OR " if intent.either else " AND "
         parts.append("WHERE " + word.join(_filter_sql(f, names) for f in intent.filters))
     if intent.group:
-        parts.append(f"GROUP BY {names.column(intent.group)}")
+        second = f", {names.column(intent.second)}" if intent.second else ""
+        parts.append(f"GROUP BY {names.column(intent.group)}{second}")
     if intent.having:
         having = intent.having
         value = literal(having.value)
         parts.append(f"HAVING {names.wanted(having.measure)} {having.operator} {value}")
     if intent.order:
-        parts.append(
-            f"ORDER BY {names.wanted(intent.order.key)}" + " DESC" * intent.order.descending
-        )
+        orders = [order for order in (intent.order, intent.then) if order]
+        keys = [names.wanted(order.key) + " DESC" * order.descending for order in orders]
+        parts.append(f"ORDER BY {', '.join(keys)}")
     if intent.limit:
         parts.append(f"LIMIT {intent.limit}")
     if intent.other:
         parts.append(f"{intent.operator} {to_sql(intent.other)}")
-    return " ".join(parts)
+    text = " ".join(parts)
+    if intent.over:
+        return f"SELECT {intent.over.upper()}({GROUP_VALUE}) FROM ({text})"
+    return text
 
 
 def literal(value: Value) -> str:
@@ -232,6 +250,8 @@ class _Names:
     def wanted(self, wanted: Wanted) -> str:
         if isinstance(wanted, ColumnProfile):
             return self.column(wanted)
+        if isinstance(wanted, Everything):
+            return "*"
         if isinstance(wanted, Difference):
             return f"{self.column(wanted.left)} {wanted.sign} {self.column(wanted.right)}"
         if isinstance(wanted, Case):

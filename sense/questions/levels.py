@@ -10,13 +10,14 @@ from typing import TypeAlias
 
 from sense.example import Hardness
 from sense.questions.draw import Draw
-from sense.questions.groups import grouping, owning
+from sense.questions.groups import grouping, overall, owning
 from sense.questions.intent import Intent
 from sense.questions.nesting import beyond, beyond_group, compared, has, has_such, shared, there_is
 from sense.questions.patterns import (
     combining,
     counting,
     difference,
+    excepting,
     labelling,
     linking,
     listing,
@@ -42,6 +43,9 @@ PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
         (2, partial(grouping, having=True, bare=True)),
         (0.7, partial(listing, special=compared)),
         (0.5, partial(counting, special=compared)),
+        (0.6, partial(listing, columns=0, conditions=1)),
+        (0.4, partial(overall)),
+        (0.3, partial(overall, conditions=1)),
     ),
     "medium": (
         (1, partial(listing, columns=2)),
@@ -72,6 +76,16 @@ PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
         (1.5, partial(difference)),
         (0.5, partial(pairing)),
         (0.3, partial(pairing, conditions=1)),
+        (0.3, partial(listing, columns=0, conditions=2)),
+        (0.4, partial(listing, columns=4)),
+        (0.3, partial(listing, columns=4, conditions=1)),
+        (0.5, partial(listing, conditions=3)),
+        (0.3, partial(counting, conditions=3)),
+        (0.4, partial(listing, columns=2, distinct=True)),
+        (0.4, partial(listing, columns=2, order="then")),
+        (0.2, partial(listing, columns=3, order="then")),
+        (0.3, partial(listing, columns=2, conditions=1, order="then")),
+        (0.7, partial(grouping, double=True)),
     ),
     "hard": (
         (2, partial(listing, conditions=1, order="top")),
@@ -96,6 +110,7 @@ PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
         (0.3, partial(counting, special=there_is)),
         (0.4, partial(linking)),
         (3, partial(combining)),
+        (0.7, partial(excepting)),
     ),
     "extra": (
         (2, partial(listing, columns=2, special=beyond)),
@@ -117,6 +132,9 @@ PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
         (1.5, partial(labelling)),
         (1, partial(listing, columns=2, conditions=2, order="sort")),
         (1, partial(listing, columns=2, conditions=1, joins=1, order="top")),
+        (0.7, partial(grouping, double=True, conditions=1)),
+        (0.3, partial(linking, joins=4)),
+        (0.3, partial(linking, conditions=1, joins=4)),
     ),
 }
 """Level -> (weight, pattern)."""

@@ -96,6 +96,8 @@ def _measure(measure: Measure, rows: str, voice: Voice) -> str:
 
 def grouped(intent: Intent, group: ColumnProfile, voice: Voice) -> Content:
     name, rows = title(group), rows_of(intent, voice, True)
+    if intent.second:
+        name = f"{voice.pick('combination of ', 'pair of ')}{name} and {title(intent.second)}"
     measure = next((wanted for wanted in intent.wanted if isinstance(wanted, Measure)), None)
     if measure is None:
         return _kept_values(intent, group, rows, voice)
@@ -178,6 +180,8 @@ def owned(intent: Intent, relation: Relation, voice: Voice) -> Content:
     """Groups that are rows of another table."""
     owner, label, key = relation.owner, relation.owner.label, intent.order and intent.order.key
     assert label
+    if intent.over:
+        return _overall(intent, relation, voice)
     if intent.having:
         kept, owners = _kept(intent, voice), plural(owner.noun)
         ending = f"{voice.pick('Give', 'Show', 'List')} their {names_of([label])}."
@@ -198,6 +202,21 @@ def owned(intent: Intent, relation: Relation, voice: Voice) -> Content:
         its = "their" if is_person(owner.noun) else "its"
         shown = f"{_measure(measure, those, voice)} of {its} {those}"
     return Content(f"the {title(label)} of each {with_rows}, and the {shown}")
+
+
+def _overall(intent: Intent, relation: Relation, voice: Voice) -> Content:
+    """The average number of hives per keeper."""
+    measure, function = intent.wanted[0], intent.over
+    assert isinstance(measure, Measure) and function
+    member = relation.member
+    rest = restricted(intent.filters, intent.either, member, True, voice)
+    shown = _measure(measure, f"{plural(member.noun)}{rest}", voice)
+    shown += f" of {plural(member.noun)}{rest}" if measure.column else ""
+    word = voice.pick(*FUNCTIONS[function])
+    owners = f"{plural(relation.owner.noun)} that have any"
+    owners = owners.replace("that", "who") if is_person(relation.owner.noun) else owners
+    text = f"the {word} {shown} per {relation.owner.noun}, counting only {owners}"
+    return Content(text, False)
 
 
 def _top_owners(intent: Intent, relation: Relation, key: Measure, voice: Voice) -> Content:

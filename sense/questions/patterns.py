@@ -26,6 +26,7 @@ from sense.questions.intent import (
     Compared,
     Condition,
     Difference,
+    Everything,
     Filter,
     Function,
     Has,
@@ -55,10 +56,15 @@ def listing(
     order: str = "",
     special: Special | None = None,
 ) -> Intent | None:
-    """Columns of rows: filtered, joined, sorted (`order` "sort") or cut (`order` "top")."""
+    """Columns of rows: filtered, joined, sorted (`order` "sort") or cut (`order` "top").
+
+    columns: 0 = all there are. order "then": sorted by two columns.
+    """
     intent = _filtered(draw, joins, conditions, like, special)
     if not intent:
         return None
+    if not columns:
+        return replace(intent, wanted=(Everything(),))
     tables = [intent.base, *map(draw.referred, intent.joins)]
     wanted = _shown(draw, tables, columns, distinct)
     if len(wanted) < columns or set(wanted) & _fixed(intent.filters):
@@ -69,9 +75,9 @@ def listing(
     return _sorted(draw, intent, order) if _uses_joins(intent) else None
 
 
-def linking(draw: Draw, conditions: int = 0) -> Intent | None:
-    """Columns of rows and of all of three tables they refer to, each asked for or told."""
-    scope = draw.scope(3)
+def linking(draw: Draw, conditions: int = 0, joins: int = 3) -> Intent | None:
+    """Columns of rows and of all of the tables they refer to, each asked for or told."""
+    scope = draw.scope(joins)
     if not scope:
         return None
     tables, links = scope
@@ -186,6 +192,19 @@ def combining(draw: Draw, related: bool = False) -> Intent | None:
     return Intent(base, (value,), joins, (first,), operator=operator, other=other)
 
 
+def excepting(draw: Draw) -> Intent | None:
+    """Names of all rows but of those that have a certain row of another table."""
+    fitting = [r for r in draw.relations if len(r.links) == 1 and not r.is_kind]
+    relation = draw.rng.choice(fitting) if fitting else None
+    value = relation.owner.label if relation else None
+    if not relation or not value or not value.is_unique or value is not relation.owner.display:
+        return None
+    condition = draw_condition(draw, relation.member) if draw.chance(0.6) else None
+    filters = (condition,) if condition else ()
+    other = Intent(relation.member, (value,), relation.links, filters)
+    return Intent(relation.owner, (value,), operator="EXCEPT", other=other)
+
+
 def _filtered(
     draw: Draw,
     joins: int,
@@ -254,6 +273,8 @@ def _shown(
 def _sorted(draw: Draw, intent: Intent, order: str) -> Intent | None:
     if not order:
         return intent
+    if order == "then":
+        return _sorted_twice(draw, intent)
     keys = ordered(intent.base)
     display = intent.base.display
     if order == "sort":
@@ -267,3 +288,20 @@ def _sorted(draw: Draw, intent: Intent, order: str) -> Intent | None:
     descending = key.kind not in ("text", "category") and draw.chance(0.6)
     limit = 0 if order == "sort" else draw.rng.choice((1, 1, 1, 2, 3, 3, 5))
     return replace(intent, order=Order(key, descending), limit=limit)
+
+
+def _sorted_twice(draw: Draw, intent: Intent) -> Intent | None:
+    """Sorted by a column whose values come several times, then by another."""
+    firsts = [c for c in categories(intent.base) if not compares(intent.filters, c)]
+    seconds = [*ordered(intent.base), *(c for c in asked(intent.base) if c.kind == "text")]
+    seconds = [c for c in seconds if not c.null_share and not compares(intent.filters, c)]
+    if not firsts or not seconds:
+        return None
+    first, second = draw.rng.choice(firsts), draw.rng.choice(seconds)
+    if first is second:
+        return None
+    orders = (
+        Order(c, c.kind not in ("text", "category") and draw.chance(0.5)) for c in (first, second)
+    )
+    order, then = orders
+    return replace(intent, order=order, then=then)

@@ -11,7 +11,17 @@ from itertools import groupby
 from typing import NamedTuple
 
 from sense.questions.evidence import evidence_of, loose_condition
-from sense.questions.intent import PEER, Case, Difference, Intent, Measure, Wanted, is_inner
+from sense.questions.intent import (
+    PEER,
+    Case,
+    Difference,
+    Everything,
+    Intent,
+    Measure,
+    Order,
+    Wanted,
+    is_inner,
+)
 from sense.questions.measures import (
     NUMBERS,
     grouped,
@@ -83,9 +93,16 @@ def _listing(intent: Intent, voice: Voice) -> Content:
     suffix = _sorting(intent, voice)
     columns = [wanted for wanted in intent.wanted if isinstance(wanted, ColumnProfile)]
     if intent.distinct:
-        return Content(
-            f"the different {names_of(columns)} of {subject_of(intent, voice)}", suffix=suffix
-        )
+        kinds = names_of(columns)
+        if len(columns) > 1:
+            kinds = f"combinations of {listed([title(column) for column in columns])}"
+        return Content(f"the different {kinds} of {subject_of(intent, voice)}", suffix=suffix)
+    if isinstance(intent.wanted[0], Everything):
+        words = voice.pick("all the information", "all details", "all columns")
+        about = "about" if words.endswith("information") else "of"
+        is_many = not words.endswith("information")
+        text = f"{words} {about} {subject_of(intent, voice)}"
+        return Content(text, is_many, suffix=suffix)
     is_many = len(intent.wanted) > 1 or (len(columns) == 1 and is_plural(title(columns[0])))
     if intent.joins or len(columns) < len(intent.wanted):
         names = _wanted_list(intent, voice)
@@ -150,9 +167,12 @@ def _extreme(column: ColumnProfile, descending: bool, home: str, voice: Voice) -
 
 
 def _sorting(intent: Intent, voice: Voice) -> str:
-    order = intent.order
+    order, then = intent.order, intent.then
     if not order:
         return ""
+    if then:
+        first, second = (_sorted_key(key, intent.base.name) for key in (order, then))
+        return f", {voice.pick('sorted', 'ordered')} by {first} and then by {second}"
     assert isinstance(order.key, ColumnProfile)
     name = owned_title(order.key, intent.base.name)
     if order.key.kind in ("text", "category"):
@@ -163,10 +183,19 @@ def _sorting(intent: Intent, voice: Voice) -> str:
     return sorted_by(name, order.descending, voice, ("earliest", "latest") if times else None)
 
 
+def _sorted_key(order: Order, home: str) -> str:
+    """ "age in descending order"; from the lowest up where nothing is said."""
+    assert isinstance(order.key, ColumnProfile)
+    direction = " in descending order" if order.descending else ""
+    return owned_title(order.key, home) + direction
+
+
 def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
     value, noun = intent.wanted[0], intent.base.noun
     assert isinstance(value, ColumnProfile)
     names = names_of([value])
+    if intent.base is not other.base:
+        return _excepted(intent, other, names, voice)
     first, second = (
         restricted(side.filters, side.either, side.base, False, voice) for side in (intent, other)
     )
@@ -180,6 +209,17 @@ def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
     return Content(
         f"the different {names} that have {said}", question=f"which different {names} have {said}?"
     )
+
+
+def _excepted(intent: Intent, other: Intent, names: str, voice: Voice) -> Content:
+    """All names but those of the rows that have a certain row of another table."""
+    rest = restricted(other.filters, False, other.base, False, voice)
+    owners = plural(intent.base.noun)
+    but = voice.pick("except the ones", "without those", "leaving out those")
+    text = (
+        f"the different {names} of all {owners} {but} of {owners} with {article(other.base.noun)}"
+    )
+    return Content(f"{text}{rest}")
 
 
 def _wanted_list(intent: Intent, voice: Voice) -> str:

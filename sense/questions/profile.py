@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
-from sense.questions.wording import NOT_NOUNS, singular, word_set
+from sense.questions.wording import NOT_NOUNS, PREPOSITIONS, singular, word_set
 from sense.schema import (
     Column,
     Schema,
@@ -48,6 +48,10 @@ BOOLEAN_VALUES = ({"t", "f"}, {"y", "n"}, {"yes", "no"}, {"true", "false"})
 NAME_WORDS = ("name", "title", "label")
 NO_NAMES = frozenset({*ID_ENDINGS, *NOT_NOUNS})
 """What cannot stand alone when the table's name is left out: "tenancy from"."""
+VERBS = word_set("has have plays visits lives works takes teaches on")
+"""First words of tables that say what somebody does."""
+DEEDS = word_set("enroll enrolls follows likes prescribes take takes teach teaches undergoes")
+"""The same in one word."""
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?")
 BAD_TEXT = re.compile(r"[^ -~\u00a0-\ufffc]|^\s|\s$|^$|\s\s")
@@ -144,7 +148,7 @@ def profile_database(db_path: str | Path) -> Profile:
 
 
 def _profile_table(connection: sqlite3.Connection, table: Table) -> TableProfile:
-    noun = singular(natural_name(table.name))
+    noun = row_noun(table.name)
     name = quote_identifier(table.name)
     num_rows = connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0]
     names = ", ".join(quote_identifier(column.name) for column in table.columns)
@@ -158,6 +162,21 @@ def _profile_table(connection: sqlite3.Connection, table: Table) -> TableProfile
     keys = [i for i, column in enumerate(table.columns) if column.primary_key]
     key = columns[keys[0]] if len(keys) == 1 else None
     return TableProfile(table.name, noun, columns, num_rows, key, _display(columns, noun))
+
+
+def row_noun(table_name: str) -> str:
+    """What a row of the table is called.
+
+    A name that is no noun becomes one.
+
+    >>> [row_noun(name) for name in ("Hives", "Lives_in", "Has_Pet", "cars_data")]
+    ['hive', 'lives-in record', 'has-pet record', 'cars data record']
+    """
+    words = natural_name(table_name).split()
+    if words[-1] in PREPOSITIONS or words[0] in VERBS or (len(words) == 1 and words[0] in DEEDS):
+        return f"{'-'.join(words)} record"
+    noun = singular(" ".join(words))
+    return f"{noun} record" if words[-1] in ("data", "info", "information") else noun
 
 
 def _column_words(table: Table, noun: str) -> list[str]:
@@ -190,7 +209,7 @@ def _profile_column(
     ordered = kind in ("integer", "real", "year", "date") and literals
     return ColumnProfile(
         table=table.name,
-        noun=singular(natural_name(table.name)),
+        noun=row_noun(table.name),
         name=column.name,
         words=words,
         kind=kind,

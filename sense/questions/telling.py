@@ -45,7 +45,7 @@ def _request(intent: Intent, suffix: str, voice: Voice) -> str:
     columns = [wanted for wanted in intent.wanted if isinstance(wanted, ColumnProfile)]
     if len(columns) < len(intent.wanted):
         return ""
-    if intent.distinct:
+    if intent.distinct and len(columns) == 1:
         return f"Which different {names_of(columns)} do they have{suffix}?"
     if all(has_plural(title(column)) for column in columns) and voice.chance(0.6):
         verb = voice.pick("Give", "List", "Show")
