@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, overload
@@ -86,6 +87,17 @@ def index_questions(questions: Sequence[Question], positions: Spool) -> IndexedQ
         frozenset(db_ids), frozenset(licenses), frozenset(prompt_hashes), digest.hexdigest()
     )
     return IndexedQuestions(questions, positions, outline)
+
+
+def by_database(questions: Sequence[Question], places: Spool) -> QuestionSet:
+    """The questions with those over one database together, in the order of their `db_id`s.
+
+    places: an empty spool, for the place of each.
+    """
+    for position, question in enumerate(questions):
+        places.add(question.example.db_id, position)
+    order = array("q", places.by_key())
+    return QuestionSet(len(order), lambda i: questions[order[i]])
 
 
 def load_questions(

@@ -193,8 +193,9 @@ def test_gold_may_stand_in_where_no_answer_is_right(
 
 
 def test_everything_that_gives_no_pair_is_counted_by_its_reason(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", logger="sense.asked")
     (folder / "db" / "damaged.sqlite").write_bytes(b"no database at all" * 100)
     answers = [
         *ANSWERS[:2],
@@ -229,9 +230,8 @@ def test_everything_that_gives_no_pair_is_counted_by_its_reason(
     assert facts.counts["answers"] == {"repeated": 1}
     [pair] = rows(out, "default")
     assert (pair["question"], pair["num_samples"]) == ("Cities in France?", 3)
-    printed = capsys.readouterr().out
-    assert "left out: db_id 'wrld' has no database" in printed
-    assert "left out: " in printed and "damaged.sqlite" in printed
+    assert "left out: db_id 'wrld' has no database" in caplog.text
+    assert "left out: " in caplog.text and "damaged.sqlite" in caplog.text
 
 
 def test_answers_to_the_questions_of_a_set_take_its_rows_and_databases(
