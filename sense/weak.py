@@ -7,7 +7,7 @@ the same rows. A thread asks for the next batches while workers judge those befo
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -145,7 +145,7 @@ def judged_questions(
     ]
     waiting = (n for n in range(len(batches)) if f"verdicts {n}" not in journal)
     asked = ((n, questions[batches[n]]) for n in waiting)
-    results = _judged(_answered_ahead(asked, ask, journal), judging)
+    results = judged_jobs(_answered_ahead(asked, ask, journal), judging)
     with tqdm(desc="questions", total=num) as progress:
         for n, batch in enumerate(batches):
             key = f"verdicts {n}"
@@ -195,9 +195,9 @@ def _grouped(
     return [(question, found[question.example.id]) for question in questions]
 
 
-def _judged(
+def judged_jobs(
     batches: Iterable[list[Job]], judging: Judging
-) -> Iterator[tuple[Question, list[Sample]]]:
+) -> Generator[tuple[Question, list[Sample]]]:
     """The samples of each question; an answer whose worker is lost is `unknown`."""
     jobs = itertools.chain.from_iterable(batches)
     asked, again = itertools.tee((job, _unit(job, judging.suite)) for job in jobs)

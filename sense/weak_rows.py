@@ -82,6 +82,19 @@ def read_answered(
     return PublishedAnswers(answered, outline, facts)
 
 
+def with_more_samples(
+    answered: Spool, more: Mapping[str, Sequence[Mapping[str, Any]]], whole: Spool
+) -> Spool:
+    """`whole`, an empty spool, filled with all values of `answered` and further rows of samples.
+
+    more: rows by the ids of the examples that they answer.
+    """
+    for example, db_path, samples in answered:
+        rows = [*samples, *more.get(example["id"], ())]
+        whole.add(example["id"], [example, db_path, rows])
+    return whole
+
+
 def sample_rows(answered: Spool) -> Iterator[dict[str, Any]]:
     """Config `samples` of one split: the answers to each question, in the order of the spool."""
     for _, _, samples in answered:
