@@ -7,6 +7,7 @@ of it runs in one event loop, so nothing here is locked.
 import asyncio
 import logging
 import random
+import re
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -121,9 +122,9 @@ class Balance:
                 self._leave(place)
             if isinstance(found, Reply):
                 return found
+            failing = place
             if found.kind in ("busy", "unreachable", "unusable"):
                 continue
-            failing = place
             if found.kind == "refused":
                 refusing.append(place)
                 is_last = all(place.is_out or place in refusing for place in self.places)
@@ -159,7 +160,7 @@ class Balance:
             if found.kind != "refused" or not extras:
                 self._note(place, found, ticket)
                 return found
-            named = {name for name in extras if name in found.error} or set(extras)
+            named = {name for name in extras if _names(found.error, name)} or set(extras)
             dropped |= named
             extras = {name: value for name, value in extras.items() if name not in named}
 
@@ -170,10 +171,11 @@ class Balance:
             if all(place.is_lost(now) for place in self.places):
                 raise ServerError(self._last_error)
             others = [place for place in self.places if place not in avoided]
-            hopeful = [place for place in others if not place.is_out] or self.places
-            free = [place for place in hopeful if place.has_room(now)]
-            if free:
-                place = min(free, key=lambda place: place.load)
+            live = [place for place in others if not place.is_out]
+            free = [place for place in live or self.places if place.has_room(now)]
+            returning = [place for place in others if place.is_out and place.has_room(now)]
+            if returning or free:
+                place = min(returning or free, key=lambda place: place.load)
                 place.num_in_flight += 1
                 return place
             await self._change(now)
@@ -239,6 +241,14 @@ class Balance:
             place.ready_at = 0.0
         place.is_out = False
         place.num_pauses = place.num_failures = 0
+
+
+def _names(error: str, argument: str) -> bool:
+    """
+    >>> _names("unknown field: 'n'", "n"), _names("unknown field", "n")
+    (True, False)
+    """
+    return re.search(rf"\b{argument}\b", error) is not None
 
 
 def _backoff(server: Server, number: int) -> float:

@@ -9,8 +9,8 @@ from collections import deque
 from statistics import median
 from typing import NamedTuple
 
-START_SHARE = 4
-"""The first number is the ceiling divided by this: two round trips reach the ceiling."""
+START_SHARE = 2
+"""The first number is the ceiling divided by this: one round trip shows whether more is taken."""
 MIN_START = 8
 PUSHED_BACK = 0.5
 SLOWER = 0.75
@@ -40,7 +40,7 @@ class Pace:
     >>> pace = Pace(ceiling=64)
     >>> ticket = pace.ticket
     >>> pace.limit, pace.push_back(ticket), pace.push_back(ticket), pace.limit
-    (16, True, False, 8)
+    (32, True, False, 16)
     """
 
     def __init__(self, ceiling: int) -> None:

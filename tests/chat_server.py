@@ -6,6 +6,7 @@ with ChatServer(lambda request: "SELECT 1") as server:
     assert len(server.requests) == 2
 """
 
+import itertools
 import json
 import socket
 import threading
@@ -165,6 +166,81 @@ def slow(seconds: float, text: str) -> Fault:
         handler.send(200, json.dumps(completion(chat, request, text)))
 
     return fault
+
+
+def storm(chat: ChatServer, most: int) -> Callable[[Body], "str | Fault"]:
+    """Answers of a server that does no more than `most` at a time and refuses the rest."""
+    inside: set[int] = set()
+    numbers = itertools.count()
+
+    def answer(request: Body) -> str | Fault:
+        number = next(numbers)
+        with chat.lock:
+            if len(inside) >= most:
+                return status(429, "slow down")
+            inside.add(number)
+
+        def good(handler: Handler, request: Body) -> None:
+            time.sleep(0.02)
+            with chat.lock:
+                inside.discard(number)
+            handler.send(200, json.dumps(completion(chat, request, "SELECT 1")))
+
+        return good
+
+    return answer
+
+
+def changed(**fields: Any) -> Fault:
+    """A good answer but for these fields; those of `message` and `usage` replace single ones."""
+
+    def fault(handler: Handler, request: Body) -> None:
+        chat: ChatServer = handler.server.chat  # type: ignore[attr-defined]
+        body = completion(chat, request, "WRONG")
+        body["choices"][0]["message"].update(fields.pop("message", {}))
+        body["usage"].update(fields.pop("usage", {}))
+        handler.send(200, json.dumps(body | fields))
+
+    return fault
+
+
+def twice(handler: Handler, request: Body) -> None:
+    """Sends the same answer two times: the second one waits in the connection for a reader."""
+    chat: ChatServer = handler.server.chat  # type: ignore[attr-defined]
+    body = completion(chat, request, "TWICE") | {"id": "chatcmpl-twice"}
+    text = json.dumps(body).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    handler.wfile.write((head % len(text) + text) * 2)
+
+
+def lying_length(difference: int) -> Fault:
+    """A good answer whose length is announced wrongly; the connection stays open."""
+
+    def fault(handler: Handler, request: Body) -> None:
+        chat: ChatServer = handler.server.chat  # type: ignore[attr-defined]
+        text = json.dumps(completion(chat, request, "WRONG")).encode()
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(text) + difference)
+        handler.wfile.write(head + text)
+
+    return fault
+
+
+def trickle(handler: Handler, request: Body) -> None:
+    """An answer that comes byte by byte and never ends."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000000")
+    handler.end_headers()
+    try:
+        while not handler.server.chat.closing.wait(0.05):  # type: ignore[attr-defined]
+            handler.wfile.write(b" ")
+    except OSError:  # the client has gone
+        handler.close_connection = True
+
+
+def out_of_quota(handler: Handler, request: Body) -> None:
+    """What OpenAI's server says where the money is used up: 429, but waiting changes nothing."""
+    error = {"message": "You exceeded your current quota", "code": "insufficient_quota"}
+    handler.send(429, json.dumps({"error": error}))
 
 
 html = reply("<html><body>Welcome to nginx</body></html>", "text/html")

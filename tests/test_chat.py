@@ -13,19 +13,23 @@ from chat_server import (
     Body,
     ChatServer,
     Fault,
+    changed,
     cut,
     hang,
     html,
+    lying_length,
     no_choices,
+    out_of_quota,
     reply,
     slow,
     status,
+    trickle,
     truncated,
 )
 
 from sense.balance import MAX_FAILURES
 from sense.budget import Prices
-from sense.chat import Chat
+from sense.chat import AHEAD, Chat
 from sense.chat_writer import server_writer
 from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT, save_contract
 from sense.reply import Request, derived_seed
@@ -105,6 +109,10 @@ def test_cached_replies_cost_nothing_and_are_counted(server: ChatServer, tmp_pat
         status(408),
         cut,
         hang(1.0),
+        trickle,
+        lying_length(500),
+        lying_length(-50),
+        changed(message={"role": "user"}),
         html,
         truncated,
         no_choices,
@@ -161,6 +169,7 @@ def test_one_request_that_always_fails_is_a_reject(
         (status(404, "no model m"), "no model m; check --base-url and that the server has"),
         (status(429, "quota used up", Retry_After="0"), "status 429: quota used up"),
         (status(402), "add credit"),
+        (out_of_quota, "exceeded your current quota; add credit, then run the same command again"),
         (html, "answered with something that is no chat completion: '<html>"),
         (status(400, "no such parameter\nin line 2"), "status 400: no such parameter"),
         (reply("\x00\x01"), "no chat completion"),
@@ -268,6 +277,31 @@ def test_missing_usage_is_estimated_and_said(server: ChatServer) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 10**12},
+        {"prompt_tokens": 0},
+        {"completion_tokens": -5},
+        {"completion_tokens": 0},
+        {"completion_tokens": 2_049},
+        {"completion_tokens": "many"},
+        {"prompt_tokens": True},
+        {"prompt_tokens": None},
+    ],
+)
+def test_usage_that_cannot_be_is_estimated(server: ChatServer, usage: Any) -> None:
+    server.faults.append(changed(usage=usage))
+    chat = Chat(client(server))
+    assert texts(chat, [ask("abc")]) == [["WRONG"]]
+    assert chat.usage() == {
+        "replies": 1,
+        "prompt_tokens": 2,
+        "completion_tokens": 2,
+        "replies_with_estimated_tokens": 1,
+    }
+
+
 def test_a_cut_answer_says_so() -> None:
     message = {"role": "assistant", "content": None}
     body = json.dumps({"choices": [{"message": message, "finish_reason": "length"}]})
@@ -291,6 +325,81 @@ def test_money_stops_the_run_and_done_is_kept(server: ChatServer, tmp_path: Path
         assert None not in more.ask_all(requests)
         assert not more.is_spent
         assert len(server.requests) == 20
+
+
+def test_tokens_stop_the_run_too(server: ChatServer) -> None:
+    chat = Chat(client(server), max_total_tokens=100, concurrency=2)
+    replies = chat.ask_all([ask(str(number)) for number in range(20)])
+    assert sum(found is not None for found in replies) in (5, 6, 7)  # 15 tokens each
+    assert chat.budget.reached == "--max-total-tokens 100"
+
+
+def test_requests_are_taken_as_replies_come_in(server: ChatServer) -> None:
+    taken: list[int] = []
+
+    def requests() -> Iterator[Request]:
+        for number in range(1_000):
+            taken.append(number)
+            yield ask(str(number))
+
+    chat = Chat(client(server), concurrency=2)
+    for number, answer in enumerate(chat.ask_each(requests())):
+        assert answer.request.messages[0]["content"] == str(number)
+        assert answer.reply.choices[0].text == str(number)
+        assert len(taken) <= number + 1 + AHEAD * 2 + MAX_FAILURES
+        if number == 40:
+            break
+    assert len(server.requests) < 100
+
+
+def test_replies_as_they_finish(server: ChatServer) -> None:
+    server.answer = lambda r: slow(0.5, "late") if question(r) == "0" else "soon"
+    chat = Chat(client(server), concurrency=2)
+    requests = [ask(str(number)) for number in range(6)]
+    found = [answer.request for answer in chat.ask_each(requests, in_order=False)]
+    assert found[-1] == requests[0]
+    assert sorted(found, key=requests.index) == requests
+
+
+def test_what_is_in_flight_is_kept_where_the_caller_leaves(
+    server: ChatServer, tmp_path: Path
+) -> None:
+    with ReplyCache(tmp_path / "replies.sqlite") as cache:
+        chat = Chat(client(server), cache, concurrency=4)
+        for _ in chat.ask_each(ask(str(number)) for number in range(100)):
+            break
+        assert len(cache) == len(server.requests) < 100
+
+
+def test_a_failure_in_doubt_is_not_given_before_a_server_has_answered(tmp_path: Path) -> None:
+    with ChatServer(lambda request: status(500)) as server:
+        chat = Chat(client(server), concurrency=1)
+        with pytest.raises(ServerError, match="status 500"):
+            next(chat.ask_each([ask("a"), ask("b")]))
+
+
+def test_an_error_of_the_requests_ends_the_run_in_order(server: ChatServer) -> None:
+    def requests() -> Iterator[Request]:
+        yield ask("a")
+        raise ValueError("no more questions")
+
+    chat = Chat(client(server))
+    with pytest.raises(ValueError, match="no more questions"):
+        list(chat.ask_each(requests()))
+    assert texts(chat, [ask("b")]) == [["B"]]
+
+
+def test_a_full_disk_ends_the_run_with_a_sentence(
+    server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ReplyCache(tmp_path / "replies.sqlite") as cache:
+        cache._writer.execute("PRAGMA max_page_count = 12")
+        server.answer = lambda request: "x" * 3_000
+        chat = Chat(client(server), cache, concurrency=1)
+        with pytest.raises(OSError, match=r"is full: could not write to .*the replies before are"):
+            chat.ask_all([ask(str(number)) for number in range(50)])
+        assert 0 < len(cache) < 20
+        assert len(server.requests) <= len(cache) + 2
 
 
 def test_keys_go_to_their_own_servers(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
