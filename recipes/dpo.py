@@ -9,8 +9,9 @@
 
 Without `--config` it runs recipes/tiny/dpo.yaml: one million parameters, CPU. The model must be one
 that recipes/sft.py left, or another with a `sense_prompt.json`: pairs with other prompts than it
-was trained on are refused. Run the same command again after an interruption: it goes on from the
-last checkpoint. `--push OWNER/NAME` publishes the finished model in one commit.
+was trained on are refused. `label_smoothing_from: facts` takes the smoothing of conservative DPO
+from the noise that the weak builder measured. Run the same command again after an interruption: it
+goes on from the last checkpoint. `--push OWNER/NAME` publishes the finished model in one commit.
 """
 
 import sys
@@ -23,8 +24,8 @@ from trl import DPOConfig, DPOTrainer, get_peft_config, get_quantization_config
 from sense.command import run_script
 from sense.facts import collect_facts
 from sense.prompt import contract_of, load_contract
+from sense.smoothing import DPOArguments, smooth_labels
 from sense.training import (
-    RecipeArguments,
     check_base,
     chosen_settings,
     dataset_inputs,
@@ -54,7 +55,8 @@ class Trainer(DPOTrainer):
 
 def main() -> None:
     started = time.monotonic()
-    recipe, training, model = parse_recipe(RecipeArguments, DPOConfig, DEFAULT_RECIPE, sys.argv[1:])
+    recipe, training, model = parse_recipe(DPOArguments, DPOConfig, DEFAULT_RECIPE, sys.argv[1:])
+    smooth_labels(recipe, training)
     settings = chosen_settings(recipe, training, model)
     base = check_base(model.model_name_or_path)
     rows, num_rows = load_training_rows(recipe, COLUMNS, training.seed)

@@ -102,7 +102,7 @@ def test_dpo_starts_where_sft_or_merging_ends(name: str) -> None:
     assert dpo["model_name_or_path"] == start
     assert sft["license"] == dpo["license"]
     assert sft["chat_template_path"] == "recipes/chat_template.jinja"
-    assert 0 < dpo["label_smoothing"] < 0.5
+    assert dpo["label_smoothing_from"] == "facts"
 
 
 @pytest.fixture(scope="module")

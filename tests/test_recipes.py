@@ -20,10 +20,10 @@ from sense.prompt import (
     load_contract,
     save_contract,
 )
+from sense.smoothing import DPOArguments
 from sense.source import model_source
 from sense.tiny import make_model, training_texts
 from sense.training import (
-    RecipeArguments,
     SFTArguments,
     check_base,
     count_lengths,
@@ -52,7 +52,7 @@ def parse(path: Path, arguments: Sequence[str]) -> Any:
     """The recipe's settings, by the classes of the script that is named like it."""
     from trl import DPOConfig, SFTConfig
 
-    classes = {"sft": (SFTArguments, SFTConfig), "dpo": (RecipeArguments, DPOConfig)}
+    classes = {"sft": (SFTArguments, SFTConfig), "dpo": (DPOArguments, DPOConfig)}
     return parse_recipe(*classes[path.stem], path, arguments)
 
 
