@@ -18,6 +18,7 @@ import apsw
 from sense.example import HARDNESS_LEVELS, Hardness
 from sense.execution import open_read_only
 from sense.gold import check_gold
+from sense.misses import Misses
 from sense.probe import are_tied
 from sense.questions.definedness import is_defined_by_form
 from sense.questions.draw import Draw
@@ -64,7 +65,7 @@ def sample_examples(
     database: str | Path | Profile,
     num: int | Mapping[Hardness, int],
     seed: int | str,
-    rejects: Counter[str] | None = None,
+    misses: Misses | None = None,
     *,
     levels: Mapping[Hardness, float] | None = None,
 ) -> Iterator[Candidate]:
@@ -73,12 +74,12 @@ def sample_examples(
     num: how many in all, their levels drawn by the shares of `levels` (equal when None); or how
     many of each level. Fewer come where the database has no more to ask: a level with `MAX_MISSES`
     misses in a row is over, and its share of a total goes to the others.
-    rejects: counts the reasons why candidates were dropped.
+    misses: gets what was drawn and dropped, with the reasons.
     """
     profile = database if isinstance(database, Profile) else profile_database(database)
     rng = random.Random(seed)
     draw = Draw.over(profile, rng)
-    rejects = Counter() if rejects is None else rejects
+    misses = Misses() if misses is None else misses
     seen: set[str] = set()
     shares = dict(levels or dict.fromkeys(HARDNESS_LEVELS, 1.0))
     wishes = _wishes(num, shares, rng)
@@ -86,7 +87,7 @@ def sample_examples(
         for level in wishes:
             if level not in shares:
                 continue
-            found = _next_candidate(draw, level, results, seen, rejects)
+            found = _next_candidate(draw, level, results, seen, misses)
             if found:
                 seen |= {found.sql, found.question}
                 yield found
@@ -111,27 +112,27 @@ def _wishes(
 
 
 def _next_candidate(
-    draw: Draw, level: Hardness, results: "Results", seen: set[str], rejects: Counter[str]
+    draw: Draw, level: Hardness, results: "Results", seen: set[str], misses: Misses
 ) -> Candidate | None:
     weights = [weight for weight, _ in PATTERNS[level]]
     for _ in range(MAX_MISSES):
         pattern = draw.rng.choices(PATTERNS[level], weights)[0][1]
         intent = pattern(draw)
         if intent is None:
-            rejects["no material"] += 1
+            misses.drop("no_material")
             continue
         sql = to_sql(intent)
         found, features = measured(sql)
-        reason = "duplicate" if sql in seen else "wrong level" if found != level else ""
+        reason = "duplicate_sql" if sql in seen else "wrong_level" if found != level else ""
         reason = reason or reject_reason(intent, results)
         if reason:
-            rejects[reason] += 1
+            misses.drop(reason, sql, level)
             continue
         style = draw.rng.choice(STYLES)
         question = ask(intent, style, draw.rng)
         assert question  # each of these styles has words for every intent
         if question.text in seen:
-            rejects["duplicate"] += 1
+            misses.drop("duplicate_question", sql, level, style, question.text)
             continue
         rows = results.rows(sql) or []
         return Candidate(sql, question.text, found, level, style, features, len(rows))
@@ -176,21 +177,21 @@ def reject_reason(intent: Intent, results: Results) -> str:
     """Why the intent says nothing on this database, "" when it does."""
     rows = results.rows(to_sql(intent))
     if rows is None:
-        return "error"
+        return "gold_error"
     if not rows:
-        return "empty"
+        return "empty_result"
     if len(rows) > MAX_RESULT_ROWS:
-        return "large"
+        return "large_result"
     if _is_trivial(intent, rows):
-        return "trivial"
+        return "trivial_result"
     if intent.order and not _order_is_defined(intent, results):
-        return "undefined"
+        return "gold_undefined"
     weaker = _weaker(intent)
     if any(_same(results.rows(to_sql(other)), rows) for other in weaker):
-        return "trivial"
+        return "trivial_result"
     if _measures_one_row(intent, results) or _says_too_much(intent, results):
-        return "trivial"
-    return "" if _is_defined(intent, results) else "undefined"
+        return "trivial_result"
+    return "" if _is_defined(intent, results) else "gold_undefined"
 
 
 def _weaker(intent: Intent) -> Iterator[Intent]:

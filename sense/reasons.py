@@ -6,6 +6,7 @@ Funnels count these words, config `rejected` holds them and the card explains th
 REASONS: dict[str, str] = {
     # The answer of a teacher.
     "answer_format": "The teacher's answer does not have the parts that were asked for.",
+    "question_missing": "The teacher's answer has fewer questions than were asked for.",
     "answer_cut": "The teacher's answer reached the limit of tokens before its end.",
     "rationale_format": "The rationale is missing, or does not end with a query.",
     "rationale_differs": "The query at the end of the rationale returns something else than gold.",
@@ -16,6 +17,9 @@ REASONS: dict[str, str] = {
     "rows_unfillable": "No rows could be found that break none of the database's constraints.",
     "database_corrupt": "The database file is damaged.",
     "database_empty": "The database has no rows.",
+    # What the grammar draws.
+    "no_material": "The database has nothing that such a query could be drawn from.",
+    "no_wording": "The query cannot be asked in the style that was wanted.",
     # The SQL.
     "sql_syntax": "The SQL cannot be parsed.",
     "several_statements": "There is more than one SQL statement.",
@@ -32,6 +36,7 @@ REASONS: dict[str, str] = {
     "zero_result": "The result has nothing but zeros.",
     "constant_result": "All rows of the result are equal.",
     "trivial_result": "A part of the SQL changes nothing in the result.",
+    "gold_undefined": "Ties, a column outside the groups or the clock decide the result.",
     "gold_order": "Ties at the cut of a LIMIT, or another order of the rows, change the result.",
     "gold_bare_column": "A column outside GROUP BY and aggregates has several values in a group.",
     "gold_time": "The result depends on the clock.",
@@ -53,6 +58,7 @@ REASONS: dict[str, str] = {
     "contaminated_question": "The question shares long word sequences with one of a benchmark.",
     "contaminated_sql": "The SQL is, but for its values, that of a benchmark over a like schema.",
     "contaminated_schema": "The database is one of a benchmark, or nearly so.",
+    "domain_full": "The domain that the teacher chose has its quota of questions.",
     "beyond_quota": "There were enough such rows already.",
 }
 """In the order in which candidates are looked at."""

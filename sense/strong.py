@@ -6,40 +6,32 @@ The plan changes only between rounds: what a database could not give is asked of
 """
 
 import random
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-import apsw
 from tqdm import tqdm
 
 from sense.collection import Database
 from sense.coverage.asking import close_spent, kept, round_wishes, slot_of, wish_parts
 from sense.coverage.coverage import Coverage
-from sense.coverage.steering import Wish, sample_wishes
-from sense.database import database_sha256
-from sense.example import HARDNESS_LEVELS, Example, Hardness, content_id, to_row
+from sense.example import HARDNESS_LEVELS, Hardness, Rejected, content_id, to_row
 from sense.execution import (
-    DatabaseError,
     WorkerFailure,
     map_in_workers,
 )
 from sense.facts import Funnel
-from sense.grammar import sample_examples
 from sense.journal import Journal
-from sense.prompt import PromptContract, completion_messages, prompt_messages
-from sense.questions.profile import profile_database
+from sense.misses import SHOWN_PER_REASON
+from sense.prompt import PromptContract
 from sense.splits import SPLITS, Split, split_by_template
+from sense.strong_unit import Quota, Unit, nothing, repeated, run_unit
 
 Name = TypeVar("Name", bound=str)
 Spent: TypeAlias = tuple[str, str, str]
 """A database that gave less than was asked of it, with the level and, with a plan, the style."""
-Quota: TypeAlias = dict[Hardness, int]
-"""Number of examples by level."""
-
 MAX_ROUNDS = 4
 MAX_PLANNED_ROUNDS = 8
 """With a plan, whose first rounds ask for a part of the rows each."""
@@ -51,23 +43,6 @@ UNIT_EXAMPLES = 400
 """More examples of one database are asked of several units."""
 MAX_UNIT_SECONDS = 300.0
 """A unit takes seconds; one that takes this long has met a database that it cannot handle."""
-
-
-class Unit(NamedTuple):
-    """A part of what one round asks of one database, with all that decides its rows."""
-
-    round: int
-    part: int
-    database: Database
-    quota: Quota
-    seed: int
-    contract: PromptContract
-    wishes: tuple[Wish, ...] = ()
-    """What a plan asks for, instead of the quota."""
-
-    @property
-    def key(self) -> str:
-        return f"{self.round}/{self.database.db_id}/{self.part}"
 
 
 class StrongSet:
@@ -101,6 +76,9 @@ class StrongSet:
         """Databases that failed in use, with the reason."""
         self._test_share = totals["test"] / max(1, sum(totals.values()))
         self._seen: set[bytes] = set()
+        self._units: list[Unit] = []
+        # per unit the positions of rows that repeat a question of another one
+        self._repeated: dict[str, list[int]] = {}
 
     def add(self, unit: Unit) -> Counter[tuple[str, str]]:
         """Takes what a finished unit gives.
@@ -111,16 +89,19 @@ class StrongSet:
         result = self.journal[unit.key]
         if result["fault"]:
             self.faults[unit.database.db_id] = result["fault"]
+        self._units.append(unit)
         for reason, num in result["rejected"].items():
             self.funnel.drop(reason, num)
         given: Counter[tuple[str, str]] = Counter()
+        repeated_here: list[int] = []
         for index, row in enumerate(result["rows"]):
             given[row["hardness"], ""] += 1
             given[row["hardness"], row["style"]] += 1
-            split = unit.database.split or split_by_template(row["sql"], self._test_share)
+            split = unit.database.split or self._template_split(row["sql"])
             digest = bytes.fromhex(content_id(row["db_id"], row["question"].lower()))[:16]
             if digest in self._seen:
                 self.funnel.drop("duplicate_question")
+                repeated_here.append(index)
             elif not self._has_room(split, row):
                 self.funnel.drop("beyond_quota")
             else:
@@ -131,6 +112,8 @@ class StrongSet:
                     self.coverages[split].add(kept(row))
                 self.kept[split].append((unit.key, index))
                 self.funnel.keep()
+        if repeated_here:
+            self._repeated[unit.key] = repeated_here[:SHOWN_PER_REASON]
         return given
 
     def refit(self, databases: Sequence[Database], spent: set[Spent]) -> None:
@@ -147,6 +130,20 @@ class StrongSet:
         if self.coverages:
             return self.coverages[split].has_room(slot_of(row))
         return self.missing[split][row["hardness"]] > 0
+
+    def rejected(self, split: Split) -> Iterator[dict[str, Any]]:
+        """Rows of config `rejected`: the first few that a unit dropped for each reason."""
+        for unit in self._units:
+            result = self.journal[unit.key]
+            found = [Rejected(**values) for values in result["shown"]]
+            for index in self._repeated.get(unit.key, ()):
+                found.append(repeated(unit, index, result["rows"][index]))
+            for rejected in found:
+                if split == (unit.database.split or self._template_split(rejected.sql)):
+                    yield to_row(rejected)
+
+    def _template_split(self, sql: str) -> Split:
+        return split_by_template(sql, self._test_share)
 
     def rows(self, split: Split) -> Iterator[dict[str, Any]]:
         """The dataset rows of a split, in the order of the plan."""
@@ -174,7 +171,7 @@ def make_examples(
         progress = tqdm(results, desc=f"round {number + 1}", total=len(waiting), unit="database")
         for unit, result in zip(waiting, progress, strict=True):
             if isinstance(result, WorkerFailure):
-                result = {"rows": [], "rejected": {}, "fault": f"database_{result.status}"}
+                result = nothing(f"database_{result.status}")
             strong.journal.put(unit.key, result)
         for unit in units:
             given = strong.add(unit)
@@ -254,56 +251,6 @@ def planned_round(
                 quota[wish.level] += wish.num
             units.append(Unit(number, part, database, quota, seed, contract, tuple(cut)))
     return units
-
-
-def run_unit(unit: Unit) -> dict[str, Any]:
-    """`{"rows": [dataset rows], "rejected": {reason: count}, "fault": ""}` of one unit.
-
-    A database that turns out to be damaged gives no rows and the fault `database_corrupt`.
-    """
-    try:
-        return _sampled(unit)
-    except (DatabaseError, sqlite3.DatabaseError, apsw.CorruptError):
-        return {"rows": [], "rejected": {}, "fault": "database_corrupt"}
-
-
-def _sampled(unit: Unit) -> dict[str, Any]:
-    database = unit.database
-    rejected: Counter[str] = Counter()
-    profile = profile_database(database.path)
-    sha256 = database_sha256(database.path)
-    rows = []
-    source = f"{unit.seed} {unit.key}"
-    candidates = (
-        sample_wishes(profile, unit.wishes, source, rejected)
-        if unit.wishes
-        else sample_examples(profile, unit.quota, source, rejected)
-    )
-    for candidate in candidates:
-        prompt = prompt_messages(
-            unit.contract, database.path, candidate.question, candidate.evidence
-        )
-        example = Example(
-            db_id=database.db_id,
-            question=candidate.question,
-            evidence=candidate.evidence,
-            sql=candidate.sql,
-            hardness=candidate.hardness,
-            gold_status="ok",
-            source="grammar",
-            db_sha256=sha256,
-            license=database.license,
-            requested_level=candidate.requested_level,
-            features=list(candidate.features),
-            style=candidate.style,
-            domain=database.domain,
-            teacher="grammar",
-            prompt_hash=unit.contract.hash,
-            prompt=prompt,
-            completion=completion_messages(unit.contract, prompt, candidate.sql),
-        )
-        rows.append(to_row(example))
-    return {"rows": rows, "rejected": dict(rejected), "fault": ""}
 
 
 def shares(total: int, levels: Mapping[Name, float]) -> dict[Name, int]:

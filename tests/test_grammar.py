@@ -15,6 +15,7 @@ from sense.coverage.styles import bears_marks
 from sense.example import HARDNESS_LEVELS
 from sense.grammar import Candidate, Results, reject_reason, sample_examples
 from sense.hardness import hardness, sql_features
+from sense.misses import Misses
 from sense.questions.draw import Draw, numbers
 from sense.questions.groups import grouping, overall
 from sense.questions.intent import Condition, Intent, Measure, Order, to_sql
@@ -119,7 +120,7 @@ def test_a_view_or_a_collation_sends_a_query_to_the_general_check(tmp_path: Path
     pet = profile_database(path).table("pet")
     intent = Intent(pet, (pet.column("name"),), distinct=True)
     with Results(path) as results:
-        assert reject_reason(intent, results) == "undefined"
+        assert reject_reason(intent, results) == "gold_undefined"
 
 
 def test_no_query_and_no_question_comes_twice(examples: list[Candidate]) -> None:
@@ -181,9 +182,9 @@ def test_all_constructs_occur(bees: Path) -> None:
 
 def test_a_database_without_rows_gives_no_example(tmp_path: Path) -> None:
     path = write_database(tmp_path / "empty.sqlite", BEES_SCRIPT)
-    rejects: Counter[str] = Counter()
-    assert list(sample_examples(path, 10, 1, rejects)) == []
-    assert set(rejects) == {"no material"}
+    misses = Misses()
+    assert list(sample_examples(path, 10, 1, misses)) == []
+    assert set(misses.counts) == {"no_material"}
 
 
 def test_a_small_database_ends_instead_of_repeating_itself(world: Path) -> None:
@@ -204,8 +205,8 @@ def _world_reason(world: Path, change: dict[str, object]) -> str:
     ("column", "operator", "value", "reason"),
     [
         ("population", ">", 1_000_000, ""),
-        ("population", ">", 40_000_000, "empty"),
-        ("name", "not null", None, "trivial"),
+        ("population", ">", 40_000_000, "empty_result"),
+        ("name", "not null", None, "trivial_result"),
     ],
 )
 def test_filters_must_leave_some_rows_and_drop_some(
@@ -220,19 +221,19 @@ def test_filters_must_leave_some_rows_and_drop_some(
 def test_a_null_among_the_sort_keys_is_undefined(world: Path) -> None:
     city = profile_database(world).table("city")
     key = city.column("population")
-    assert _world_reason(world, {"order": Order(key), "limit": 1}) == "undefined"
+    assert _world_reason(world, {"order": Order(key), "limit": 1}) == "gold_undefined"
     assert _world_reason(world, {"order": Order(key, descending=True), "limit": 1}) == ""
 
 
 def test_a_tie_at_the_cut_is_undefined(world: Path) -> None:
     city = profile_database(world).table("city")
     key = city.column("country_code")
-    assert _world_reason(world, {"order": Order(key), "limit": 1}) == "undefined"
+    assert _world_reason(world, {"order": Order(key), "limit": 1}) == "gold_undefined"
 
 
 def test_distinct_must_matter(world: Path) -> None:
     city = profile_database(world).table("city")
-    assert _world_reason(world, {"distinct": True}) == "trivial"
+    assert _world_reason(world, {"distinct": True}) == "trivial_result"
     assert _world_reason(world, {"distinct": True, "wanted": (city.column("country_code"),)}) == ""
 
 

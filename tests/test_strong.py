@@ -8,10 +8,13 @@ from test_collection import damaged
 from sense.collection import Database, given_databases
 from sense.database import database_sha256
 from sense.example import Hardness
+from sense.execution import execute
 from sense.journal import Journal
 from sense.prompt import TINY_CONTRACT
+from sense.reasons import meaning
 from sense.splits import split_by_template
-from sense.strong import StrongSet, Unit, make_examples, parts, plan_round, run_unit
+from sense.strong import StrongSet, make_examples, parts, plan_round
+from sense.strong_unit import Unit, run_unit
 
 EVEN: dict[Hardness, float] = {"easy": 1, "medium": 1, "hard": 1, "extra": 1}
 
@@ -48,7 +51,8 @@ def test_large_quotas_are_cut_into_parts() -> None:
 def test_damage_inside_a_file_is_a_fault_of_its_unit(tmp_path: Path) -> None:
     path = damaged(tmp_path / "bad.sqlite")
     unit = Unit(0, 0, database(path), {"easy": 3}, 0, TINY_CONTRACT)
-    assert run_unit(unit) == {"rows": [], "rejected": {}, "fault": "database_corrupt"}
+    nothing = {"rows": [], "rejected": {}, "shown": []}
+    assert run_unit(unit) == {**nothing, "fault": "database_corrupt"}
 
 
 def test_a_unit_gives_the_same_verified_rows_each_time(world: Path) -> None:
@@ -74,3 +78,24 @@ def test_one_database_gives_both_splits_apart_by_template(world: Path, tmp_path:
     assert strong.missing["test"].total() == 12 - len(rows["test"])
     for name, found in rows.items():
         assert {split_by_template(row["sql"], 0.3) for row in found} == {name}
+
+
+def test_dropped_candidates_are_shown_with_their_reasons(world: Path, tmp_path: Path) -> None:
+    databases = given_databases({"world": world}, "mit", 0.3, seed=0)
+    with Journal(tmp_path / "journal.jsonl", {}) as journal:
+        strong = StrongSet({"train": 28, "test": 12}, EVEN, journal)
+        make_examples(strong, databases, TINY_CONTRACT, 0, num_workers=0)
+        rows = {split: list(strong.rejected(split)) for split in ("train", "test")}
+    found = [row for part in rows.values() for row in part]
+    assert {row["reason"] for row in found} <= strong.funnel.dropped.keys()
+    assert {row["reason"] for row in found} >= {"trivial_result", "empty_result"}
+    assert len({row["id"] for row in found}) == len(found)
+    assert all(meaning(reason) for reason in strong.funnel.dropped)
+    for reason in {row["reason"] for row in found}:
+        shown = [row for row in found if row["reason"] == reason]
+        assert len(shown) <= strong.funnel.dropped[reason]
+    for split, part in rows.items():
+        assert all(split_by_template(row["sql"], 0.3) == split for row in part)
+    empty = next(row for row in found if row["reason"] == "empty_result")
+    assert execute(world, empty["sql"]).rows == ()
+    assert (empty["teacher"], empty["db_id"], empty["license"]) == ("grammar", "world", "mit")

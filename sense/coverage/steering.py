@@ -17,6 +17,7 @@ from typing import NamedTuple
 from sense.coverage.coverage import Rates
 from sense.example import Hardness
 from sense.grammar import MAX_MISSES, Candidate, Results, reject_reason
+from sense.misses import Misses
 from sense.questions.draw import Draw
 from sense.questions.intent import Intent, to_sql
 from sense.questions.levels import PATTERNS
@@ -105,12 +106,12 @@ class Ledger:
 
 
 def sample_wishes(
-    profile: Profile, wishes: Sequence[Wish], seed: int | str, rejects: Counter[str]
+    profile: Profile, wishes: Sequence[Wish], seed: int | str, misses: Misses
 ) -> Iterator[Candidate]:
     """Examples of the database for the wishes, no SQL and no question twice.
 
-    A level and style of which the database has no more is given up; rejects: counts the reasons why
-    queries that were run, or could not be, were dropped.
+    A level and style of which the database has no more is given up; misses: gets what was
+    drawn and dropped, with the reasons.
     """
     rng = random.Random(seed)
     draw, ledger = Draw.over(profile, rng), Ledger(rng)
@@ -122,7 +123,7 @@ def sample_wishes(
         for wish in turns:
             if (wish.level, wish.style) in over:
                 continue
-            found = _candidate(draw, wish, ledger, results, seen, rejects)
+            found = _candidate(draw, wish, ledger, results, seen, misses)
             if found:
                 seen |= {found.sql, found.question}
                 ledger.take(wish, found.features)
@@ -137,11 +138,11 @@ def _candidate(
     ledger: Ledger,
     results: Results,
     seen: set[str],
-    rejects: Counter[str],
+    misses: Misses,
 ) -> Candidate | None:
     best = 0.0
     for turn in range(MAX_MISSES // NUM_DRAWN):
-        queries = sorted(_queries(draw, wish, ledger, seen, rejects), key=lambda q: -q.score)
+        queries = sorted(_queries(draw, wish, ledger, seen, misses), key=lambda q: -q.score)
         best = max([best, *(query.score for query in queries)])
         for drawn in queries:
             if drawn.score < best - turn * CONCESSION:
@@ -149,11 +150,12 @@ def _candidate(
             reason = reject_reason(drawn.intent, results)
             question = None if reason else ask(drawn.intent, wish.style, draw.rng)
             if question is None:
-                reason = reason or "nothing vague"
+                reason = reason or "no_wording"
             elif question.text in seen:
-                reason = "duplicate"
+                reason = "duplicate_question"
             if reason or question is None:
-                rejects[reason] += 1
+                text = question.text if question else ""
+                misses.drop(reason, drawn.sql, wish.level, wish.style, text)
                 continue
             rows = results.rows(drawn.sql) or []
             return Candidate(
@@ -170,7 +172,7 @@ def _candidate(
 
 
 def _queries(
-    draw: Draw, wish: Wish, ledger: Ledger, seen: set[str], rejects: Counter[str]
+    draw: Draw, wish: Wish, ledger: Ledger, seen: set[str], misses: Misses
 ) -> list[_Drawn]:
     """The queries of the level among `NUM_DRAWN` drawn ones."""
     wants = ledger.wants(wish)
@@ -179,14 +181,15 @@ def _queries(
     for place in draw.rng.choices(range(len(weights)), weights, k=NUM_DRAWN):
         intent = PATTERNS[wish.level][place][1](draw)
         if intent is None:
-            rejects["no material"] += 1
+            misses.drop("no_material")
             continue
         sql = to_sql(intent)
         level, features = measured(sql)
         ledger.drawn[wish.level, place] += 1
         ledger.given[wish.level, place].update(features)
         if sql in seen or level != wish.level:
-            rejects["duplicate" if sql in seen else "wrong level"] += 1
+            reason = "duplicate_sql" if sql in seen else "wrong_level"
+            misses.drop(reason, sql, wish.level, wish.style)
             continue
         score = sum(wants.get(name, 0.0) for name in features)
         found.append(_Drawn(intent, sql, features, score))
