@@ -23,7 +23,7 @@ COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.Betwe
 PATTERNS = (exp.Like, exp.ILike, exp.Glob)
 IMPLIED = (0.0, 1.0)
 """Booleans, "has no ...", "any", "more than one", "only"."""
-IMPLIED_WORDS = frozenset(("y", "n", "yes", "no", "t", "f", "true", "false", "null", ""))
+IMPLIED_WORDS = frozenset(("0", "1", "y", "n", "yes", "no", "t", "f", "true", "false", "null", ""))
 """The same as texts."""
 MIN_PREFIX = 4
 """Letters that two words must begin with to count as forms of one: Italy, Italian."""
@@ -34,7 +34,8 @@ MIN_RATIO = 0.8
 MAX_CODE_CHARS = 3
 """A shorter value may be an abbreviation: F for female, NY for New York."""
 MAX_WORD_NUMBER = 2
-"""Greater numbers in words must be used; "one" and "two" often count nothing."""
+"""Greater numbers in words must be used, since "one" and "two" often count nothing; so must digits
+but 0, which explains booleans."""
 
 _ALIASES = """
 usa us united states america american americans
@@ -138,7 +139,7 @@ def unused_values(said: SqlWords, question: str, links: Iterable[ValueLink] = ()
     """
     texts = [next(filter(None, match.groups())) for match in _QUOTED.finditer(question)]
     texts += [link.value for link in links if _is_spelled(link.value, question)]
-    named = [n for n in numerals(question) if n.has_digits or n.values[0] > MAX_WORD_NUMBER]
+    named = [n for n in numerals(question) if n.values[0] > MAX_WORD_NUMBER * (not n.has_digits)]
     if not (texts or named):
         return []
     sql = Words(*said.texts, *map(natural_name, said.texts))
@@ -278,7 +279,7 @@ def _is_word_in(word: str, words: Words) -> bool:
     if any(word in group and not group.isdisjoint(words.list) for group in ALIASES):
         return True
     if len(word) < MIN_PREFIX:
-        return False
+        return len(word) == MAX_CODE_CHARS and any(other.startswith(word) for other in words.list)
     start = word[:MIN_PREFIX]
     return any(
         (other.startswith(start) and _are_forms(word, other)) or _is_slip(word, other)
