@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 
 RepoType: TypeAlias = Literal["dataset", "model", "space"]
 
+IDS_AT_A_TIME = 250_000
+"""That are compared: 64 bytes each, and about as much for the table that finds equal ones."""
+NUM_END_CHARS = 3
+"""Of an id in hex: 4,096 ends, so that parts stay small for a thousand million ids."""
+Seen: TypeAlias = dict[tuple[str, str], tuple[str, str]]
+"""(kind, value) -> the split and the place that has it."""
+
+DATABASES, REJECTED = "databases", "rejected"
+"""Configs that are checked in another way."""
+
 LEFT_OUT = (
     *("checkpoint-*", "training_args.bin", "*.pth", "*.lock", "*.tmp", "*.pyc", "*__pycache__*"),
     *(".git/*", ".cache/*", "*.DS_Store"),
@@ -58,12 +68,13 @@ def check_dataset(folder: str | Path, features: Mapping[str, "Features"] | None 
 
     Rows are as many as facts.json says, columns those of `features` where given, ids unique, every
     `db_id` has its database where the folder publishes some, and splits are disjoint as the card
-    promises. Raises ValueError with the first fault.
+    promises, also those of different configs. Raises ValueError with the first fault.
     """
     folder = Path(folder).absolute()
     facts = read_facts(folder)
     with tempfile.TemporaryDirectory(prefix="sense-check-") as cache, _quiet_datasets():
         db_ids: dict[str, set[str]] = {}
+        seen: Seen = {}
         for config, splits in facts.results["splits"].items():
             loaded = _load(folder, config, cache)
             place = f"config '{config}' of {folder}"
@@ -71,10 +82,13 @@ def check_dataset(folder: str | Path, features: Mapping[str, "Features"] | None 
             if features is not None:
                 _check_features(loaded, features[config], place)
             _check_ids(loaded, place)
-            _check_disjoint(loaded, facts.results["split_by"], place)
+            if config != DATABASES:  # one split holds those of all
+                _check_disjoint(loaded, facts.results["split_by"], place, seen)
             db_ids[config] = set().union(*_distinct(loaded, "db_id").values())
     for config, used in db_ids.items():
-        homeless = sorted(used - db_ids.get("databases", used))
+        if config == REJECTED:  # with the databases that its teacher proposed, kept or not
+            continue
+        homeless = sorted(used - db_ids.get(DATABASES, used))
         if homeless:
             raise ValueError(
                 f"config '{config}' of {folder} uses {some(homeless)}, which its config "
@@ -133,37 +147,54 @@ def _check_features(loaded: "DatasetDict", features: "Features", place: str) -> 
 
 
 def _check_ids(loaded: "DatasetDict", place: str) -> None:
+    """Ids are compared in parts by how they end, since equal ones end alike: memory stays flat."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    def ends(ids: Any) -> Any:
+        return pc.utf8_slice_codeunits(ids, start=-NUM_END_CHARS)
+
     columns = [data.data.column("id") for data in loaded.values() if "id" in data.features]
-    ids = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
-    if pc.count_distinct(ids).as_py() < len(ids):
-        twice = next(pair["values"] for pair in pc.value_counts(ids) if pair["counts"].as_py() > 1)
-        raise ValueError(f"id {twice} occurs twice in {place}; drop duplicates before writing")
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    known = sorted({end for chunk in chunks for end in ends(chunk).unique().to_pylist()})
+    num_parts = -(-sum(map(len, chunks)) // IDS_AT_A_TIME)
+    for part in range(num_parts):
+        some_ends = pa.array(known[part::num_parts], pa.string())
+        alike = [chunk.filter(pc.is_in(ends(chunk), value_set=some_ends)) for chunk in chunks]
+        ids = pa.chunked_array(alike, pa.string())
+        if pc.count_distinct(ids).as_py() < len(ids):
+            counts = pc.value_counts(ids)
+            twice = next(pair["values"] for pair in counts if pair["counts"].as_py() > 1)
+            raise ValueError(f"id {twice} occurs twice in {place}; drop duplicates before writing")
 
 
-def _check_disjoint(loaded: "DatasetDict", split_by: str, place: str) -> None:
+def _check_disjoint(loaded: "DatasetDict", split_by: str, place: str, seen: Seen) -> None:
+    """No value of `split_by` is in two splits; where that is the database, no domain is either.
+
+    seen: what earlier configs had, by kind and value; gets what this one has.
+    """
+    for kind, parts in _kept_apart(loaded, split_by).items():
+        for split, values in parts.items():
+            for value in sorted(values - {""}):
+                before, where = seen.setdefault((kind, value), (split, place))
+                if before != split:
+                    other = "" if where == place else f" of {where}"
+                    raise ValueError(
+                        f"{kind} '{value}' is in the splits '{before}'{other} and '{split}' of "
+                        f"{place}, whose card promises disjoint splits; divide the rows by {kind}"
+                    )
+
+
+def _kept_apart(loaded: "DatasetDict", split_by: str) -> dict[str, dict[str, set[str]]]:
+    """By kind the values of each split that no other split may have."""
     if split_by == "db_id":
-        parts = _distinct(loaded, "db_id")
-    elif split_by == "sql_template":
+        return {kind: _distinct(loaded, kind) for kind in ("db_id", "domain")}
+    if split_by == "sql_template":
         from sense.hardness import sql_template
 
-        parts = {
-            split: {sql_template(sql) for sql in values}
-            for split, values in _distinct(loaded, "sql").items()
-        }
-    else:
-        return
-    seen: dict[str, str] = {}
-    for split, values in parts.items():
-        for value in sorted(values):
-            if value in seen:
-                raise ValueError(
-                    f"{split_by} '{value}' is in the splits '{seen[value]}' and '{split}' of "
-                    f"{place}, whose card promises disjoint splits; divide the rows by {split_by}"
-                )
-            seen[value] = split
+        queries = _distinct(loaded, "sql")
+        return {split_by: {part: set(map(sql_template, sqls)) for part, sqls in queries.items()}}
+    return {}
 
 
 def _distinct(loaded: "DatasetDict", column: str) -> dict[str, set[str]]:

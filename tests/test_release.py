@@ -14,7 +14,15 @@ from datasets import load_dataset
 from huggingface_hub import DatasetCard
 
 from sense.card import DatasetText
-from sense.example import Example, content_id, database_features, example_features, to_row
+from sense.example import (
+    Example,
+    Rejected,
+    content_id,
+    database_features,
+    example_features,
+    rejected_features,
+    to_row,
+)
 from sense.facts import Facts, Funnel, collect_facts, file_sha256, read_facts
 from sense.folder import check_dataset, check_folder, release_files
 from sense.release import check_output, work_folder, write_dataset
@@ -370,10 +378,56 @@ def test_duplicate_id_is_an_error(tmp_path: Path) -> None:
         write_strong(tmp_path / "strong", tables=tables)
 
 
+def test_ids_are_compared_in_parts_that_hold_all_equal_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sense.folder.IDS_AT_A_TIME", 2)
+    rows = [example_row(number) for number in range(9)]
+    write_strong(tmp_path / "whole", tables={"default": {"train": rows}})
+    for number in (0, 4, 8):
+        with pytest.raises(ValueError, match=f"id {rows[number]['id']} occurs twice"):
+            write_strong(
+                tmp_path / str(number), tables={"default": {"train": [*rows, rows[number]]}}
+            )
+
+
 def test_database_in_two_splits_is_an_error(tmp_path: Path) -> None:
     tables = {"default": {"train": [example_row(1)], "test": [example_row(2)]}}
     with pytest.raises(ValueError, match="db_id 'world' is in the splits 'train' and 'test'"):
         write_strong(tmp_path / "strong", tables=tables)
+
+
+def test_domain_in_two_splits_is_an_error(tmp_path: Path) -> None:
+    def tables(*domains: str) -> dict[str, dict[str, Any]]:
+        rows = [example_row(1) | {"domain": domains[0]}]
+        others = [example_row(2, "shop") | {"domain": domains[1]}]
+        return {**strong_tables(), "default": {"train": rows, "test": others}}
+
+    with pytest.raises(ValueError, match="domain 'trade' is in the splits 'train' and 'test'"):
+        write_strong(tmp_path / "strong", tables=tables("trade", "trade"))
+    write_strong(tmp_path / "apart", tables=tables("trade", "geography"))
+    write_strong(tmp_path / "unknown", tables=tables("", ""))
+
+
+def test_rejected_candidates_keep_to_the_split_of_their_database(tmp_path: Path) -> None:
+    def write(name: str, split: str) -> Facts:
+        candidate = Rejected("0/shop/0 1", "empty_result", "grammar", "grammar", "mit")
+        elsewhere = replace(candidate, candidate="9", db_id="proposed_and_not_kept")
+        rows = {split: [to_row(replace(candidate, db_id="shop")), to_row(elsewhere)]}
+        return write_dataset(
+            tmp_path / name,
+            {**strong_tables(), "rejected": rows},
+            {**FEATURES, "rejected": rejected_features()},
+            some_facts(),
+            TEXT,
+        )
+
+    message = "'shop' is in the splits 'test' of config 'default' .* and 'train' of config 'rejec"
+    with pytest.raises(ValueError, match=message):
+        write("mixed", "train")
+    assert write("apart", "test").results["splits"]["rejected"]["test"]["num_rows"] == 2
+    loaded = load_dataset(str(tmp_path / "apart"), "rejected", cache_dir=str(tmp_path / "cache"))
+    assert loaded["test"]["reason"][:] == ["empty_result", "empty_result"]
 
 
 def test_template_in_two_splits_is_an_error_when_the_card_promises_otherwise(
