@@ -11,7 +11,15 @@ from typing import NamedTuple, TypeAlias
 from sqlglot import exp
 
 from sense.hardness import normalize_sql, parse_sql, sql_text
-from sense.mutations.clauses import (
+from sense.mutations.conditions import (
+    comparison_edits,
+    condition_edits,
+    connective_edits,
+    negation_edits,
+    value_edits,
+)
+from sense.mutations.place import Context, Edit, Values, value_key
+from sense.mutations.structure import (
     aggregate_edits,
     column_edits,
     distinct_edits,
@@ -24,14 +32,6 @@ from sense.mutations.clauses import (
     set_operation_edits,
     table_edits,
 )
-from sense.mutations.conditions import (
-    comparison_edits,
-    condition_edits,
-    connective_edits,
-    negation_edits,
-    value_edits,
-)
-from sense.mutations.place import Context, Edit, Values, value_key
 from sense.schema import Schema
 
 __all__ = ["Mutation", "Values", "mutate"]

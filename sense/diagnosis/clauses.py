@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from sense.diagnosis.canonical import canonical, drop_qualifiers, source_name, sources
 from sense.diagnosis.kinds import DIFFERENCE_KINDS
-from sense.diagnosis.parts import (
+from sense.diagnosis.pieces import (
     is_negated,
     join_conditions,
     join_types,

@@ -14,7 +14,7 @@ from apted import APTED, Config
 from sqlglot import exp
 
 from sense.diagnosis.canonical import canonical
-from sense.diagnosis.parts import unwrapped
+from sense.diagnosis.pieces import unwrapped
 from sense.hardness import UnparsedSqlError, parse_sql, sql_text
 
 MAX_NODES = 200
