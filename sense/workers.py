@@ -1,7 +1,8 @@
 """Map a function over items in worker processes that can be killed.
 
 Workers are fresh interpreters that import the function's module and nothing else: not the main
-script, whose imports may take seconds and gigabytes. POSIX only; the limit on their memory holds
+script, whose imports may take seconds and gigabytes. Where this process is itself a lean one on
+Linux, they are copies of it, which are ready at once. POSIX only; the limit on their memory holds
 on Linux, other systems do not enforce it.
 """
 
@@ -10,14 +11,17 @@ import itertools
 import os
 import pickle
 import resource
+import signal
 import subprocess
 import sys
 import threading
 import time
 import traceback
+import types
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 Item = TypeVar("Item")
@@ -32,6 +36,8 @@ MAX_AHEAD = 4096  # items taken before the oldest one is finished: bounds memory
 MAX_WORKER_BYTES = 4_000_000_000
 """Of memory that a worker writes to: SQLite's heap, two results of the greatest size and copies."""
 OUT_OF_MEMORY = 77  # exit status, not one of Python's
+MAX_COPIED_BYTES = 200_000_000
+"""Of memory in use, for a copy of this process to be a worker; SQLite and sqlglot take 60 MB."""
 
 BOOT = """
 import sys
@@ -93,14 +99,9 @@ class _Worker:
 
     def __init__(self, function: bytes) -> None:
         self.connection, theirs = Pipe()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", BOOT, str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
-        )
+        start = _copied if _is_lean() else _fresh
+        self.process = start(theirs, self.connection)
         theirs.close()
-        self.connection.send(sys.path)
         self.connection.send_bytes(function)
         self.is_ready = False
         self.pending: dict[int, Any] = {}
@@ -116,6 +117,69 @@ class _Worker:
         self.process.kill()
         self.process.wait()
         self.connection.close()
+
+
+class _Copy:
+    """A copy of this process, to be ended and awaited like a `subprocess.Popen`."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.status: int | None = None
+
+    def kill(self) -> None:
+        if self.status is None:  # else the number may be that of another process by now
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        if self.status is None:
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.status
+
+
+def _is_lean() -> bool:
+    """Whether a copy of this process is as good as a fresh one.
+
+    It is not where locks of other threads, open databases or large libraries (all of them bring
+    numpy) would be copied too.
+    """
+    if sys.platform != "linux" or "numpy" in sys.modules:
+        return False
+    apsw = sys.modules.get("apsw")
+    if len(os.listdir("/proc/self/task")) > 1 or (apsw and apsw.connections()):  # noqa: PTH208
+        return False
+    num_pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return num_pages * resource.getpagesize() < MAX_COPIED_BYTES
+
+
+def _fresh(theirs: Connection, ours: Connection) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", BOOT, str(theirs.fileno())],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[theirs.fileno()],
+        start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
+    )
+    ours.send(sys.path)
+    return process
+
+
+def _copied(theirs: Connection, ours: Connection) -> _Copy:
+    """What a fresh process would not have is taken from the copy; it never returns from here."""
+    pid = os.fork()
+    if pid:
+        return _Copy(pid)
+    try:
+        os.setsid()
+        ours.close()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        serve(theirs)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 @dataclass

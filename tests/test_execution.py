@@ -157,6 +157,15 @@ def test_two_threads_can_execute_at_once(world: Path) -> None:
         assert list(found) == [(i,) for i in range(200)]
 
 
+@pytest.fixture(params=["fresh", "copied"])
+def start(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How workers are started: as they are where this process has much loaded, or as copies."""
+    if request.param == "copied" and sys.platform != "linux":
+        pytest.skip("processes are copied on Linux only")
+    monkeypatch.setattr("sense.workers._is_lean", lambda: request.param == "copied")
+    return str(request.param)
+
+
 def square(number: int) -> int:
     return number * number
 
@@ -197,7 +206,7 @@ def heavy_modules(_: object) -> list[str]:
     return sorted(heavy & set(sys.modules))
 
 
-def test_results_keep_the_order_of_items() -> None:
+def test_results_keep_the_order_of_items(start: str) -> None:
     assert list(map_in_workers(square, range(1000), 2, 60)) == [i * i for i in range(1000)]
     assert list(map_in_workers(square, [], 2, 60)) == []
     assert list(map_in_workers(square, [3], 0, 60)) == [9]
@@ -217,7 +226,7 @@ def test_items_are_taken_as_needed() -> None:
     assert len(taken) < 10_000
 
 
-def test_only_the_item_at_fault_fails() -> None:
+def test_only_the_item_at_fault_fails(start: str) -> None:
     items = ["a", "b", "hang", "c", "die", "d"] + ["e"] * 50
     results = list(map_in_workers(misbehave, items, 2, 1.0))
     failures = {i: r.status for i, r in enumerate(results) if isinstance(r, WorkerFailure)}
@@ -232,7 +241,7 @@ def test_item_that_overruns_is_tried_once_more(tmp_path: Path, num_workers: int)
     assert results == ["done", WorkerFailure("limit", "more than 30 seconds"), "done"]
 
 
-def test_item_that_takes_all_memory_fails_alone() -> None:
+def test_item_that_takes_all_memory_fails_alone(start: str) -> None:
     first, greedy, last = map_in_workers(take, [1, 2 * MAX_WORKER_BYTES, 3], 1, 60)
     assert (first, last) == (1, 3)
     assert isinstance(greedy, WorkerFailure) and greedy.status == "limit"
@@ -240,7 +249,7 @@ def test_item_that_takes_all_memory_fails_alone() -> None:
 
 
 def test_worker_that_crashes_leaves_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
@@ -253,7 +262,7 @@ def test_worker_that_crashes_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_exception_is_raised_at_its_place() -> None:
+def test_exception_is_raised_at_its_place(start: str) -> None:
     results = map_in_workers(misbehave, ["a", "raise", "b"], 1, 60)
     assert next(results) == "A"
     with pytest.raises(ValueError, match="cannot do this") as error:
@@ -261,7 +270,7 @@ def test_exception_is_raised_at_its_place() -> None:
     assert "misbehave" in error.value.__notes__[0]
 
 
-def test_stuck_one_opcode_query_is_killed(world: Path) -> None:
+def test_stuck_one_opcode_query_is_killed(world: Path, start: str) -> None:
     run = partial(execute, world, limits=Limits(max_seconds=0.5))
     first, bomb, last = map_in_workers(
         run, ["SELECT 1", ONE_OPCODE_BOMB, "SELECT 2"], num_workers=1, max_seconds=1.5
@@ -279,7 +288,7 @@ def _is_running(process: int) -> bool:
     return True
 
 
-def test_no_worker_outlives_its_iterator() -> None:
+def test_no_worker_outlives_its_iterator(start: str) -> None:
     results = map_in_workers(process_of, range(10_000), 2, 60)
     processes = {next(results) for _ in range(500)}
     assert all(_is_running(process) for process in processes)
@@ -287,7 +296,7 @@ def test_no_worker_outlives_its_iterator() -> None:
     assert not any(_is_running(process) for process in processes)
 
 
-def test_no_worker_outlives_an_interrupt() -> None:
+def test_no_worker_outlives_an_interrupt(start: str) -> None:
     processes = set()
     with pytest.raises(KeyboardInterrupt):
         for process in map_in_workers(process_of, range(10_000), 1, 60):
@@ -296,9 +305,10 @@ def test_no_worker_outlives_an_interrupt() -> None:
     assert not any(_is_running(process) for process in processes)
 
 
-def test_no_busy_worker_outlives_a_killed_parent(world: Path) -> None:
+@pytest.mark.parametrize("first", ["", "import numpy; "], ids=["copied", "fresh"])
+def test_no_busy_worker_outlives_a_killed_parent(world: Path, first: str) -> None:
     script = (
-        "import sys; sys.path[:0] = sys.argv[1:3]; from test_execution import *\n"
+        f"{first}import sys; sys.path[:0] = sys.argv[1:3]; from test_execution import *\n"
         "for p in map_in_workers(announce_and_hang, [0], 1, 0): pass"
     )
     parent = subprocess.Popen(
@@ -331,10 +341,47 @@ def test_worker_imports_nothing_heavy() -> None:
     assert list(map_in_workers(heavy_modules, [0], 1, 60)) == [[]]
 
 
-def test_function_of_the_main_script_is_explained(tmp_path: Path) -> None:
+def state_of(_: object) -> tuple[int, int, str]:
+    """Its session, what it reads from its input, and where its main script would be."""
+    return os.getsid(0), len(os.read(0, 1)), getattr(sys.modules["__main__"], "__file__", "")
+
+
+def test_worker_has_a_session_and_an_input_of_its_own_and_no_main_script(start: str) -> None:
+    [found] = map_in_workers(state_of, [0], 1, 60)
+    assert isinstance(found, tuple)
+    assert found[0] != os.getsid(0)
+    assert found[1:] == (0, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+@pytest.mark.parametrize(
+    ("state", "is_copied"),
+    [
+        ("pass", True),
+        ("import sense.verdict", True),
+        ("import numpy", False),
+        ("import apsw; connection = apsw.Connection(':memory:')", False),
+        ("import threading; threading.Timer(600, print).start()", False),
+        ("blob = bytearray(300_000_000)", False),
+    ],
+)
+def test_only_a_lean_process_is_copied(state: str, is_copied: bool) -> None:
+    program = (
+        f"import os, sys; from sense import workers; {state}\n"
+        "print(workers._is_lean(), flush=True); os._exit(0)"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == f"{is_copied}\n"
+
+
+@pytest.mark.parametrize("first", ["", "import numpy\n"], ids=["copied", "fresh"])
+def test_function_of_the_main_script_is_explained(tmp_path: Path, first: str) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "from sense.execution import map_in_workers\n"
+        f"{first}from sense.execution import map_in_workers\n"
         "def double(i): return 2 * i\n"
         "print(list(map_in_workers(double, [1], 1, 60)))\n"
     )
