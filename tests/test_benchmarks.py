@@ -69,3 +69,24 @@ def test_labels_of_both_ways_agree(folder: Path, who: str) -> None:
     assert found["num"] == 40
     assert found["accepted"] == 20  # every other one
     assert found["parent_mb"] > 0 and found["worker_mb"] > 0
+
+
+@pytest.mark.slow
+def test_the_grammar_is_measured_beside_questions_of_people(tmp_path: Path) -> None:
+    write_database(tmp_path / "database" / "world.sqlite", WORLD_SCRIPT)
+    rows = [
+        {"db_id": "world", "question": "Which cities are there?", "query": CITIES},
+        {
+            "db_id": "world",
+            "question": "How many?",
+            "query": "SELECT count(*) FROM country LIMIT 9",
+        },
+        {"db_id": "world", "question": "Any?", "query": "SELECT 1 FROM city WHERE 1 IN (SELECT 2)"},
+    ]
+    (tmp_path / "train_spider.json").write_text(json.dumps(rows))
+    command = [sys.executable, "benchmarks/diversity.py", "--spider", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    assert "| questions | 3 | 3 | 1.00 |" in done.stdout
+    assert "| SQL templates | 3 |" in done.stdout
+    assert "features of Spider's golds (rows) that the grammar lacks:" in done.stdout
