@@ -17,9 +17,12 @@ SLOWER = 0.75
 """What is left of the number after a push back, and where answers only take longer."""
 STEP_SHARE = 20
 """Later steps up are the ceiling divided by this."""
-MUCH_LONGER = 2.0
+MUCH_LONGER = 1.5
 MUCH_MORE = 1.1
-"""Answers that take twice as long must bring a tenth more of them per second."""
+"""Answers that take half as long again must bring a tenth more of them per second."""
+MUCH_SHORTER = 0.9
+"""What a fall must make of the time of an answer; else the server is slow for reasons of its own,
+and fewer requests would only bring fewer answers."""
 NUM_REMEMBERED = 32
 """Round trips that are compared with: a server may change."""
 MIN_ROUND = 8
@@ -52,6 +55,7 @@ class Pace:
         self._seconds: list[float] = []
         self._num_in_flight: list[int] = []
         self._rounds: deque[Round] = deque(maxlen=NUM_REMEMBERED)
+        self._fell_at: Round | None = None
 
     @property
     def limit(self) -> int:
@@ -75,9 +79,11 @@ class Pace:
         typical = max(median(self._seconds), 1e-6)
         now = Round(typical, median(self._num_in_flight) / typical)  # Little's law
         self._seconds, self._num_in_flight = [], []
-        if self._only_takes_longer(now):
+        if self._only_takes_longer(now) and not self._falls_in_vain(now):
             self._fall(SLOWER)
+            self._fell_at = now
         else:
+            self._fell_at = None
             step = self._limit if self._is_searching else max(1.0, self._ceiling / STEP_SHARE)
             self._limit = min(self._ceiling, self._limit + step)
         self._rounds.append(now)
@@ -88,6 +94,13 @@ class Pace:
         best = min(self._rounds)
         is_longer = now.seconds > MUCH_LONGER * best.seconds
         return is_longer and now.num_per_second < MUCH_MORE * best.num_per_second
+
+    def _falls_in_vain(self, now: Round) -> bool:
+        """Whether the last fall changed little; then the rounds before it are no measure."""
+        if self._fell_at is None or now.seconds < MUCH_SHORTER * self._fell_at.seconds:
+            return False
+        self._rounds.clear()
+        return True
 
     def _fall(self, share: float) -> None:
         self.ticket += 1
