@@ -1,6 +1,6 @@
 """What a database holds as SQL text, a statement at a time, so that equal content is equal text."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -75,7 +75,7 @@ def _rows(connection: apsw.Connection, table: str, columns: list[str]) -> Iterat
     num_done = 0
     try:
         for row in connection.execute(f"SELECT {', '.join(names)} {source}"):
-            yield [_literal(value) for value in row]
+            yield [LITERALS[value.__class__](value) for value in row]
             num_done += 1
     except UnicodeDecodeError:
         # Text need not be UTF-8 in SQLite; the rest of such a table is read as bytes.
@@ -91,12 +91,14 @@ def _rows(connection: apsw.Connection, table: str, columns: list[str]) -> Iterat
 
 def _literal(value: Any) -> str:
     """A SQLite value as a SQL literal that reads back as the same value of the same type."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, bytes):
-        return f"X'{value.hex()}'"
-    if isinstance(value, str):
-        return _text(value.encode()) if "\0" in value else "'" + value.replace("'", "''") + "'"
+    return LITERALS[value.__class__](value)
+
+
+def _quoted(value: str) -> str:
+    return _text(value.encode()) if "\0" in value else "'" + value.replace("'", "''") + "'"
+
+
+def _real(value: float) -> str:
     if value in (float("inf"), float("-inf")):
         return "9e999" if value > 0 else "-9e999"
     return repr(value)
@@ -108,3 +110,13 @@ def _text(data: bytes) -> str:
     except UnicodeDecodeError:
         text = "\0"
     return f"CAST(X'{data.hex()}' AS TEXT)" if "\0" in text else _literal(text)
+
+
+LITERALS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "NULL",
+    int: repr,
+    float: _real,
+    str: _quoted,
+    bytes: lambda value: f"X'{value.hex()}'",
+}
+"""Of the types of SQLite, looked up because a database has millions of values."""

@@ -9,10 +9,12 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
+from sense.connection import FileState, file_state
 from sense.questions.wording import NOT_NOUNS, PREPOSITIONS, singular, word_set
 from sense.schema import (
     Column,
@@ -28,6 +30,7 @@ Kind: TypeAlias = Literal[
 ]
 Value: TypeAlias = str | int | float
 
+NUM_KEPT = 64  # profiles of a process, some 100 kB each
 MAX_ROWS = 5_000
 """Rows read of each table."""
 MAX_VALUES = 200
@@ -135,7 +138,14 @@ class Profile:
 
 
 def profile_database(db_path: str | Path) -> Profile:
-    """The profile of a SQLite file, read once per database. Raises as `read_schema` does."""
+    """The profile of a SQLite file, kept until it changes. Raises as `read_schema` does."""
+    state = file_state(db_path)
+    read = _profile if state is not None and state.is_settled else _profile.__wrapped__
+    return read(str(db_path), state)
+
+
+@lru_cache(maxsize=NUM_KEPT)
+def _profile(db_path: str, state: FileState | None) -> Profile:
     schema = read_schema(db_path)
     connection = sqlite3.connect(f"file:{quote(str(db_path))}?mode=ro&immutable=1", uri=True)
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
