@@ -190,11 +190,19 @@ def _kept_apart(loaded: "DatasetDict", split_by: str) -> dict[str, dict[str, set
     if split_by == "db_id":
         return {kind: _distinct(loaded, kind) for kind in ("db_id", "domain")}
     if split_by == "sql_template":
-        from sense.hardness import sql_template
-
-        queries = _distinct(loaded, "sql")
-        return {split_by: {part: set(map(sql_template, sqls)) for part, sqls in queries.items()}}
+        found = _distinct(loaded, "sql").items()
+        return {split_by: {split: set(map(_template, queries)) for split, queries in found}}
     return {}
+
+
+def _template(sql: str) -> str:
+    """The query without its values; "" for a rejected candidate that cannot be parsed."""
+    from sense.hardness import UnparsedSqlError, sql_template
+
+    try:
+        return sql_template(sql)
+    except UnparsedSqlError:
+        return ""
 
 
 def _distinct(loaded: "DatasetDict", column: str) -> dict[str, set[str]]:
