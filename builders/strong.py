@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 from sense.collection import (
-    Database,
     database_files,
     database_funnel,
     database_rows,
@@ -38,12 +37,7 @@ from sense.collection import (
 from sense.command import run_script
 from sense.coverage.asking import grammar_coverages
 from sense.coverage.outcome import coverage_report, plan_tables
-from sense.example import (
-    content_id,
-    database_features,
-    example_features,
-    rejected_features,
-)
+from sense.example import content_id, database_features, example_features
 from sense.facts import Facts, Input, collect_facts, print_outcome, text_table, versions
 from sense.figures import check_figures
 from sense.journal import Journal
@@ -57,24 +51,20 @@ from sense.strong import StrongSet, make_examples
 from sense.strong_options import (
     example_totals,
     level_shares,
-    parse_arguments,
     plan_of,
+    read_arguments,
     run_settings,
 )
 from sense.strong_text import GRAMMAR_TERMS, grammar_text, model_terms, model_text, prompt_hashes
-from sense.teaching.proposals import ProposalSet, answered, make_proposals, plan_round, previewed
-from sense.teaching.rounds import Teaching, teacher_coverage
+from sense.teaching.planning import Teaching, teacher_coverage
+from sense.teaching.proposals import ProposalSet, make_proposals, preview
 from sense.teaching.shots import read_shots
 
-FEATURES = {
-    "default": example_features,
-    "databases": database_features,
-    "rejected": rejected_features,
-}
+FEATURES = {"default": example_features, "databases": database_features}
 
 
 def main() -> None:
-    arguments = parse_arguments(__doc__)
+    arguments = parse_arguments()
     check_output(arguments.out)
     check_figures()
     if arguments.license:
@@ -106,11 +96,11 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
     """Examples over given or invented databases, sampled and worded by the grammar."""
     started = time.monotonic()
     plan = plan_of(arguments)
-    paths, faults = usable_databases(arguments.databases)
+    paths, faults = read_databases(arguments)
     settings = run_settings(arguments, plan) | {"databases_digest": databases_digest(paths)}
     work = work_folder(arguments.out)
     with Journal(work / "journal.jsonl", settings | used_versions()) as journal:
-        databases = find_or_invent(paths, arguments, work / "databases")
+        databases = find_or_invent(paths, arguments)
         totals = example_totals(arguments)
         coverages = grammar_coverages(plan, totals, databases) if plan else {}
         strong = StrongSet(totals, level_shares(arguments), journal, coverages)
@@ -164,15 +154,16 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
     plan = plan_of(arguments)
     assert plan  # only the grammar does without
     shots = read_shots(arguments.few_shot, arguments.seed) if arguments.few_shot else []
-    paths, faults = usable_databases(arguments.databases)
+    paths, faults = read_databases(arguments)
     settings = run_settings(arguments, plan) | {
         "shots_digest": content_id(*map(repr, shots)),
         "databases_digest": databases_digest(paths),
     }
-    work = work_folder(arguments.out)
     with (
         open_chat(arguments) as chat,
-        Journal(work / "journal.jsonl", settings | used_versions()) as journal,
+        Journal(
+            work_folder(arguments.out) / "journal.jsonl", settings | used_versions()
+        ) as journal,
     ):
         is_given = bool(paths or arguments.invent)
         teaching = Teaching(
@@ -183,17 +174,16 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             license=arguments.license,
             seed=arguments.seed,
             modes=arguments.modes,
-            databases=find_or_invent(paths, arguments, work / "databases") if is_given else (),
+            databases=find_or_invent(paths, arguments) if is_given else (),
             num_questions=arguments.questions_per_request,
             rationale=arguments.rationale,
         )
         coverage = teacher_coverage(plan, arguments.num_examples, teaching)
         found = ProposalSet(arguments.num_examples, coverage, journal)
         if arguments.preview:
-            tasks = plan_round(found, teaching, arguments.num_workers)[: arguments.preview]
-            for job in answered(tasks, chat, teaching, journal, arguments.num_workers):
-                print(previewed(job, journal[job.task.key]))
+            print(preview(found, chat, teaching, arguments.preview, arguments.num_workers))
             print(text_table([("use of the model", "amount"), *chat.shown_usage()]))
+            print("nothing was written; the run itself uses these answers again")
             return None
         make_proposals(found, chat, teaching, arguments.num_workers)
         if not found.num_kept:
@@ -229,7 +219,6 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             {
                 "default": {split: found.rows(split) for split in SPLITS},
                 "databases": {"train": found.database_rows()},
-                "rejected": {split: found.rejected(split) for split in SPLITS},
             },
             {config: features() for config, features in FEATURES.items()},
             facts,
@@ -240,6 +229,18 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
     if chat.is_spent:
         print(f"stopped: {chat.budget.reached} was reached, what was done is kept")
     return facts
+
+
+def parse_arguments() -> argparse.Namespace:
+    return read_arguments(__doc__)
+
+
+def read_databases(arguments: argparse.Namespace) -> tuple[dict[str, Path], dict[str, str]]:
+    """The given databases, and those that are left out with the reason."""
+    paths, faults = usable_databases(arguments.databases)
+    for db_id, fault in faults.items():
+        print(f"left out: {db_id} ({fault})", flush=True)
+    return paths, faults
 
 
 def databases_input(arguments: argparse.Namespace, license: str) -> Input:

@@ -3,6 +3,7 @@
 A database is known by its `db_id`; invented ones are built and filled before they are used.
 """
 
+import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import apsw
 from tqdm import tqdm
 
-from sense.database import build_database, database_script, fill_database
+from sense.database import build_database, database_paths, database_script, fill_database
 from sense.domains.domain import Invention, invent_databases, read_domains, split_domains
 from sense.example import content_id
 from sense.execution import (
@@ -21,7 +22,8 @@ from sense.execution import (
     map_in_workers,
     open_read_only,
 )
-from sense.facts import Funnel, versions
+from sense.facts import Funnel, file_sha256, versions
+from sense.output import work_folder
 from sense.schema import quote_identifier, read_schema
 from sense.splits import Split, held_out_databases
 
@@ -42,6 +44,45 @@ class Database(NamedTuple):
     license: str
     split: Split | Literal[""]
     """"" where both splits come from this one database."""
+
+
+def usable_databases(folder: str | None) -> tuple[dict[str, Path], dict[str, str]]:
+    """The databases of a folder by `db_id`, and why others of it are left out.
+
+    Nothing for no folder. Raises FileNotFoundError, and ValueError when none can be used.
+    """
+    if not folder:
+        return {}, {}
+    paths = database_paths(folder)
+    faults = unusable_databases(paths)
+    return {db_id: path for db_id, path in paths.items() if db_id not in faults}, faults
+
+
+def databases_digest(paths: Mapping[str, Path]) -> str:
+    """Changes when a database does, so that a run over edited ones is not continued."""
+    return content_id(
+        *(text for db_id, path in paths.items() for text in (db_id, file_sha256(path)))
+    )
+
+
+def find_or_invent(paths: Mapping[str, Path], arguments: argparse.Namespace) -> list[Database]:
+    """The databases of a run: those at the paths, else invented ones, built in its work folder.
+
+    arguments: those of builders/strong.py.
+    """
+    test_share = arguments.num_test / arguments.num_examples
+    if paths:
+        return given_databases(paths, arguments.license, test_share, arguments.seed)
+    folder = work_folder(arguments.out) / "databases"
+    folder.mkdir(exist_ok=True)
+    return invented_databases(
+        arguments.invent,
+        test_share,
+        arguments.seed,
+        arguments.invented_names,
+        folder,
+        arguments.num_workers,
+    )
 
 
 def unusable_databases(paths: Mapping[str, Path]) -> dict[str, str]:

@@ -45,6 +45,7 @@ REASONS: dict[str, str] = {
     "wrong_level": "The measured hardness is not the one that was asked for.",
     # The question.
     "unmentioned_value": "The SQL needs a value that neither question nor evidence mentions.",
+    "unmentioned_column": "The SQL returns a column of which the question has no word.",
     "unused_value": "The question names a value that the SQL does not use.",
     "unused_column": "The question names a column that the SQL does not use.",
     # Other answers.

@@ -82,8 +82,16 @@ def server() -> Iterator[ChatServer]:
         yield found
 
 
+ONE_KIND = "hardness: {medium: 1}\nstyle: {interrogative: 1}\nfeature: {}\n"
+"""What the scripted teacher gives."""
+
+
 def openai_arguments(server: ChatServer, spider: Path, **more: Any) -> list[str]:
-    options = {"base_url": server.base_url, "model": "big-model", "few_shot": spider, **more}
+    """For one question per request, of the kind that the scripted teacher gives."""
+    plan = spider.parent / "one_kind.yaml"
+    plan.write_text(ONE_KIND)
+    options = {"base_url": server.base_url, "model": "big-model", "few_shot": spider}
+    options |= {"plan": plan, "questions_per_request": 1, **more}
     arguments = ["--teacher", "openai"]
     for name, value in options.items():
         arguments += [f"--{name.replace('_', '-')}", str(value)]
@@ -153,7 +161,7 @@ def test_grammar_set_over_given_databases(
         "hollow database_empty": 1,
     }
     printed = capsys.readouterr().out
-    assert f"left out: {databases / 'broken.sqlite'} (database_corrupt)" in printed
+    assert "left out: broken (database_corrupt)" in printed
     assert "dropped database_corrupt" in printed
 
 
@@ -308,8 +316,7 @@ def test_proposals_of_a_model_become_a_dataset(
     example = to_example(rows["train"][0])
     assert (example.source, example.teacher, example.license) == ("strong", "big-model", "other")
     assert (example.hardness, example.gold_status) == ("medium", "ok")
-    levels = Counter(row["requested_level"] for row in rows["train"] + rows["test"])
-    assert min(levels[level] for level in ("easy", "medium", "hard")) >= 3
+    assert {row["requested_level"] for row in rows["train"] + rows["test"]} == {"medium"}
     published = load(out, tmp_path, "databases")["train"]
     assert {row["db_id"] for row in published} == {
         row["db_id"] for found in rows.values() for row in found
@@ -339,7 +346,7 @@ def test_rationales_of_a_model_are_kept_where_they_lead_to_the_query(
 ) -> None:
     def answer(request: Body) -> str | Fault:
         found, n = teacher_answer(request), request["seed"]
-        assert "Answer with the five parts" in request["messages"][-1]["content"]
+        assert "SQL, Rationale: each part behind" in request["messages"][-1]["content"]
         if callable(found) or "SQL:" not in found:
             return found
         sql = found.split("SQL: ")[1]
@@ -380,7 +387,7 @@ def test_replies_at_another_temperature_or_prompt_are_not_taken(
         build(monkeypatch, *moved, "--preview", "3", "--out", out)
         assert not other.requests
     assert len(server.requests) == 3
-    monkeypatch.setattr("sense.teacher.SYSTEM_PROMPT", "You write data in another way.")
+    monkeypatch.setattr("sense.teaching.requests.SYSTEM_PROMPT", "You write data in another way.")
     build(monkeypatch, *arguments, "--out", out)
     asked = [request["messages"][0]["content"] for request in server.requests[3:]]
     assert len(asked) >= 6
@@ -429,8 +436,8 @@ def test_money_ends_the_run_with_what_was_done(
     assert sum(map(len, load(out, tmp_path).values())) == 5
     printed = capsys.readouterr().out
     assert "stopped: --max-cost 9 was reached, what was done is kept" in printed
-    assert "all/levels        25" in printed
-    assert read_facts(out).counts["missing_all"] == {"levels": 25}
+    assert re.search("all/examples +25", printed)
+    assert read_facts(out).counts["missing_all"] == {"examples": 25}
 
 
 def test_preview_shows_answers_that_the_run_then_has(
@@ -625,10 +632,22 @@ def test_arguments_that_do_not_fit_together(
         ),
         (["--databases", "a", "--rationale"], "--rationale cannot go with --teacher grammar"),
         ([*openai, "--contract", "rationale"], "a rationale before the SQL: add --rationale"),
-        (["--teacher", "openai"], "needs --base-url, --model and --few-shot"),
-        ([*openai, "--invent", "3"], "--invent cannot go with --teacher openai"),
+        (["--teacher", "openai"], "needs --base-url and --model"),
+        (openai[:-2], "mode invent needs --few-shot"),
+        ([*openai, "--invent", "3", "--databases", "a"], "--databases and --invent cannot go toge"),
+        ([*openai, "--modes", "sql=1"], "mode sql needs --databases DIR or --invent N"),
+        ([*openai, "--modes", "sql"], "'sql' in 'sql'; expected each of invent, databases, sql"),
+        ([*openai, "--modes", "invent=1,draw=1"], "'draw=1' in 'invent=1,draw=1'; expected each"),
+        ([*openai, "--modes", "invent=0"], "'invent=0' asks for nothing"),
+        ([*openai, "--databases", "a"], "--few-shot says nothing without mode invent"),
+        (
+            [*openai, "--databases", "a", "--modes", "invent=1"],
+            "need a share of mode databases or sql",
+        ),
+        ([*openai, "--questions-per-request", "11"], "--questions-per-request 11; expected 1 to"),
         ([*openai, "--max-cost", "3"], "--max-cost needs --prices, or --price-in and --price-out"),
-        ([*openai, "--levels", "1,1,1,1"], "--levels has 4 shares"),
+        ([*openai, "--levels", "1,1,1"], "--levels has 3 shares"),
+        (["--databases", "a", "--invented-names", "0.5"], "--invented-names says nothing without"),
     ]
     for arguments, said in cases:
         with pytest.raises(SystemExit) as found:

@@ -20,6 +20,10 @@ MIN_EVIDENCE = 20
 """Rows of a level or domain before a feature that is missing there counts as scarce."""
 MIN_PLANNED = 3.0
 """Rows planned so far, among them, for the feature: fewer may be missing by chance."""
+MIN_PAIR_ROWS = 50
+"""Planned rows from which a pair of values is held to the plan."""
+MAX_PAIR_EXCESS = 1.15
+"""Such a pair takes no row beyond this part of its planned ones; 1.2 would count as off."""
 SCARCE = 0.5
 """A feature that was found in less than this part of the rows planned so far is scarce."""
 
@@ -61,6 +65,19 @@ class Coverage:
     def has_room(self, slot: Slot) -> bool:
         return self._filled[slot] < self._quota.get(slot, 0)
 
+    def has_room_in_sums(self, slot: Slot) -> bool:
+        """Whether level, style and domain have room, each for itself and in larger pairs.
+
+        For rows that cost money: a slot of its own is too small to hold each of them to it.
+        """
+        for cell in cells_of(slot):
+            planned = self.expected.get(cell, 0.0)
+            if len(cell) == 1 and self.counts[cell] >= planned:
+                return False
+            if planned >= MIN_PAIR_ROWS and self.counts[cell] >= MAX_PAIR_EXCESS * planned:
+                return False
+        return True
+
     def add(self, row: Kept) -> None:
         """Counts a kept row."""
         self._filled[row.slot] += 1
@@ -82,6 +99,10 @@ class Coverage:
                 f"be had ({name}: {reason}); plan other shares, or give other databases or a "
                 "teacher that can"
             )
+
+    def allow(self, dimension: Dimension, name: str) -> None:
+        """Takes `rule_out` back."""
+        self._ruled_out.pop(((dimension, name),), None)
 
     def close(self, slot: Slot) -> None:
         """No more rows of the slot are to be had: what is missing is asked of the others."""

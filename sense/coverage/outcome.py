@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sense.coverage.cells import Cell, Dimension, shown
-from sense.coverage.coverage import Coverage
+from sense.coverage.coverage import MIN_PAIR_ROWS, Coverage
+from sense.facts import text_table
 
-MIN_CELL_ROWS = 50
-"""Planned rows from which a pair of values is held to the plan."""
 CELL_TOLERANCE = 0.2
 """A pair is as planned when its rows are off by at most this part of the planned ones."""
 SHARE_TOLERANCE = 0.03
@@ -23,7 +22,7 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
     """Planned and realised shares of all splits together.
 
     `shares` compares with the plan as it was written; `cells`, pairs of values with at least
-    `MIN_CELL_ROWS` planned rows, with the plan after infeasible cells went to the others, which are
+    `MIN_PAIR_ROWS` planned rows, with the plan after infeasible cells went to the others, which are
     listed with their reasons; `infeasible_small` counts those of single domains with few planned
     rows. The share of a feature is that of the rows that have it.
     """
@@ -44,7 +43,7 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
         if ("domain" not in dict(cell) or len(cell) == 1 or wanted[cell] >= MIN_NAMED_ROWS)
     }
     pairs = sorted(
-        cell for cell, num in expected.items() if len(cell) == 2 and num >= MIN_CELL_ROWS
+        cell for cell, num in expected.items() if len(cell) == 2 and num >= MIN_PAIR_ROWS
     )
     pairs = [cell for cell in pairs if cell not in infeasible]
     off = [
@@ -106,3 +105,18 @@ def missed_shares(report: dict[str, Any]) -> list[tuple[str, str]]:
         for name, share in shares.items()
         if abs(share["planned"] - share["realised"]) > SHARE_TOLERANCE
     ]
+
+
+def plan_tables(report: dict[str, Any] | None) -> list[str]:
+    """What of the plan was not met, and why, as text to print; nothing without a plan."""
+    if report is None:
+        return []
+    cells, named = report["cells"], report["infeasible"]
+    found = [f"Plan '{report['name']}': {cells['within']:,} of {cells['planned']:,} cells are met."]
+    lines = missed_shares(report)
+    if lines:
+        found.append(text_table([("share off by more than 3 points", ""), *lines]))
+    shown = [(item["cell"], item["reason"]) for item in named]
+    if shown:
+        found.append(text_table([("infeasible", ""), *shown]))
+    return found

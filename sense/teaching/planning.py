@@ -1,0 +1,216 @@
+"""What a round asks of the teacher: the questions that the plan lacks, shared out over requests.
+
+All that is chosen here depends on the rounds before, so that a run that was killed asks the same.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import NamedTuple, cast
+
+from sense.collection import Database
+from sense.coverage.asking import plan_domain
+from sense.coverage.cells import Slot
+from sense.coverage.coverage import Coverage, Rates
+from sense.coverage.plan import Plan
+from sense.coverage.steering import Wish, sample_wishes
+from sense.example import Hardness
+from sense.execution import DatabaseError, WorkerFailure, map_in_workers
+from sense.misses import Misses
+from sense.prompt import PromptContract
+from sense.questions.profile import profile_database
+from sense.server import Request
+from sense.teaching.ledger import FIELDS, DomainLedger
+from sense.teaching.requests import request_messages
+from sense.teaching.shots import NUM_SHOTS, Shot
+from sense.teaching.showing import shown_schema
+from sense.teaching.tasks import Ask, Mode, Task
+
+MAX_ASKED_FEATURES = {"easy": 2, "medium": 3, "hard": 4, "extra": 5}
+"""Features that one query is asked to use: more would leave the level."""
+MAX_DRAW_SECONDS = 300.0
+"""Drawing a few queries takes a second; a database that takes this long gives none."""
+GOLDEN_RATIO = 0.6180339887498949
+"""Steps of it visit the unit interval evenly, however many there are."""
+CHAINS = (("group_by", "having"), ("order_by", "limit"), ("nested", "correlated", "exists"))
+"""Features of which each needs the one before: they are drawn by one lot."""
+
+
+class Teaching(NamedTuple):
+    """How the teacher is asked, the same in all rounds."""
+
+    shots: Sequence[Shot]
+    """Examples to draw from; none where nothing is invented."""
+    temperature: float
+    max_tokens: int
+    contract: PromptContract
+    """Of the rows' prompts."""
+    license: str
+    seed: int
+    modes: Mapping[Mode, float]
+    """Shares of the rows, which sum to 1."""
+    databases: Sequence[Database] = ()
+    num_questions: int = 1
+    """Asked for in one request."""
+    rationale: bool = False
+    """Whether the teacher explains each query."""
+
+
+def teacher_coverage(plan: Plan, total: int, teaching: Teaching) -> Coverage:
+    """The coverage of a teacher's set: fields of work to invent in, and the given databases.
+
+    A planned domain that is that of no database is one to invent in.
+    """
+    at_hand = sorted({plan_domain(database) for database in teaching.databases})
+    invented = teaching.modes.get("invent", 0.0)
+    fields = [name for name in plan.domain if name not in at_hand] or list(FIELDS)
+    if plan.domain:
+        names = [*at_hand, *(fields if invented else ())]
+        return Coverage(plan, total, plan.domains_of(names))
+    shares = {name: invented / len(fields) for name in fields if invented}
+    if at_hand:
+        shares |= {name: (1 - invented) / len(at_hand) for name in at_hand}
+    return Coverage(plan, total, shares)
+
+
+def plan_tasks(
+    number: int,
+    num_asks: int,
+    coverage: Coverage,
+    ledger: DomainLedger,
+    kept_by_mode: Counter[Mode],
+    teaching: Teaching,
+    num_workers: int,
+) -> list[Task]:
+    """Requests for `num_asks` questions that the plan lacks; the first has this number."""
+    rng = Random(f"round {teaching.seed} {number}")
+    missing = [slot for slot, num in coverage.missing().items() for _ in range(num)]
+    rng.shuffle(missing)
+    while missing and len(missing) < num_asks:
+        missing += missing[: num_asks - len(missing)]
+    by_domain: defaultdict[str, list[Slot]] = defaultdict(list)
+    for slot in missing[:num_asks]:
+        by_domain[slot.domain].append(slot)
+    wishes = _wishes(coverage, rng)
+    plans = []
+    for domain, slots in by_domain.items():
+        homes = [db for db in teaching.databases if plan_domain(db) == domain]
+        for start in range(0, len(slots), teaching.num_questions):
+            cut = tuple(wishes(slot) for slot in slots[start : start + teaching.num_questions])
+            database = rng.choice(homes) if homes else None
+            mode = _mode(teaching.modes, kept_by_mode, bool(homes))
+            kept_by_mode = kept_by_mode + Counter({mode: len(cut)})
+            plans.append((mode, domain, database, cut))
+    drawn = _drawn([p for p in plans if p[0] == "sql"], number, coverage, teaching, num_workers)
+    tasks: list[Task] = []
+    for mode, domain, database, cut in plans:
+        cut = drawn.pop(0) if mode == "sql" else cut
+        if cut:
+            place = number + len(tasks)
+            tasks.append(_task(place, mode, domain, database, cut, ledger, teaching))
+    return tasks
+
+
+def _mode(modes: Mapping[Mode, float], kept: Counter[Mode], is_given: bool) -> Mode:
+    """The mode that lags most behind its share, of those that use a database or of the other."""
+    able = [mode for mode, share in modes.items() if share and (mode != "invent") == is_given]
+    return max(able, key=lambda mode: (modes[mode] * (kept.total() + 1) - kept[mode], mode))
+
+
+def _wishes(coverage: Coverage, rng: Random) -> Callable[[Slot], Ask]:
+    """A function from a slot to what is asked for in it; features come as often as is needed."""
+    needs = coverage.rates()
+    edges: defaultdict[tuple[str, str], float] = defaultdict(rng.random)
+
+    def wish(slot: Slot) -> Ask:
+        rates = needs.of(slot)
+        chosen: list[str] = []
+        for chain in _chains(rates):
+            level = slot.level
+            edges[level, chain[0]] += 1.0
+            lot = edges[level, chain[0]] * GOLDEN_RATIO % 1.0
+            chosen += [name for name in chain if lot < rates[name]]
+        chosen.sort(key=lambda name: (-rates[name], name))
+        most = MAX_ASKED_FEATURES[slot.level]
+        while len(chosen) > most:
+            chosen.remove(rng.choice(chosen))
+        return Ask(cast(Hardness, slot.level), slot.style, tuple(sorted(chosen)))
+
+    return wish
+
+
+def _chains(rates: Rates) -> list[tuple[str, ...]]:
+    chained = {name for chain in CHAINS for name in chain}
+    single = [(name,) for name in rates if name not in chained]
+    found = [tuple(name for name in chain if name in rates) for chain in CHAINS]
+    return [*single, *(chain for chain in found if chain)]
+
+
+def _drawn(
+    plans: Sequence[tuple[Mode, str, Database | None, tuple[Ask, ...]]],
+    number: int,
+    coverage: Coverage,
+    teaching: Teaching,
+    num_workers: int,
+) -> list[tuple[Ask, ...]]:
+    """The asks of each plan with a query of the grammar; those without one are left out."""
+    needs = coverage.rates()
+    jobs = [
+        (
+            database.path,
+            [(ask, needs.of(Slot(domain, ask.level, ask.style))) for ask in asks],
+            f"sql {teaching.seed} {number} {place}",
+        )
+        for place, (_, domain, database, asks) in enumerate(plans)
+        if database
+    ]
+    results = map_in_workers(draw_queries, jobs, num_workers, MAX_DRAW_SECONDS)
+    return [() if isinstance(result, WorkerFailure) else result for result in results]
+
+
+def draw_queries(job: tuple[str, list[tuple[Ask, Rates]], str]) -> tuple[Ask, ...]:
+    """The asks with queries that the grammar drew for them, without those it has none for."""
+    path, asks, seed = job
+    wishes = [Wish(ask.level, "interrogative", 1, rates) for ask, rates in asks]
+    by_level: defaultdict[str, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+    try:
+        for found in sample_wishes(profile_database(path), wishes, seed, Misses()):
+            by_level[found.hardness].append((found.sql, found.features))
+    except DatabaseError:
+        return ()
+    filled = []
+    for ask, _ in asks:
+        if by_level[ask.level]:
+            sql, features = by_level[ask.level].pop(0)
+            filled.append(ask._replace(sql=sql, features=features))
+    return tuple(filled)
+
+
+def _task(
+    number: int,
+    mode: Mode,
+    domain: str,
+    database: Database | None,
+    asks: tuple[Ask, ...],
+    ledger: DomainLedger,
+    teaching: Teaching,
+) -> Task:
+    shots: tuple[Shot, ...] = ()
+    rng = Random(f"shots {teaching.seed} {number}")
+    if mode == "invent":
+        shots = tuple(rng.sample(teaching.shots, NUM_SHOTS))
+    request = Request(
+        messages=request_messages(
+            mode,
+            asks,
+            field=domain,
+            full_domains=ledger.full(domain),
+            schema=shown_schema(database.path, asks, rng) if database else "",
+            shots=shots,
+            rationale=teaching.rationale,
+        ),
+        temperature=teaching.temperature,
+        seed=(teaching.seed * 1_000_003 + number) % 2**31,
+        max_tokens=teaching.max_tokens,
+    )
+    return Task(number, mode, asks, domain, database, shots, request)
