@@ -1,6 +1,7 @@
 """How intents are worded: one meaning for one comparison word, a person's English, five styles."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,9 @@ def _column(name: str, kind: Kind) -> ColumnProfile:
         ("charged", "real", "charged value", "charged values"),
         ("amount paid", "real", "amount paid", "amounts paid"),
         ("vat litres", "integer", "vat litres", "vat litres"),
+        ("num of component", "integer", "number of components", "numbers of components"),
+        ("num employees", "integer", "number of employees", "numbers of employees"),
+        ("abandoned yn", "category", "abandoned yn", "values of abandoned yn"),
         ("withers cm", "integer", "withers cm", "values of withers cm"),
         ("length in", "real", "length in", "values of length in"),
         ("dog breed", "text", "dog breed", "dog breeds"),
@@ -357,3 +361,17 @@ SNAPSHOT = [
 def test_snapshot_of_the_world(world: Path) -> None:
     found = sample_examples(world, {"easy": 5, "medium": 5, "hard": 5, "extra": 5}, seed=7)
     assert [(example.question, example.sql) for example in found] == SNAPSHOT
+
+
+def test_what_a_column_counts_is_counted_once(profile: Profile) -> None:
+    column = _column("num_of_stores", "integer")
+    column = replace(column, words="num of stores")
+    play = TableProfile("play", "play", (column,), 9, None, None)
+    condition = Condition(column, ">", (5,))
+    words = {
+        restricted((condition,), False, play, True, Voice("keyword", random.Random(seed)))
+        for seed in range(40)
+    }
+    assert " with more than 5 stores" in words
+    assert " whose number of stores is more than 5" in words
+    assert not any("num " in text or "5 number" in text for text in words)

@@ -16,6 +16,7 @@ from sense.questions.wording import (
     PREPOSITIONS,
     SYMBOLS,
     article,
+    has_plural,
     is_bare_participle,
     is_participle,
     is_person,
@@ -76,6 +77,7 @@ TIME_NOUNS = word_set(
     "date day time year month week season deadline birthday timestamp dob datetime"
 )
 """Words that say by themselves that a column holds a time."""
+NUMBER_WORDS = ("number", "num", "no", "nr")
 ADJECTIVE = re.compile(r"(able|ible|ful|less|free|safe|ready|only|proof|active|open|ous|al|ic)$")
 """Endings of what a row can be, where no participle says it."""
 TRUE_VALUES = ("1", "t", "y", "yes", "true")
@@ -96,6 +98,8 @@ def title(column: ColumnProfile) -> str:
     A name that is no noun becomes one: "staged-on date", "paid-by value", "number of killed".
     """
     words = column.words.split()
+    if counted := _counted(words, column):
+        return f"number of {counted}"
     is_open = words[-1] in PREPOSITIONS
     if column.kind in ("date", "year"):
         if TIME_NOUNS & set(words):
@@ -113,6 +117,16 @@ def title(column: ColumnProfile) -> str:
     if counts and not has_unit and (is_plural(column.words) or is_plural(words[0])):
         return f"number of {column.words}"
     return column.words
+
+
+def _counted(words: list[str], column: ColumnProfile) -> str:
+    """What a column counts whose name says so: "num_of_stores", "no_of_component"."""
+    if column.kind not in ("integer", "real") or words[0] not in NUMBER_WORDS or len(words) < 2:
+        return ""
+    things = " ".join(words[2:] if words[1] == "of" else words[1:])
+    if words[1] == "of" and things:
+        return plural(things) if has_plural(things) else things
+    return things if is_plural(things) else ""
 
 
 def owned_title(column: ColumnProfile, home: str) -> str:
@@ -265,7 +279,7 @@ def _condition(
         and voice.chance(0.7)
     ):
         amount = voice.pick(*COUNTS[operator]).format(item.values[0])
-        return Restriction("with", f"{amount} {column.words}")
+        return Restriction("with", f"{amount} {name.removeprefix('number of ')}")
     if name == "age" and operator in (">", "<") and is_person(table.noun) and voice.chance(0.7):
         return Restriction(
             "be", f"{'older' if operator == '>' else 'younger'} than {item.values[0]}"

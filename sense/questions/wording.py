@@ -87,7 +87,7 @@ NOT_NOUNS = (
     | word_set(
         """
         is has was are active available enabled open closed paid full total born died founded built
-        opened launched highest lowest max min
+        opened launched highest lowest max min yn mf
         """
     )
 )
