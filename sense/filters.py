@@ -16,13 +16,13 @@ from sqlglot import exp
 
 from sense.execution import DEFAULT_LIMITS, Limits
 from sense.gold import GoldCheck, check_gold
-from sense.grounding import (
-    SqlWords,
-    sql_words,
+from sense.grounding.pairing import (
+    unmentioned_columns,
     unmentioned_values,
     unused_columns,
     unused_values,
 )
+from sense.grounding.query import SqlWords, sql_words
 from sense.hardness import DIALECT, UnparsedSqlError, hardness, parse_sql
 from sense.linking import value_index
 from sense.mention import SchemaNames
@@ -184,6 +184,13 @@ def unmentioned_value(candidate: Candidate) -> Rejection | None:
     return Rejection("unmentioned_value", _shown(values)) if values else None
 
 
+def unmentioned_column(candidate: Candidate) -> Rejection | None:
+    """The SQL returns a column of which neither question nor evidence has any word."""
+    words = candidate.words
+    columns = unmentioned_columns(words, candidate.question, candidate.evidence)
+    return Rejection("unmentioned_column", _shown(columns)) if columns else None
+
+
 def unused_value(candidate: Candidate) -> Rejection | None:
     """The question names a value that the SQL does not use."""
     links = value_index(candidate.db_path).links(candidate.question, MAX_LINKS)
@@ -206,7 +213,12 @@ SQL_FILTERS: tuple[Filter, ...] = (
     level_fault,
 )
 """What can be said of the SQL alone."""
-QUESTION_FILTERS: tuple[Filter, ...] = (unmentioned_value, unused_value, unused_column)
+QUESTION_FILTERS: tuple[Filter, ...] = (
+    unmentioned_value,
+    unmentioned_column,
+    unused_value,
+    unused_column,
+)
 """Whether the question says what the SQL does; they look at no result."""
 FILTERS: tuple[Filter, ...] = (*SQL_FILTERS, *QUESTION_FILTERS)
 

@@ -51,6 +51,7 @@ FAULTS = [
     ("gold_bare_column", "Name per kind?", "SELECT name, count(*) FROM pet GROUP BY kind"),
     ("gold_time", "What is the date?", "SELECT date('now'), name FROM pet"),
     ("unmentioned_value", "Which pets are there?", "SELECT name FROM pet WHERE age = 3"),
+    ("unmentioned_column", "Who is 3 years old?", "SELECT name, kind FROM pet WHERE age = 3"),
     ("unused_value", "Which pets are 3 years old?", "SELECT name FROM pet"),
     ("unused_value", "What is the age of Rex?", "SELECT age FROM pet"),
     ("unused_column", "What is the arrival date of Rex?", "SELECT age FROM pet WHERE name = 'Rex'"),
@@ -98,5 +99,5 @@ def test_a_tree_that_the_caller_has_is_not_parsed_again(pets: Path) -> None:
 def test_the_order_of_filters_is_that_of_the_tuple() -> None:
     assert [find.__name__ for find in FILTERS] == [
         "statement_fault", "name_fault", "execution_fault", "result_fault", "definedness_fault",
-        "level_fault", "unmentioned_value", "unused_value", "unused_column",
+        "level_fault", "unmentioned_value", "unmentioned_column", "unused_value", "unused_column",
     ]  # fmt: skip

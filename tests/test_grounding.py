@@ -11,12 +11,18 @@ from sqlglot import exp
 
 from sense.database import database_paths
 from sense.filters import QUESTION_FILTERS, Candidate, rejection
-from sense.grounding import sql_words, unmentioned_values, unused_columns, unused_values
+from sense.grounding.numerals import numerals
+from sense.grounding.pairing import (
+    unmentioned_columns,
+    unmentioned_values,
+    unused_columns,
+    unused_values,
+)
+from sense.grounding.query import sql_words
 from sense.hardness import UnparsedSqlError, parse_sql
 from sense.linking import ValueLink
 from sense.mention import SchemaNames
 from sense.mutation import mutate
-from sense.numerals import numerals
 from sense.schema import Column, Schema, Table, read_schema
 
 MENTIONED = [
@@ -142,6 +148,30 @@ def test_a_column_named_in_full_must_be_used() -> None:
     assert unused_columns(used, question, names) == []
     assert unused_columns(unused, question, names) == ["president_vote"]
     assert unused_columns(everything, question, names) == []
+
+
+UNMENTIONED_COLUMNS = [
+    ("name, salary", "Who are the workers, and what do they earn?", ["salary"]),
+    ("name, salary", "Who are the workers, and what are their salaries?", []),
+    ("fname, birth_date", "First names of those born in May, and when they were born", []),
+    ("worker_id, hs", "Which workers?", []),
+    ("MAX(salary), COUNT(*)", "Which workers?", []),
+    ("country, rating", "What nations and scores?", []),
+    ("zip_code, min_temp", "How cold is it where?", ["min_temp"]),
+]
+
+
+@pytest.mark.parametrize(("columns", "question", "missing"), UNMENTIONED_COLUMNS)
+def test_a_column_that_is_returned_must_have_a_word(
+    columns: str, question: str, missing: list[str]
+) -> None:
+    said = sql_words(parse_sql(f"SELECT {columns} FROM worker"))
+    assert unmentioned_columns(said, question) == missing
+
+
+def test_evidence_may_name_a_column() -> None:
+    said = sql_words(parse_sql("SELECT salary FROM worker"))
+    assert unmentioned_columns(said, "What do they earn?", "earn refers to salary") == []
 
 
 def test_numerals_are_read_with_their_units() -> None:
