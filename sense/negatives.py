@@ -44,7 +44,7 @@ def near_misses(
         if "correct" in verdicts and "incorrect" not in verdicts:
             clean.append(value[0]["id"])
     clean.sort(key=lambda example_id: content_id("near misses", str(seed), example_id))
-    num_wanted = -(-num_pairs * share // (1 - share))
+    num_wanted = int(num_pairs * share / (1 - share))
     kinds: dict[str, dict[str, str]] = {}  # of those that are being judged
 
     def jobs() -> Iterator[list[Job]]:

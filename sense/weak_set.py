@@ -8,6 +8,7 @@ from sense.asked import Asked, judging_settings
 from sense.example import Example, Pair, to_row
 from sense.facts import Input, versions
 from sense.journal import Journal
+from sense.negatives import near_misses
 from sense.noise import SUITE_SEPARATES, NoiseTally
 from sense.output import work_folder
 from sense.pairing import Answered, Pairing, answered_from, pair_all
@@ -21,7 +22,13 @@ from sense.spool import Spool
 from sense.suite import Suite, read_suite
 from sense.tally import Tally
 from sense.weak import Judging, judged_questions
-from sense.weak_rows import PublishedAnswers, question_row, read_answered, sample_rows
+from sense.weak_rows import (
+    PublishedAnswers,
+    question_row,
+    read_answered,
+    sample_rows,
+    with_more_samples,
+)
 
 MADE = ("default", "unpaired", "questions")
 """The configs that are made while pairing."""
@@ -72,6 +79,7 @@ def judge_asked(arguments: argparse.Namespace, asked: Asked, spool: Callable[[],
             split = splits.get(db_id, "test" if db_id in held_out else "train")
             found = Answered(question.example, question.db_path, samples)
             answered[split].add(question.example.id, found.as_json())
+        answered = _with_near_misses(arguments, answered, judging, journal, spool)
     inputs, licenses = asked.inputs, asked.outline.licenses
     if previous:
         answered = with_previous(answered, previous, spool)
@@ -154,6 +162,24 @@ def make_tables(arguments: argparse.Namespace, judged: Judged, spool: Callable[[
     }
     answers = {split: sample_rows(answered) for split, answered in judged.answered.items()}
     return Made({**tables, "samples": answers}, noise, rounds)
+
+
+def _with_near_misses(
+    arguments: argparse.Namespace,
+    answered: Mapping[str, Spool],
+    judging: Judging,
+    journal: Journal,
+    spool: Callable[[], Spool],
+) -> dict[str, Spool]:
+    """The answers, and near misses of right ones to questions where no mistake was made."""
+    share = arguments.synthetic_share
+    whole = dict(answered)
+    for split, values in answered.items() if share else ():
+        key = f"near misses {split} {share} {arguments.seed}"
+        if key not in journal:
+            journal.put(key, list(near_misses(values, share, arguments.seed, judging)))
+        whole[split] = with_more_samples(values, dict(journal[key]), spool())
+    return whole
 
 
 def _open_previous(

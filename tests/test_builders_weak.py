@@ -314,6 +314,25 @@ def test_pairs_made_anew_of_samples_are_those_of_a_direct_run(
     assert facts.results["systems"] == read_facts(direct).results["systems"]
 
 
+def test_near_misses_stand_in_where_no_mistake_was_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [f"{word} French cities?" for word in ("Which", "What", "Any", "All")]
+    answers = [(question, FRENCH, sql, "a") for question in asked for sql in (FRENCH, "SELECT 1")]
+    answers += [(f"{word} cities of France?", FRENCH, FRENCH, "a") for word in ("Which", "What")]
+    write_answers(folder / "answers.jsonl", answers)
+    out = build(folder, monkeypatch).rename(folder / "published")
+    pairs = rows(out, "default")
+    [pair] = [pair for pair in pairs if pair["rejected_source"] == "mutation"]
+    assert len(pairs) == 5 and pair["question"] not in asked
+    [sample] = [s for s in rows(out, "samples") if s["id"] == pair["rejected_sample_id"]]
+    assert (sample["source"], sample["verdict"]) == ("mutation", "incorrect")
+    assert read_facts(out).results["systems"]["a"]["num"] == 10
+    assert rows(pair_anew(folder, out, monkeypatch), "default") == pairs
+    without = build(folder, monkeypatch, "--synthetic-share", "0")
+    assert {pair["rejected_source"] for pair in rows(without, "default")} == {"sample"}
+
+
 def test_pairing_anew_needs_a_weak_set_and_refuses_what_it_would_ignore(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
