@@ -90,3 +90,21 @@ def test_the_grammar_is_measured_beside_questions_of_people(tmp_path: Path) -> N
     assert "| questions | 3 | 3 | 1.00 |" in done.stdout
     assert "| SQL templates | 3 |" in done.stdout
     assert "features of Spider's golds (rows) that the grammar lacks:" in done.stdout
+
+
+@pytest.mark.slow
+def test_answers_of_readers_are_judged_by_level(tmp_path: Path) -> None:
+    path = write_database(tmp_path / "world.sqlite", WORLD_SCRIPT)
+    item = {"level": "easy", "db_id": "world", "db_path": str(path), "question": "?"}
+    golds = [{"n": n, **item, "sql": CITIES} for n in (1, 2, 3)]
+    answers = [CITIES, "SELECT id, name FROM city", "SELECT name FROM country"]
+    (tmp_path / "gold.jsonl").write_text("".join(json.dumps(row) + "\n" for row in golds))
+    rows = [{"n": n, "sql": sql, "note": "odd"} for n, sql in enumerate(answers, 1)]
+    (tmp_path / "easy.sql.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = [sys.executable, "benchmarks/readers.py", "judge"]
+    command += ["--gold", str(tmp_path / "gold.jsonl"), "--answers", str(tmp_path)]
+    command += ["--suite", str(tmp_path / "suite")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    assert "| easy | 3 | 33.3% | 6.1% to 79.2% | 66.7% | 20.8% to 93.9% |" in done.stdout
+    assert "easy 3 [world] ?" in done.stdout and "easy 1 [world]" not in done.stdout
