@@ -23,6 +23,7 @@ The key of a server is read from OPENAI_API_KEY, for servers of Hugging Face fro
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from sense.collection import (
     usable_databases,
 )
 from sense.command import run_script
+from sense.contamination import Benchmark, read_benchmark
 from sense.coverage.asking import grammar_coverages
 from sense.coverage.outcome import coverage_report, plan_tables
 from sense.example import content_id, database_features, example_features
@@ -96,14 +98,18 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
     """Examples over given or invented databases, sampled and worded by the grammar."""
     started = time.monotonic()
     plan = plan_of(arguments)
-    paths, faults = read_databases(arguments)
-    settings = run_settings(arguments, plan) | {"databases_digest": databases_digest(paths)}
+    benchmarks = [read_benchmark(source) for source in arguments.against]
+    paths, faults = read_databases(arguments, benchmarks)
+    settings = run_settings(arguments, plan) | {
+        "benchmarks": [benchmark.name for benchmark in benchmarks],
+        "databases_digest": databases_digest(paths),
+    }
     work = work_folder(arguments.out)
     with Journal(work / "journal.jsonl", settings | used_versions()) as journal:
         databases = find_or_invent(paths, arguments)
         totals = example_totals(arguments)
         coverages = grammar_coverages(plan, totals, databases) if plan else {}
-        strong = StrongSet(totals, level_shares(arguments), journal, coverages)
+        strong = StrongSet(totals, level_shares(arguments), journal, coverages, benchmarks)
         contract = CONTRACTS[arguments.contract]
         make_examples(strong, databases, contract, arguments.seed, arguments.num_workers)
         faults |= strong.faults
@@ -130,7 +136,7 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
             results={
                 **limit_facts(),
                 **teacher_facts("grammar", {}, GRAMMAR_TERMS),
-                **decontamination_facts([]),
+                **decontamination_facts(benchmark_inputs(benchmarks)),
                 **({"plan": coverage_report([*coverages.values()])} if coverages else {}),
             },
             seconds=time.monotonic() - started,
@@ -154,8 +160,10 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
     plan = plan_of(arguments)
     assert plan  # only the grammar does without
     shots = read_shots(arguments.few_shot, arguments.seed) if arguments.few_shot else []
-    paths, faults = read_databases(arguments)
+    benchmarks = [read_benchmark(source) for source in arguments.against]
+    paths, faults = read_databases(arguments, benchmarks)
     settings = run_settings(arguments, plan) | {
+        "benchmarks": [benchmark.name for benchmark in benchmarks],
         "shots_digest": content_id(*map(repr, shots)),
         "databases_digest": databases_digest(paths),
     }
@@ -179,7 +187,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             rationale=arguments.rationale,
         )
         coverage = teacher_coverage(plan, arguments.num_examples, teaching)
-        found = ProposalSet(arguments.num_examples, coverage, journal)
+        found = ProposalSet(arguments.num_examples, coverage, journal, benchmarks)
         if arguments.preview:
             print(preview(found, chat, teaching, arguments.preview, arguments.num_workers))
             print(text_table([("use of the model", "amount"), *chat.shown_usage()]))
@@ -209,7 +217,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             results={
                 **limit_facts(),
                 **teacher_facts(arguments.model, prompt_hashes(arguments), model_terms(arguments)),
-                **decontamination_facts([]),
+                **decontamination_facts(benchmark_inputs(benchmarks)),
                 "plan": coverage_report([coverage]),
             },
             seconds=time.monotonic() - started,
@@ -235,9 +243,11 @@ def parse_arguments() -> argparse.Namespace:
     return read_arguments(__doc__)
 
 
-def read_databases(arguments: argparse.Namespace) -> tuple[dict[str, Path], dict[str, str]]:
+def read_databases(
+    arguments: argparse.Namespace, benchmarks: Sequence[Benchmark]
+) -> tuple[dict[str, Path], dict[str, str]]:
     """The given databases, and those that are left out with the reason."""
-    paths, faults = usable_databases(arguments.databases)
+    paths, faults = usable_databases(arguments.databases, benchmarks)
     for db_id, fault in faults.items():
         print(f"left out: {db_id} ({fault})", flush=True)
     return paths, faults
@@ -250,6 +260,10 @@ def databases_input(arguments: argparse.Namespace, license: str) -> Input:
     seed = seed_of(arguments.databases)
     url = seed.url if seed else ""
     return Input(Path(arguments.databases).name, kind="databases", license=license, url=url)
+
+
+def benchmark_inputs(benchmarks: Sequence[Benchmark]) -> list[Input]:
+    return [Input(benchmark.name, kind="benchmark") for benchmark in benchmarks]
 
 
 def model_inputs(arguments: argparse.Namespace) -> list[Input]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import apsw
 from tqdm import tqdm
 
+from sense.contamination import Benchmark, database_words
 from sense.database import build_database, database_paths, database_script, fill_database
 from sense.domains.domain import Invention, invent_databases, read_domains, split_domains
 from sense.example import content_id
@@ -46,15 +47,27 @@ class Database(NamedTuple):
     """"" where both splits come from this one database."""
 
 
-def usable_databases(folder: str | None) -> tuple[dict[str, Path], dict[str, str]]:
+def usable_databases(
+    folder: str | None, benchmarks: Sequence[Benchmark] = ()
+) -> tuple[dict[str, Path], dict[str, str]]:
     """The databases of a folder by `db_id`, and why others of it are left out.
 
-    Nothing for no folder. Raises FileNotFoundError, and ValueError when none can be used.
+    One that is like a database of a benchmark is left out as `contaminated_schema`. Nothing for no
+    folder. Raises FileNotFoundError, and ValueError when none can be used.
     """
     if not folder:
         return {}, {}
     paths = database_paths(folder)
     faults = unusable_databases(paths)
+    for db_id, path in paths.items():
+        words = database_words(str(path)) if benchmarks and db_id not in faults else frozenset()
+        if any(benchmark.schema_rejection(words) for benchmark in benchmarks if words):
+            faults[db_id] = "contaminated_schema"
+    if len(faults) == len(paths):
+        raise ValueError(
+            f"all {len(paths):,} databases of {folder} are left out, as they are those of the "
+            "benchmarks that --against names; give other databases, or leave --against out"
+        )
     return {db_id: path for db_id, path in paths.items() if db_id not in faults}, faults
 
 

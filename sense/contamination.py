@@ -7,6 +7,7 @@ that differs from one of its golds only in values. Paraphrases over another sche
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -184,6 +185,12 @@ def schema_words(schema: Schema) -> SchemaWords:
         for table in schema.tables
         for column in table.columns
     )
+
+
+@lru_cache(maxsize=1_024)
+def database_words(path: str) -> SchemaWords:
+    """The `schema_words` of a database file that does not change meanwhile."""
+    return schema_words(read_schema(path))
 
 
 def _from_files(files: Sequence[Path], name: str, tables: Path) -> Benchmark:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 from tqdm import tqdm
 
 from sense.collection import Database
+from sense.contamination import Benchmark, contamination, database_words
 from sense.coverage.asking import close_spent, kept, round_wishes, slot_of, wish_parts
 from sense.coverage.coverage import Coverage
 from sense.example import HARDNESS_LEVELS, Hardness, Rejected, content_id, to_row
@@ -23,6 +24,7 @@ from sense.execution import (
     map_in_workers,
 )
 from sense.facts import Funnel
+from sense.filters import Rejection
 from sense.journal import Journal
 from sense.misses import SHOWN_PER_REASON
 from sense.prompt import PromptContract
@@ -57,12 +59,15 @@ class StrongSet:
         levels: Mapping[Hardness, float],
         journal: Journal,
         coverages: Mapping[Split, Coverage] | None = None,
+        benchmarks: Sequence[Benchmark] = (),
     ) -> None:
         """totals: examples wanted per split; levels: their shares by hardness.
 
-        coverages: of each split, where a plan divides the rows instead of the levels alone.
+        coverages: of each split, where a plan divides the rows instead of the levels alone;
+        benchmarks: what no row may be like.
         """
         self.journal = journal
+        self._benchmarks = benchmarks
         self.coverages = coverages or {}
         self.funnel = Funnel("grammar", unit="candidates")
         # unit and position of each row, which lies in the journal
@@ -104,6 +109,8 @@ class StrongSet:
                 repeated_here.append(index)
             elif not self._has_room(split, row):
                 self.funnel.drop("beyond_quota")
+            elif overlap := self._overlap(unit.database, row):
+                self.funnel.drop(overlap.reason)
             else:
                 self._seen.add(digest)
                 self.digests[row["db_id"]] = row["db_sha256"]
@@ -115,6 +122,12 @@ class StrongSet:
         if repeated_here:
             self._repeated[unit.key] = repeated_here[:SHOWN_PER_REASON]
         return given
+
+    def _overlap(self, database: Database, row: Mapping[str, Any]) -> Rejection | None:
+        if not self._benchmarks:
+            return None
+        words = database_words(database.path)
+        return contamination(row["question"], row["sql"], words, self._benchmarks)
 
     def refit(self, databases: Sequence[Database], spent: set[Spent]) -> None:
         """Lets the plan, if there is one, follow the round that is over."""

@@ -13,7 +13,7 @@ from sense.splits import Split
 from sense.teaching.requests import NUMBER_WORDS
 from sense.teaching.tasks import MODE_TEXT, MODES, Mode
 
-PLACES = ("out", "push", "num_workers", "databases", "few_shot", "preview")
+PLACES = ("out", "push", "num_workers", "databases", "few_shot", "against", "preview")
 """Options that say where things are, not what the rows hold."""
 NUM_QUESTIONS = 3
 """Asked for in one request: the schema, most of its tokens, is paid for once."""
@@ -59,6 +59,14 @@ def add_set_options(parser: argparse.ArgumentParser) -> None:
         "--contract",
         choices=sorted(CONTRACTS),
         help="prompt contract (default: rationale with --rationale, else default)",
+    )
+    add(
+        "--against",
+        metavar="SOURCE",
+        nargs="+",
+        default=[],
+        help="benchmarks that no row may be like: folders as Spider's or BIRD's, JSON files, or "
+        "datasets of this kit",
     )
     add("--license", default="unknown", help="licence of the databases or the teacher's answers")
     add("--seed", type=int, default=0, help="of every random choice (default 0)")

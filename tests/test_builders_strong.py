@@ -20,6 +20,7 @@ from sense.database import database_sha256, find_database
 from sense.example import to_example
 from sense.facts import read_facts
 from sense.prompt import RATIONALE_CONTRACT, extract_sql
+from sense.schema import read_schema
 
 ROOT = Path(__file__).parents[1]
 BUILDER = str(ROOT / "builders" / "strong.py")
@@ -275,6 +276,33 @@ def test_a_plan_that_cannot_be_met_is_refused_before_any_work(
         build(monkeypatch, *arguments, "--out", tmp_path / "out")
     with pytest.raises(SystemExit, match=r"--plan nowhere\.yaml is no file"):
         build(monkeypatch, *arguments[:-1], "nowhere.yaml", "--out", tmp_path / "out")
+
+
+def test_rows_like_a_benchmark_are_left_out(
+    databases: Path, spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spider / "dev.json").write_text((spider / "train_spider.json").read_text())
+    tables = read_schema(databases / "world" / "world.sqlite").tables
+    listed = {
+        "db_id": "world",
+        "table_names_original": [table.name for table in tables],
+        "column_names_original": [
+            [number, column.name] for number, table in enumerate(tables) for column in table.columns
+        ],
+    }
+    (spider / "tables.json").write_text(json.dumps([listed]))
+    out = tmp_path / "out"
+    arguments = ["--num-examples", "20", "--num-test", "5", "--against", spider, "--out", out]
+    build(monkeypatch, "--databases", databases, *arguments)
+    facts = read_facts(out)
+    assert facts.counts["databases_left_out"] == {"world contaminated_schema": 1}
+    assert facts.results["decontamination"]["benchmarks"] == ["spider, dev"]
+    used = {row["db_id"] for rows in load(out, tmp_path).values() for row in rows}
+    assert used == {"pets", "zoo"}
+    (databases / "pets.sqlite").unlink()
+    (databases / "zoo.db").unlink()
+    with pytest.raises(SystemExit, match=r"all 1 databases of .* are left out, as they are those"):
+        build(monkeypatch, "--databases", databases, *arguments[:-1], tmp_path / "other")
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from sense.chat import Chat
 from sense.collection import Database, database_rows
+from sense.contamination import Benchmark, contamination, database_words
 from sense.coverage.asking import plan_domain
 from sense.coverage.cells import Dimension, Kept, Slot
 from sense.coverage.coverage import Coverage
@@ -34,6 +35,8 @@ ROUND_REQUESTS = 100
 """Requests of a round: what they steer by is what the rounds before gave."""
 SURPLUS = 1.25
 """What rounds after the first ask for beyond what is missing, since some of it is rejected."""
+MIN_ROUND_REQUESTS = 4
+"""Requests of the last rounds: fewer would wait for each other, one round after another."""
 MAX_ASKED_PER_EXAMPLE = 4
 """A run that needs more has a teacher that cannot do the work."""
 MAX_JOB_SECONDS = 120.0
@@ -54,8 +57,16 @@ class ProposalSet:
     Rows stay in the journal; memory grows by a few digests per example.
     """
 
-    def __init__(self, total: int, coverage: Coverage, journal: Journal) -> None:
+    def __init__(
+        self,
+        total: int,
+        coverage: Coverage,
+        journal: Journal,
+        benchmarks: Sequence[Benchmark] = (),
+    ) -> None:
+        """benchmarks: what no row may be like."""
         self.journal = journal
+        self.benchmarks = benchmarks
         self.total = total
         self.coverage = coverage
         self.funnel = Funnel("teacher", unit="questions")
@@ -99,7 +110,7 @@ class ProposalSet:
             return
         for place, (ask, item) in enumerate(zip(task.asks, verified.items, strict=True)):
             self._count_obedience(ask, item["row"])
-            fault = self._objection(task, item)
+            fault = self._objection(task, item, verified.words)
             if fault:
                 self.funnel.drop(fault.reason)
                 self._dropped.append((task.key, place, group, fault, task.mode, ask.level))
@@ -176,10 +187,13 @@ class ProposalSet:
             return split_by_template(sql, self._test_share) if sql else "train"
         return self._splits.get(group, "train")
 
-    def _objection(self, task: Task, item: Mapping[str, Any]) -> Rejection | None:
+    def _objection(
+        self, task: Task, item: Mapping[str, Any], words: Sequence[str]
+    ) -> Rejection | None:
         if item["reject_reason"]:
             return Rejection(item["reject_reason"], item["detail"])
-        found = (objects(self, task, item["row"]) for objects in SET_FILTERS)
+        row = {**item["row"], "schema_words": words}
+        found = (objects(self, task, row) for objects in SET_FILTERS)
         return next((objection for objection in found if objection), None)
 
     def _keep(self, task: Task, row: Row) -> None:
@@ -224,13 +238,27 @@ def is_full_domain(found: ProposalSet, task: Task, row: Row) -> Rejection | None
     return Rejection("domain_full", domain_name(row["domain"]))
 
 
+def is_contaminated(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
+    """The row is like one of a benchmark."""
+    if not found.benchmarks:
+        return None
+    words = database_words(task.database.path) if task.database else row["schema_words"]
+    return contamination(row["question"], row["sql"], frozenset(words), found.benchmarks)
+
+
 def is_repeated(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
     """An earlier row asks the same, or nearly so; where none does, this is one of them now."""
     home = row["db_id"] if task.database else f"{task.domain}: {domain_name(row['domain'])}"
     return found.duplicates.add(row_keys(home, row["question"], row["sql"]))
 
 
-SET_FILTERS: tuple[SetFilter, ...] = (is_copied, is_beyond_quota, is_full_domain, is_repeated)
+SET_FILTERS: tuple[SetFilter, ...] = (
+    is_copied,
+    is_beyond_quota,
+    is_full_domain,
+    is_contaminated,
+    is_repeated,
+)
 """What is checked against the other rows, in order, after `sense.filters.FILTERS`."""
 
 
@@ -250,7 +278,7 @@ def plan_round(found: ProposalSet, teaching: Teaching, num_workers: int) -> list
     missing = found.num_missing
     num = min(
         ROUND_REQUESTS * teaching.num_questions,
-        round(missing * SURPLUS + 0.5) if found.num_tasks and missing else missing,
+        _surplus(missing, teaching) if found.num_tasks and missing else missing,
         MAX_ASKED_PER_EXAMPLE * found.total - found.num_asked,
     )
     if num <= 0:
@@ -258,6 +286,11 @@ def plan_round(found: ProposalSet, teaching: Teaching, num_workers: int) -> list
     return plan_tasks(
         found.num_tasks, num, found.coverage, found.ledger, found.modes, teaching, num_workers
     )
+
+
+def _surplus(missing: int, teaching: Teaching) -> int:
+    fewest = MIN_ROUND_REQUESTS * teaching.num_questions
+    return max(round(missing * SURPLUS + 0.5), min(fewest, 4 * missing))
 
 
 def answered(

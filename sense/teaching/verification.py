@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sense.collection import ROWS_PER_TABLE, num_rows
+from sense.contamination import schema_words
 from sense.coverage.styles import style_of
 from sense.database import (
     ScriptError,
@@ -65,6 +66,8 @@ class Verified(NamedTuple):
     what of it could be read."""
     answer: str = ""
     """The whole text where it could not be taken apart."""
+    words: Sequence[str] = ()
+    """`sense.contamination.schema_words` of an invented database, sorted."""
 
 
 def verify_reply(job: Job) -> Verified:
@@ -97,7 +100,8 @@ def verify_reply(job: Job) -> Verified:
             if any(not item["reject_reason"] for item in items)
             else None
         )
-        return Verified(domain=answer.domain, database=row, items=items)
+        words = sorted(schema_words(read_schema(path)))
+        return Verified(domain=answer.domain, database=row, items=items, words=words)
 
 
 def _build(answer: Answer, path: Path) -> list[Rejection | None] | Rejection:
