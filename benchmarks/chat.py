@@ -84,12 +84,13 @@ def load_server(latency: float) -> Iterator[str]:
 
 def report(runs: list[dict[str, Any]], memory: dict[str, Any] | None) -> str:
     """The table of the runs, and how memory grew."""
-    columns = ("client", "in flight", "requests", "share of ideal", "core ms", "peak MB")
+    columns = ("client", "in flight", "requests", "failed", "of ideal", "core ms", "peak MB")
     rows = [
         (
             run["client"],
             run["in_flight"],
             run["num"],
+            run["num_failed"],
             f"{run['share']:.1%}",
             round(run["cpu_ms"], 2),
             round(max(run["memory_mb"])),

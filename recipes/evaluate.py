@@ -32,11 +32,12 @@ from sense.database import database_paths
 from sense.evaluation import check_predictions
 from sense.evaluation_options import evaluation_arguments, evaluation_settings
 from sense.facts import Facts, Input, collect_facts, file_sha256
-from sense.output import check_output, work_folder
+from sense.output import check_output
 from sense.predictions import System, extracted
 from sense.question import Question, load_questions
 from sense.reports.board import make_board, read_evaluations
 from sense.reports.board_report import line_by_line, write_board, write_results
+from sense.server_options import given_writer
 from sense.source import dataset_source
 from sense.suite import read_suite
 from sense.systems import baseline_system, judged_results, model_system, systems_of_files
@@ -91,9 +92,8 @@ def answering_systems(
     if arguments.predictions:
         return systems_of_files(arguments.predictions, arguments.gold)
     if arguments.model:
-        cache = work_folder(arguments.out) / "replies.jsonl" if arguments.base_url else None
-        sampling = arguments.num_samples, arguments.temperature
-        return model_system(arguments.model, questions, arguments.base_url, cache, *sampling)
+        writer, _ = given_writer(arguments)
+        return model_system(writer, questions, arguments.num_samples, arguments.temperature)
     is_nearest = arguments.baseline == "nearest"
     train = load_questions(arguments.data, "train", arguments.databases) if is_nearest else []
     return baseline_system(arguments.baseline, questions, train)

@@ -49,12 +49,11 @@ class Answer(NamedTuple):
     execution: Execution
 
 
-def open_writer(model: str = "", base_url: str = "", cache: str | Path | None = None) -> Writer:
+def open_writer(model: str = "", base_url: str = "") -> Writer:
     """The model of a folder or Hub id, or the one that an OpenAI-compatible server calls `model`.
 
     A server says nothing of its prompt contract: it gets that of the folder `model`, or the default
-    one where there is no such folder. model: "" for the one that `make demo` made. cache: a journal
-    for the replies of a server during one run, so that a rerun pays for nothing twice.
+    one where there is no such folder. model: "" for the one that `make demo` made.
     Raises ValueError where no model is named or made, or FileNotFoundError for a folder that is
     none.
     """
@@ -66,7 +65,7 @@ def open_writer(model: str = "", base_url: str = "", cache: str | Path | None = 
     if base_url:
         from sense.chat_writer import server_writer
 
-        return server_writer(model, base_url, cache)
+        return server_writer(model, base_url)
     from sense.sampler import local_writer
 
     return local_writer(model or _demo_model())

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sense.answers import GivenDatabases, answers_over_databases, answers_to_questions
 from sense.database import database_paths, unknown_database
 from sense.facts import Input, file_sha256
+from sense.license import seed_of
 from sense.prompt import CONTRACTS, PromptContract, contract_of
 from sense.question import (
     IndexedQuestions,
@@ -20,7 +21,7 @@ from sense.question import (
     open_questions,
 )
 from sense.reading import read_predictions
-from sense.server_options import open_chat
+from sense.server_options import given_writer
 from sense.source import dataset_source, model_source
 from sense.spool import Spool
 from sense.suite import Suite, read_suite
@@ -95,7 +96,14 @@ def _given_answers(arguments: argparse.Namespace, spool: Callable[[], Spool]) ->
         for error in list(databases.errors.values())[:MAX_SHOWN]:
             logger.info("left out: %s", error)
         name = Path(arguments.databases).resolve().name
-        origin = Input(name, kind="databases", sha256=given.outline.sha256)
+        seed = seed_of(arguments.databases)
+        origin = Input(
+            name,
+            kind="databases",
+            sha256=given.outline.sha256,
+            license=arguments.license,
+            url=seed.url if seed else "",
+        )
     if given.num_repeated:
         tally.counts["answers"] = Counter(repeated=given.num_repeated)
     suite = _open_suite(arguments, given.outline)
@@ -108,15 +116,9 @@ def _asked_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> A
 
     Questions over one database stand together, so that their common prompt is encoded once.
     """
-    from sense.ask import open_writer
-    from sense.chat_writer import chat_writer
-
     tally = Tally()
     data = _open_data(arguments, spool, tally)
-    chat = None
-    if arguments.base_url:
-        chat = open_chat(arguments, model_source(arguments.model).sha256)
-    writer = chat_writer(chat) if chat else open_writer(arguments.model)
+    writer, usage = given_writer(arguments)
     contract = contract_of(data.outline.prompt_hashes, arguments.data, writer.contract)
     source = model_source(arguments.model, writer.revision)
     temperatures = answer_temperatures(arguments.temperatures, arguments.num_samples)
@@ -130,7 +132,7 @@ def _asked_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> A
         contract,
         tally,
         suite,
-        chat.usage if chat else dict,
+        usage,
     )
 
 

@@ -52,6 +52,8 @@ class _Run:
         """Whether no further request is to start."""
         self.num_given = 0
         """Replies that the caller has."""
+        self.num_failures = 0
+        """In a row: an answer ends it."""
         self.error: BaseException | None = None
 
     def fail(self, error: BaseException) -> None:
@@ -244,7 +246,9 @@ class Chat:
             if not isinstance(error, Exception):
                 raise
         finally:
-            if self.is_spent:
+            if reply:
+                run.num_failures = run.num_failures + 1 if reply.reject_reason else 0
+            if self.is_spent or run.num_failures >= MAX_FAILURES:
                 run.is_over = True
             run.done.put(_Done(number, key, request, reply))
 

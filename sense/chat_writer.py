@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from sense.chat import Chat
 from sense.example import Messages
 from sense.reply import Reply, Request
-from sense.reply_cache import ReplyCache
 from sense.server import Server, ServerError
 
 if TYPE_CHECKING:
@@ -20,21 +19,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def server_writer(
-    model: str, base_url: str | Sequence[str], cache: str | Path | None = None
-) -> "Writer":
-    """The model that one or several servers call `model`, as something that completes prompts.
-
-    cache: a file to keep replies in, for one run: a server's weights may change under the same
-    name.
-    """
-    from sense.source import model_source
-
-    urls = [base_url] if isinstance(base_url, str) else base_url
-    servers = [Server(model, url) for url in urls]
-    return chat_writer(
-        Chat(servers, ReplyCache(cache) if cache else None, weights=model_source(model).sha256)
-    )
+def server_writer(model: str, base_url: str) -> "Writer":
+    """The model that a server calls `model`, as something that completes prompts."""
+    return chat_writer(Chat(Server(model, base_url)))
 
 
 def chat_writer(chat: Chat) -> "Writer":

@@ -7,6 +7,7 @@ from typing import get_args
 
 from sense.engine import Engine
 from sense.scoring import Rule
+from sense.server_options import SERVER_OPTIONS, add_server_options, server_option_fault
 
 SAMPLING_TEMPERATURE = 0.8  # best for pass@100 in Chen et al. 2021, section 3.3
 OWNERS = {
@@ -25,8 +26,8 @@ JUDGING = (
 """Options that do nothing with --compare, whose folders were judged before."""
 LEAST = {"limit": 1, "num_workers": 0, "bird_scores": 0, "num_samples": 2}
 PLACES = (
-    *("out", "compare", "num_workers", "databases", "model", "base_url", "data", "predictions"),
-    *("gold", "suite", "engine"),
+    *("out", "compare", "num_workers", "databases", "model", "data", "predictions"),
+    *("gold", "suite", "engine", *SERVER_OPTIONS),
 )
 
 
@@ -38,7 +39,7 @@ def evaluation_arguments(description: str | None) -> argparse.Namespace:
     _add_sources(parser)
     add = parser.add_argument
     add("--gold", metavar="FILE", help="SQL<tab>db_id lines, or Spider's or BIRD's dev.json")
-    add("--base-url", metavar="URL", default="", help="an OpenAI-compatible server")
+    add_server_options(parser)
     add(
         "--num-samples",
         type=int,
@@ -109,6 +110,8 @@ def _check_needs(parser: argparse.ArgumentParser, arguments: argparse.Namespace)
         parser.error("--predictions needs --databases DIR, the SQLite files of their db_ids")
     if (arguments.model or arguments.baseline) and not arguments.data:
         parser.error("--model and --baseline need --data, the questions to answer")
+    if fault := server_option_fault(arguments):
+        parser.error(fault)
 
 
 def _check_company(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
@@ -160,7 +163,7 @@ def _with_defaults(arguments: argparse.Namespace) -> argparse.Namespace:
 
 def _is_given(arguments: argparse.Namespace, name: str) -> bool:
     value = getattr(arguments, name)
-    return value is not None and value is not False and value != ""
+    return value is not None and value is not False and value not in ("", [])
 
 
 def _option(name: str) -> str:

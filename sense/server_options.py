@@ -1,7 +1,8 @@
 """Options of scripts that ask chat servers: where they are, how hard to ask, what it may cost."""
 
 import argparse
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sense.budget import Prices, read_prices
 from sense.chat import CONCURRENCY, Chat
@@ -10,7 +11,11 @@ from sense.output import work_folder
 from sense.reply_cache import ReplyCache
 from sense.server import REQUEST_SECONDS, Server
 
+if TYPE_CHECKING:
+    from sense.ask import Writer
+
 REPLIES = "replies.sqlite"
+"""In the work folder."""
 SERVER_OPTIONS = (
     *("base_url", "concurrency", "request_seconds", "prices", "price_in", "price_out"),
     *("max_cost", "max_total_tokens"),
@@ -103,6 +108,24 @@ def open_chat(arguments: argparse.Namespace, weights: str = "") -> Chat:
         concurrency=arguments.concurrency or CONCURRENCY,
         weights=weights,
     )
+
+
+def given_writer(
+    arguments: argparse.Namespace,
+) -> tuple["Writer", Callable[[], dict[str, float]]]:
+    """The model of --model, behind the servers of --base-url where there are some, and its usage.
+
+    Replies of servers are kept for the run: their weights may change under the same name.
+    """
+    from sense.ask import open_writer
+    from sense.source import model_source
+
+    if not arguments.base_url:
+        return open_writer(arguments.model), dict
+    from sense.chat_writer import chat_writer
+
+    chat = open_chat(arguments, model_source(arguments.model).sha256)
+    return chat_writer(chat), chat.usage
 
 
 def amount(text: str) -> float:

@@ -28,6 +28,7 @@ from sense.scoring import Rule
 from sense.suite import Suite
 
 if TYPE_CHECKING:
+    from sense.ask import Writer
     from sense.question import Question
 
 Baseline: TypeAlias = Literal["constant", "nearest"]
@@ -44,23 +45,19 @@ def systems_of_files(
 
 
 def model_system(
-    model: str,
+    writer: "Writer",
     questions: "Sequence[Question]",
-    base_url: str = "",
-    cache: Path | None = None,
     num_samples: int | None = None,
     temperature: float = 0.0,
 ) -> tuple[list[System], list[Input]]:
     """A model, or one behind a server, with its answers.
 
-    cache: keeps the replies of a server; num_samples: answers to each question, drawn at the
-    temperature, None = one, the most probable.
+    num_samples: answers to each question, drawn at the temperature, None = one, the most probable.
     """
-    from sense.ask import open_writer, write_sql
+    from sense.ask import write_sql
     from sense.source import model_source
 
-    writer = open_writer(model, base_url, cache)
-    source = model_source(model, writer.revision)
+    source = model_source(writer.name, writer.revision)
     if not num_samples:
         return [answering_system(source.name, questions, write_sql(writer, questions))], [source]
     sqls = sampled_sql(writer, questions, num_samples, temperature)

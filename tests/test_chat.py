@@ -30,7 +30,7 @@ from chat_server import (
 from sense.balance import MAX_FAILURES
 from sense.budget import Prices
 from sense.chat import AHEAD, Chat
-from sense.chat_writer import server_writer
+from sense.chat_writer import chat_writer, server_writer
 from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT, save_contract
 from sense.reply import Request, derived_seed
 from sense.reply_cache import ReplyCache
@@ -453,7 +453,7 @@ def test_writer_completes_greedily_and_samples(
 def test_a_completion_that_fails_after_others_is_an_error_and_not_kept(tmp_path: Path) -> None:
     prompts = [[{"role": "user", "content": text}] for text in ("a", "bad", "c")]
     with ChatServer(lambda r: html if question(r) == "bad" else "good") as server:
-        writer = server_writer("m", server.base_url, tmp_path / "replies.sqlite")
+        writer = chat_writer(Chat(client(server), ReplyCache(tmp_path / "replies.sqlite")))
         assert writer.complete(prompts[:1]) == ["good"]
         for _ in range(2):
             with pytest.raises(ServerError, match="no reply is no wrong answer"):
@@ -475,21 +475,30 @@ def test_writer_takes_the_contract_of_a_folder_and_says_where_there_is_none(
 
 
 def test_replies_are_kept_for_one_model_and_its_weights(server: ChatServer, tmp_path: Path) -> None:
-    model, cache = tmp_path / "model", tmp_path / "replies.sqlite"
-    model.mkdir()
-    prompts = [[{"role": "user", "content": "a"}]]
-    for weights, num_sent in (("one", 1), ("two", 2), ("one", 2)):
-        (model / "model.safetensors").write_text(weights)
-        assert server_writer(str(model), server.base_url, cache).complete(prompts) == ["A"]
-        assert len(server.requests) == num_sent
-    with ChatServer() as elsewhere:
-        assert server_writer(str(model), elsewhere.base_url, cache).complete(prompts) == ["A"]
+    with ReplyCache(tmp_path / "replies.sqlite") as cache:
+        for model, weights, num_sent in (
+            ("m", "one", 1),
+            ("m", "two", 2),
+            ("m", "one", 2),
+            ("other", "one", 3),
+        ):
+            chat = Chat(Server(model, server.base_url), cache, weights=weights)
+            assert texts(chat, [ask("a")]) == [["A"]]
+            assert len(server.requests) == num_sent
+
+
+def test_replies_of_a_server_are_those_of_another_of_the_same_model(
+    server: ChatServer, tmp_path: Path
+) -> None:
+    with ReplyCache(tmp_path / "replies.sqlite") as cache, ChatServer() as elsewhere:
+        assert texts(Chat(client(server), cache), [ask("a")]) == [["A"]]
+        assert texts(Chat(client(elsewhere), cache), [ask("a")]) == [["A"]]
         assert not elsewhere.requests
 
 
 def test_writer_with_a_cache_pays_once(server: ChatServer, tmp_path: Path) -> None:
     prompts = [[{"role": "user", "content": "a"}]]
-    writer = server_writer("m", server.base_url, tmp_path / "replies.sqlite")
+    writer = chat_writer(Chat(client(server), ReplyCache(tmp_path / "replies.sqlite")))
     again: Callable[[], list[str]] = lambda: writer.complete(prompts)  # noqa: E731
     assert again() == again() == ["A"]
     assert len(server.requests) == 1

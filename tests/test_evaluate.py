@@ -12,7 +12,7 @@ import pytest
 from chat_server import Body, ChatServer, Fault, hang
 from conftest import WORLD_SCRIPT, write_database
 from datasets import Dataset
-from killing import kill_when, num_lines
+from killing import kill_when, num_replies
 
 from sense.database import database_sha256
 from sense.example import Example, to_row
@@ -236,13 +236,13 @@ def test_killed_evaluation_of_a_server_pays_for_no_answer_twice(folder: Path, da
         return hang(60) if is_third and not released.is_set() else COUNT
 
     released = threading.Event()
-    out, journal = folder / "out", folder / "out.work" / "replies.jsonl"
+    out, replies = folder / "out", folder / "out.work" / "replies.sqlite"
     with ChatServer(answer) as server:
         command = [
             *(sys.executable, RECIPE, "--model", "m", "--base-url", server.base_url),
             *("--data", str(data), "--databases", str(data / "databases"), "--out", str(out)),
         ]
-        kill_when(command, lambda: num_lines(journal) == 3)  # its header and two replies
+        kill_when(command, lambda: num_replies(replies) == 2)
         assert len(server.requests) == 3
         released.set()
         subprocess.run(command, check=True, capture_output=True, timeout=120)
