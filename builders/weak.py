@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["sense-kit[train]"]
+# dependencies = ["sense-kit[train,figures]"]
 # ///
 """Build the weak set: a model's right and wrong answers, judged by execution, as preference pairs.
 
@@ -29,8 +29,10 @@ from sense.card import DatasetText
 from sense.command import run_script
 from sense.example import pair_features, question_features, sample_features, unpaired_features
 from sense.facts import Facts, collect_facts, print_outcome
-from sense.license import check_license
+from sense.figures import check_figures
+from sense.license import check_license, inherited_license
 from sense.output import check_output
+from sense.provenance import limit_facts
 from sense.push import check_push, push_folder
 from sense.release import write_dataset
 from sense.source import dataset_source
@@ -50,7 +52,10 @@ FEATURES = {
 def main() -> None:
     arguments = parse_arguments()
     out = check_output(arguments.out)
+    check_figures()
     check_license(arguments.license)
+    if arguments.samples and arguments.databases:
+        arguments.license = inherited_license(arguments.databases, arguments.license)
     if arguments.push:
         check_push(arguments.push)
     started = time.monotonic()
@@ -102,6 +107,7 @@ def results_of(arguments: argparse.Namespace, judged: Judged, made: Made) -> dic
         "rule": judged.settings["rule"],
         "systems": {name: system._asdict() for name, system in tally.systems().items()},
         "rounds": made.rounds.as_json(),
+        **limit_facts(),
     }
     if judged.settings["suite_hash"]:
         found["flip_rate"] = tally.flip_rate()._asdict()
@@ -155,6 +161,8 @@ def dataset_text(arguments: argparse.Namespace, judged: Judged) -> DatasetText:
         ),
         repo_id=arguments.push or "",
         split_by="db_id" if arguments.test_share else "",
+        kind="weak",
+        has_figures=True,
     )
 
 

@@ -5,7 +5,6 @@ is typed. Front matter is written by the classes of huggingface_hub and datasets
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,13 +13,20 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import yaml
 
+from sense.card_tables import (
+    cited_seeds,
+    drop_reasons,
+    error_kinds,
+    glance,
+    row_licenses,
+    shown_size,
+    tally_tables,
+)
 from sense.eval_results import Evaluation, percent
-from sense.example import HARDNESS_LEVELS
 from sense.facts import Facts
 from sense.figures import file_name
 from sense.front_matter import dataset_data, model_data
-from sense.license import SEEDS, SHARE_ALIKE
-from sense.reasons import REASONS
+from sense.license import SHARE_ALIKE
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -39,10 +45,9 @@ LEARNED_GRAMMAR_SENTENCE = (
     "and worded the questions, standing in for the strong LLM of the method."
 )
 MAX_CELL_CHARS = 300
-MAX_TALLY_ROWS = 15
 PAIR_SETTINGS = (
     *("policy", "gold_as_chosen", "max_pairs", "max_pairs_per_database", "max_pairs_per_kind"),
-    *("max_length_gap", "synthetic_share", "num_questions", "num_samples", "temperatures"),
+    *("max_length_gap", "synthetic_share", "num_questions"),
 )
 """Settings that say which pairs were made, as far as a run has them."""
 
@@ -116,7 +121,7 @@ def dataset_card(
     tallies = facts.results["tallies"]
     row_config = next(iter(splits))
     row = first_rows[row_config]
-    licenses = _licenses(tallies)
+    licenses = row_licenses(tallies)
     content = _render(
         "dataset_card.md.jinja",
         card_data=dataset_data(text, facts, features).to_yaml(),
@@ -128,11 +133,12 @@ def dataset_card(
         columns={config: list(_columns(features[config])) for config in splits},
         row_config=row_config,
         row=json.dumps(_cut(row), indent=2, ensure_ascii=False),
-        witness=_shown_witness(row) if text.kind == "weak" else "",
+        witness=_shown_witness(row) if "witness" in row and row_config == "default" else "",
         glance=glance(text, facts),
         figures=facts.results["figures"] if text.has_figures else [],
         has_domains=bool(set(tallies[row_config].get("domain", {})) - {""}),
-        reasons=_reasons(facts),
+        reasons=drop_reasons(facts),
+        error_kinds=error_kinds(facts) if text.kind == "weak" else [],
         caps=[
             (name.replace("_", " "), _shown(facts.settings[name]))
             for name in PAIR_SETTINGS
@@ -141,56 +147,14 @@ def dataset_card(
         share_alike=", ".join(
             f"`{name}`" for name in sorted(SHARE_ALIKE & {n for _, n, _ in licenses})
         ),
-        seeds=_seeds(facts, tallies),
+        seeds=cited_seeds(facts, tallies),
         stand_ins=_stand_ins(text, tallies),
-        tallies=list(_tally_tables(tallies)),
+        tallies=list(tally_tables(tallies)),
         licenses=[(f"{name} (`{config}`)", count) for config, name, count in licenses],
         has_verdicts=any("verdict" in columns for columns in tallies.values()),
         settings=_flat(facts.settings),
     )
     return str(DatasetCard(content))
-
-
-def glance(text: DatasetText, facts: Facts) -> list[tuple[str, str]]:
-    """The facts that a reader wants first, as lines of a table."""
-    splits = facts.results["splits"]
-    config, parts = next(iter(splits.items()))
-    rows = ", ".join(f"{part['num_rows']:,} {split}" for split, part in parts.items())
-    tallies = facts.results["tallies"]
-    writers = sorted(
-        {
-            name
-            for columns in tallies.values()
-            for column in ("teacher", "weak_model")
-            for name in columns.get(column, {})
-            if name
-        }
-    )
-    found = [part["num_databases"] for part in parts.values()]
-    num_databases = sum(found) if text.split_by == "db_id" else max(found)
-    apart = {"db_id": "by database", "sql_template": "by SQL template, in-domain", "": "no"}
-    size = sum(part["file_bytes"] for parts in splits.values() for part in parts.values())
-    lines = [
-        ("rows", f"{rows} (`{config}`)"),
-        ("databases", f"{num_databases:,}"),
-        ("splits kept apart", apart[text.split_by] if len(parts) > 1 else "one split"),
-        ("language, dialect", "English, SQLite"),
-        ("written by", ", ".join(writers) if text.is_synthetic else "people"),
-        ("licence", f"`{text.license}`"),
-        ("cost", _cost(facts)),
-        ("size", _size(size)),
-        ("made by", f"`{facts.script}`" + (f" at `{facts.commit[:12]}`" if facts.commit else "")),
-    ]
-    return [(name, value) for name, value in lines if value and (name != "cost" or text.kind)]
-
-
-def _cost(facts: Facts) -> str:
-    usage = facts.usage
-    if not usage:
-        return "nothing"
-    tokens = sum(num for name, num in usage.items() if name.endswith("_tokens"))
-    money = f"${usage['cost_usd']:,.2f}, " if "cost_usd" in usage else ""
-    return f"{money}{tokens:,.0f} tokens"
 
 
 def model_card(
@@ -249,8 +213,13 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
         autoescape=False,  # Markdown
     )
-    environment.filters |= {"cell": _cell, "number": _number, "percent": percent, "size": _size}
-    environment.filters["file_name"] = file_name
+    environment.filters |= {
+        "cell": _cell,
+        "number": _number,
+        "percent": percent,
+        "size": shown_size,
+        "file_name": file_name,
+    }
     return environment
 
 
@@ -275,58 +244,6 @@ def _type(feature: Any) -> str:
     if isinstance(feature, dict):
         return "{" + ", ".join(feature) + "}"
     return str(feature.dtype)
-
-
-def _tally_tables(
-    tallies: Mapping[str, Mapping[str, Mapping[str, int]]],
-) -> Iterable[tuple[str, str, list[tuple[str, int]]]]:
-    """A table per column, levels in their order, other values by frequency.
-
-    Left out are columns that are empty, or have another value in each row.
-    """
-    for config, columns in tallies.items():
-        for name, tally in columns.items():
-            if name == "license" or set(tally) <= {""} or 1 == max(tally.values()) < len(tally):
-                continue
-            rows = sorted(tally.items(), key=_by_level_or_frequency)
-            shown = [(value or "(empty)", count) for value, count in rows[:MAX_TALLY_ROWS]]
-            if len(rows) > len(shown):
-                others = rows[len(shown) :]
-                shown.append((f"{len(others)} others", sum(count for _, count in others)))
-            yield config, name.replace("_", " "), shown
-
-
-def _by_level_or_frequency(item: tuple[str, int]) -> tuple[int, int, str]:
-    value, count = item
-    if value in HARDNESS_LEVELS:
-        return HARDNESS_LEVELS.index(value), 0, value
-    return len(HARDNESS_LEVELS), -count, value
-
-
-def _licenses(tallies: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    """(config, licence, rows) of every set of rows with a licence of its own."""
-    return [
-        (config, name, count)
-        for config, columns in tallies.items()
-        for name, count in columns.get("license", {}).items()
-    ]
-
-
-def _seeds(facts: Facts, tallies: Mapping[str, Any]) -> list[str]:
-    """The human sets that rows come from or were made over, which want to be cited."""
-    urls = {source.url for source in facts.inputs}
-    sources = {
-        name.split("-")[0] for columns in tallies.values() for name in columns.get("source", ())
-    }
-    return [seed.name for seed in SEEDS if seed.url in urls or seed.name.lower() in sources]
-
-
-def _reasons(facts: Facts) -> list[tuple[str, int, str]]:
-    """Why candidates were dropped: the word, how often, and what it means where that is known."""
-    counted = Counter[str]()
-    for funnel in facts.funnels:
-        counted.update(funnel.dropped)
-    return [(name, num, REASONS.get(name, "")) for name, num in counted.most_common()]
 
 
 def _shown_witness(row: Row) -> str:
@@ -367,17 +284,3 @@ def _cell(value: object) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
-
-
-def _size(num_bytes: float) -> str:
-    """
-    >>> _size(999), _size(123_456)
-    ('999 B', '123.5 kB')
-    """
-    if num_bytes < 1000:
-        return f"{num_bytes} B"
-    for unit in ("kB", "MB", "GB"):
-        num_bytes /= 1000
-        if num_bytes < 1000 or unit == "GB":
-            break
-    return f"{num_bytes:,.1f} {unit}"

@@ -99,7 +99,7 @@ def file_name(text: str) -> str:
 def _draw_counts(facts: Facts, folder: Path) -> Iterable[Figure]:
     for column, title in COUNTED.items():
         config, tally = _first_tally(facts, column)
-        if not set(tally) - {""}:
+        if len(tally) < 2:  # a single value says nothing that the table does not
             continue
         bars = _bars(column, tally)
         canvas, axes = _canvas(len(bars))

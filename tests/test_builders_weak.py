@@ -175,6 +175,7 @@ def test_answers_without_any_verdict_still_give_samples(
     assert sorted(path.name for path in out.iterdir()) == [
         "README.md",
         "facts.json",
+        "figures",
         "questions",
         "samples",
     ]

@@ -62,6 +62,18 @@ def split_of(num_rows: int) -> dict[str, Any]:
     }
 
 
+LIMITS = {
+    "engine": "SQLite 3.54.1",
+    "max_steps": 100_000_000,
+    "max_seconds": 30.0,
+    "max_rows": 1_000_000,
+    "max_result_bytes": 64_000_000,
+    "max_heap_bytes": 1_000_000_000,
+}
+FIGURES = [
+    {"path": f"figures/{name}.png", "title": f"Title of {name}", "alt": f"Bars of {name}."}
+    for name in ("hardness", "plan_style", "funnel_teacher")
+]
 FACTS = Facts(
     script="builders/weak.py",
     command="python builders/weak.py --seed 1",
@@ -122,7 +134,10 @@ MODEL = ModelText(
 def row_of(features: Features) -> dict[str, Any]:
     texts = {name: f"{name} text" for name in features}
     numbers = {"round": 0, "num_samples": 8, "num_correct": 3, "temperature": 0.7}
-    return texts | numbers | {"prompt": [{"role": "user", "content": "x" * 400}]}
+    witness = '{"error": "no such column: years"}'
+    return (
+        texts | numbers | {"prompt": [{"role": "user", "content": "x" * 400}], "witness": witness}
+    )
 
 
 def weak_card(text: DatasetText = TEXT, facts: Facts = FACTS) -> str:
@@ -135,14 +150,103 @@ def tiny_card(text: ModelText = MODEL, evaluations: tuple[Evaluation, ...] = ())
     return model_card(text, FACTS, evaluations, contract, "tiny")
 
 
+def kind_card(
+    text: DatasetText, facts: Facts, features: dict[str, Features], row: dict[str, Any]
+) -> str:
+    return dataset_card(text, facts, features, dict.fromkeys(features, row), text.kind)
+
+
+def strong_set(**changes: Any) -> str:
+    """A card of the strong set whose teacher is a model; changes: other facts.results."""
+    text = replace(TEXT, kind="strong", has_figures=True, split_by="db_id", stand_in="")
+    results = {
+        "splits": {
+            "default": {"train": split_of(1000), "test": split_of(20)},
+            "rejected": {"train": split_of(30)},
+        },
+        "tallies": {
+            "default": {
+                "teacher": {"big-model": 1020},
+                "hardness": {"easy": 1000, "extra": 20},
+                "domain": {"tea": 1000, "trade": 20},
+                "license": {"cc-by-sa-4.0": 1020},
+                "source": {"spider-train": 1020},
+            }
+        },
+        "figures": FIGURES,
+        "limits": LIMITS,
+        "teacher": {"name": "big-model", "prompts": {"invent": "e" * 64}, "terms": "Its terms."},
+        "decontamination": {
+            "benchmarks": ["spider-dev"],
+            "num_words": 8,
+            "same_schema": 0.6,
+            "like_schema": 0.2,
+        },
+        "plan": {
+            "name": "default",
+            "rows": 1020,
+            "shares": {"style": {"formal": {"planned": 0.5, "realised": 0.4}}},
+            "cells": {
+                "planned": 12,
+                "within": 11,
+                "off": [{"cell": "style=formal", "planned": 60.0, "realised": 44}],
+            },
+            "infeasible": [{"cell": "style=vague", "reason": "no model speaks it"}],
+        },
+        **changes,
+    }
+    funnel = Funnel("teacher", "answers", 1050, {"empty_result": 25, "contaminated_sql": 5}, 1020)
+    settings = {**FACTS.settings, "prompt_hash": "f" * 64}
+    facts = replace(FACTS, results=results, funnels=(funnel,), settings=settings)
+    features = {"default": example_features(), "rejected": rejected_features()}
+    return kind_card(text, facts, features, row_of(features["default"]))
+
+
+def weak_set(**changes: Any) -> str:
+    """A card of the weak set, judged on a suite; changes: other facts.results."""
+    text = replace(TEXT, kind="weak", has_figures=True, split_by="db_id", stand_in="")
+    results = {
+        **FACTS.results,
+        "figures": FIGURES[:1],
+        "limits": LIMITS,
+        "rule": "spider",
+        "systems": {
+            "tiny": {"num": 100, "num_accepted": 80, "num_correct": 70, "num_incorrect": 20}
+        },
+        "flip_rate": {"num": 75, "num_flipped": 5, "rate": 1 / 15, "low": 0.029, "high": 0.146},
+        "rounds": {"1": {"samples": 100, "pairs": 40}},
+        "noise": {
+            "label_smoothing": 0.0234,
+            "low": 0.01,
+            "high": 0.04,
+            "chosen_wrong": 0.03,
+            "rejected_right": None,
+            "source": "execution",
+            "num_pairs": 40,
+            "num_databases": 7,
+        },
+        **changes,
+    }
+    settings = {"policy": "any", "max_pairs": 2, "suite_hash": "a" * 64}
+    counts = {"error_kinds": {"missing_join": 15, "value": 5}}
+    tallies = {"default": {**FACTS.results["tallies"]["default"], "error_kind": {"value": 40}}}
+    results["tallies"] = tallies
+    facts = replace(FACTS, results=results, settings=settings, counts=counts, usage={})
+    return kind_card(text, facts, FEATURES, row_of(FEATURES["default"]))
+
+
 def snapshots() -> dict[str, str]:
     return {
         "dataset_card.md": weak_card(),
+        "strong_card.md": strong_set(),
+        "weak_card.md": weak_set(),
         "model_card.md": tiny_card(evaluations=(EVALUATION, BASELINE)),
     }
 
 
-@pytest.mark.parametrize("name", ["dataset_card.md", "model_card.md"])
+@pytest.mark.parametrize(
+    "name", ["dataset_card.md", "strong_card.md", "weak_card.md", "model_card.md"]
+)
 def test_card_is_the_snapshot(name: str) -> None:
     assert snapshots()[name] == (SNAPSHOTS / name).read_text("utf-8")
 
@@ -245,6 +349,44 @@ def test_numbers_of_a_card_come_from_facts() -> None:
         template = (cards_folder() / name).read_text("utf-8")
         prose = re.sub(r"```.+?```|{[{%].*?[%}]}", "", template, flags=re.DOTALL)
         assert set(re.findall(r"\d+", prose)) <= {"95"}, name  # 95 % intervals
+
+
+@pytest.mark.parametrize(
+    ("card", "missing"),
+    [
+        *((strong_set, name) for name in ("limits", "teacher", "decontamination", "figures")),
+        *((weak_set, name) for name in ("limits", "systems", "rule", "flip_rate", "figures")),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_missing_fact_of_a_section_is_an_error(card: Any, missing: str) -> None:
+    facts_without = {missing: jinja2.StrictUndefined(name=missing)}
+    with pytest.raises((jinja2.UndefinedError, KeyError)):
+        card(**facts_without)
+
+
+def test_strong_card_says_what_was_not_compared_and_what_was_not_planned() -> None:
+    bare = strong_set(
+        decontamination={"benchmarks": []},
+        teacher={"name": "grammar", "prompts": {}, "terms": "Apache-2.0."},
+        plan=jinja2.StrictUndefined(name="plan"),
+    )
+    assert "The rows were compared with no benchmark" in bare
+    assert "the program `grammar`, which takes no prompt." in bare
+    assert "### Plan" not in bare
+
+
+def test_weak_card_tells_measured_noise_from_noise_that_was_not_measured() -> None:
+    assert "makes `label_smoothing` 0.0234 (0.0100 to 0.0400, bootstrap by database)" in weak_set()
+    unmeasured = weak_set(noise=jinja2.StrictUndefined(name="noise"))
+    assert "The noise of these labels was not measured" in unmeasured
+
+
+def test_figures_stand_in_their_sections_with_words_for_those_who_cannot_see_them() -> None:
+    card = strong_set()
+    for figure in FIGURES:
+        assert card.count(f"![{figure['alt']}]({figure['path']})") == 1
+    assert card.index("funnel_teacher.png") < card.index("### Plan") < card.index("plan_style.png")
 
 
 def test_text_stays_inside_its_cell() -> None:
