@@ -61,7 +61,7 @@ def test_evaluation_is_timed_beside_the_official_script_and_a_bare_loop(folder: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("who", ["ours", "peers"])
+@pytest.mark.parametrize("who", ["verdicts", "scores", "peers"])
 def test_labels_of_both_ways_agree(folder: Path, who: str) -> None:
     out = str(folder / "out.json")
     printed = run("label.py", folder, "--out", out, "--measure", f"{who} short 40 1")
@@ -108,3 +108,15 @@ def test_answers_of_readers_are_judged_by_level(tmp_path: Path) -> None:
     assert not done.returncode, done.stderr
     assert "| easy | 3 | 33.3% | 6.1% to 79.2% | 66.7% | 20.8% to 93.9% |" in done.stdout
     assert "easy 3 [world] ?" in done.stdout and "easy 1 [world]" not in done.stdout
+
+
+@pytest.mark.slow
+def test_the_grammar_is_timed(tmp_path: Path) -> None:
+    write_database(tmp_path / "world.sqlite", WORLD_SCRIPT)
+    command = [sys.executable, "benchmarks/grammar.py", "--databases", str(tmp_path)]
+    command += ["--num", "8", "--num-workers", "1", "--out", str(tmp_path / "runs.json")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    [run] = json.loads((tmp_path / "runs.json").read_text())["runs"]
+    assert (run["rows"], run["workers"]) == (8, 1)
+    assert min(run["cpu_seconds"], run["peak_mib"]) > 0
