@@ -6,10 +6,11 @@ Questions and answers come from published predictions; each candidate is an answ
 of its own, so that no two texts are equal and every one is executed. Short answers take at most
 5,000 steps of SQLite's machine, heavy ones 200,000 to 20 million.
 
-First, labels per second with 1 and 2 workers, beside the pattern that other projects use: one task
-per candidate for `multiprocessing.Pool.apply_async`, in it a thread that is given up after 30 s,
-a new connection, gold run again, and sets of rows compared. Then `judge_all` over 10,000, 100,000
-and 1,000,000 short candidates: seconds, and the greatest memory of the parent and of a worker.
+First, labels per second with 1 and 2 workers: our verdicts with BIRD's score beside them, that
+score alone, and the pattern that other projects use to get it: one task per candidate for
+`multiprocessing.Pool.apply_async`, in it a thread that is given up after 30 s, a new connection,
+gold run again, and sets of rows compared. Then `judge_all` over 10,000, 100,000 and 1,000,000 short
+candidates: seconds, and the greatest memory of the parent and of a worker.
 Each measurement is a process of its own and stands in `--out` when it is done; a rerun does the
 others. A size that would take longer than `--max-minutes`, by what the smaller ones took, is cut.
 """
@@ -26,18 +27,20 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+from sense.connection import forget_connections
 from sense.database import database_paths
 from sense.execution import execute
 from sense.facts import code_version, versions
 from sense.reading import read_predictions
-from sense.verdict import Unit, judge_all
+from sense.scoring import Unit, score_all
+from sense.verdict import judge_all
 
 Kind = Literal["short", "heavy"]
-Who = Literal["ours", "peers"]
+Who = Literal["verdicts", "scores", "peers"]
 
 STEPS: dict[Kind, tuple[int, int]] = {"short": (0, 5_000), "heavy": (200_000, 20_000_000)}
 RATE_SIZES: dict[Kind, int] = {"short": 20_000, "heavy": 400}
@@ -82,7 +85,7 @@ def main() -> None:
     previous: Mapping[str, Any] = {}
     for size in SCALE_SIZES:
         num = affordable(size, previous, arguments.max_minutes)
-        previous = finish(results, arguments, "ours", "short", num, arguments.num_workers)
+        previous = finish(results, arguments, "verdicts", "short", num, arguments.num_workers)
         if num < size:
             print(f"{size:,} would take over {arguments.max_minutes} minutes; {num:,} were judged")
             break
@@ -115,7 +118,7 @@ def finish(
         arguments.out.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
     found: Mapping[str, Any] = results["measurements"][key]
     print(
-        f"{who:<5} {kind:<5} {num_workers} workers {num:>9,} candidates {found['seconds']:8.1f} s "
+        f"{who:<8} {kind:<5} {num_workers} workers {num:>9,} candidates {found['seconds']:8.1f} s "
         f"{found['per_second']:8,.0f} labels/s  "
         f"{found['cpu_seconds']:8.1f} s of cores  parent {found['parent_mb']:5.0f} MB  worker "
         f"{found['worker_mb']:5.0f} MB  {found['accepted']:,} accepted",
@@ -136,7 +139,8 @@ def measure(
 ) -> Measurement:
     """The labels in this process and its workers."""
     tasks = read_tasks(arguments.predictions, arguments.databases, kind)
-    label = our_labels if who == "ours" else peer_labels
+    label = LABELS[who]
+    forget_connections()  # to the databases that the tasks were chosen on
     cpu_before = time.process_time()
     started = time.perf_counter()
     accepted = Counter(label(units(tasks, num), num_workers))
@@ -190,10 +194,16 @@ def units(tasks: Sequence[Task], num: int) -> Iterator[Unit]:
         yield Unit((task.db_path,), task.gold_sql, candidates)
 
 
-def our_labels(units: Iterator[Unit], num_workers: int) -> Iterator[int]:
+def verdict_labels(units: Iterator[Unit], num_workers: int) -> Iterator[int]:
     for _, judgements in judge_all(units, rules=("bird",), num_workers=num_workers):
         for judgement in judgements:
             yield judgement.scores["bird"]
+
+
+def score_labels(units: Iterator[Unit], num_workers: int) -> Iterator[int]:
+    for unit_scores in score_all(units, rules=("bird",), num_workers=num_workers):
+        for scores in unit_scores:
+            yield scores["bird"] or 0
 
 
 def peer_labels(units: Iterator[Unit], num_workers: int) -> Iterator[int]:
@@ -227,6 +237,13 @@ def peer_label(db_path: str, gold_sql: str, predicted_sql: str) -> int:
     thread.start()
     thread.join(PEER_SECONDS)
     return 0 if thread.is_alive() else result[0]
+
+
+LABELS: dict[Who, Callable[[Iterator[Unit], int], Iterator[int]]] = {
+    "verdicts": verdict_labels,
+    "scores": score_labels,
+    "peers": peer_labels,
+}
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -216,6 +216,12 @@ def cached_connection(path: str | Path) -> tuple[ReadOnlyConnection, FileState |
     return known.connection, state
 
 
+def forget_connections() -> None:
+    """Closes this thread's open connections; a process that has none may be copied for workers."""
+    for opened in _cache.__dict__.pop("opened", {}).values():
+        opened.connection.close()
+
+
 def _check_file(path: Path) -> None:
     if not path.exists():
         names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []

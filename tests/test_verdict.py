@@ -420,6 +420,36 @@ def test_a_prediction_that_is_lost_on_one_database_is_not_tried_on_the_next(
     assert tried == ["empty", "one"]
 
 
+@pytest.mark.parametrize(
+    ("predicted", "num_runs"),
+    [
+        ("SELECT country_code FROM city GROUP BY 1 HAVING count(*) > 0", 1),
+        ("SELECT country_code FROM city GROUP BY 1 LIMIT 99", 2),
+    ],
+)
+def test_slow_answer_that_picks_no_rows_is_not_run_on_them_in_another_order(
+    world: Path, monkeypatch: pytest.MonkeyPatch, predicted: str, num_runs: int
+) -> None:
+    from sense import verdict
+
+    gold = "SELECT DISTINCT country_code FROM city"
+    ran = []
+    reorderings = verdict.reorderings
+
+    def counted(path: str, sql: str, *rest: Any) -> Iterator[Any]:
+        ran.append(sql)
+        return reorderings(path, sql, *rest)
+
+    monkeypatch.setattr(verdict, "reorderings", counted)
+    monkeypatch.setattr(verdict, "STEPS_OF_A_PARSE", 0)
+    _, [judgement] = judge(Unit((str(world),), gold, (predicted,)))
+    assert judgement.verdict == "correct"
+    assert len(ran) == num_runs - 1
+    monkeypatch.setattr(verdict, "STEPS_OF_A_PARSE", 10**9)
+    assert judge(Unit((str(world),), gold, (predicted,)))[1] == [judgement]
+    assert len(ran) == num_runs
+
+
 def test_query_that_time_or_memory_ends_is_tried_once_more_alone(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
