@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -41,6 +41,11 @@ CACHE_KIB = 65_536
 """Pages of the database that stay in memory: it is read again and again."""
 OPEN_SCHEMA = "SELECT 1 FROM sqlite_schema WHERE type = 'view' OR sql LIKE '%collate%'"
 """Gives rows where the schema may leave open what a query says."""
+PATTERN_WEIGHTS = {
+    level: tuple(accumulate(weight for weight, _ in patterns))
+    for level, patterns in PATTERNS.items()
+}
+"""Summed up, as `random.choices` would do each time."""
 MAX_MISSES = 200
 """Candidates rejected in a row at one level before that level counts as exhausted."""
 
@@ -114,9 +119,8 @@ def _wishes(
 def _next_candidate(
     draw: Draw, level: Hardness, results: "Results", seen: set[str], misses: Misses
 ) -> Candidate | None:
-    weights = [weight for weight, _ in PATTERNS[level]]
     for _ in range(MAX_MISSES):
-        pattern = draw.rng.choices(PATTERNS[level], weights)[0][1]
+        pattern = draw.rng.choices(PATTERNS[level], cum_weights=PATTERN_WEIGHTS[level])[0][1]
         intent = pattern(draw)
         if intent is None:
             misses.drop("no_material")

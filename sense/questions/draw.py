@@ -5,11 +5,15 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import TypeAlias
 
 from sense.questions.intent import PEER, Comparison, Condition, Filter, Relation, is_inner
 from sense.questions.profile import ID_ENDINGS, ColumnProfile, Link, Profile, TableProfile, Value
 from sense.questions.wording import has_plural, is_bare_participle, word_set
 from sense.schema import natural_name
+
+Columns: TypeAlias = tuple[ColumnProfile, ...]
 
 MAX_NULL_SHARE = 0.5
 """A column with more NULLs is not asked for."""
@@ -142,26 +146,42 @@ class Draw:
         return tuple(ordered_links)
 
 
-def asked(table: TableProfile) -> list[ColumnProfile]:
+def _kept(find: Callable[[TableProfile], Columns]) -> Callable[[TableProfile], Columns]:
+    """`find`, once per table: what it found lies beside the fields of the table."""
+    place = f"_{find.__name__}"
+
+    @wraps(find)
+    def found(table: TableProfile) -> Columns:
+        columns: Columns | None = table.__dict__.get(place)
+        if columns is None:
+            columns = table.__dict__[place] = find(table)
+        return columns
+
+    return found
+
+
+@_kept
+def asked(table: TableProfile) -> Columns:
     """Columns a person would ask to see."""
-    return [
+    return tuple(
         column
         for column in table.columns
         if column.kind not in ("id", "foreign_key", "other", "boolean")
         and column.null_share <= MAX_NULL_SHARE
-    ]
+    )
 
 
-def numbers(table: TableProfile) -> list[ColumnProfile]:
+@_kept
+def numbers(table: TableProfile) -> Columns:
     """Columns that measure something."""
-    return [
+    return tuple(
         column
         for column in table.columns
         if column.kind in ("integer", "real")
         and column.num_distinct > 2
         and not _is_code(column.words.split()[-1])
         and column.words not in VAGUE_WORDS
-    ]
+    )
 
 
 def _is_code(word: str) -> bool:
@@ -169,22 +189,24 @@ def _is_code(word: str) -> bool:
     return word in CODE_WORDS or CODE_ENDINGS.fullmatch(word) is not None
 
 
-def ordered(table: TableProfile) -> list[ColumnProfile]:
+@_kept
+def ordered(table: TableProfile) -> Columns:
     """Columns with a greatest value."""
     times = [c for c in table.columns if c.kind in ("year", "date") and c.num_distinct > 2]
-    return [column for column in (*numbers(table), *times) if not column.null_share]
+    return tuple(column for column in (*numbers(table), *times) if not column.null_share)
 
 
-def categories(table: TableProfile) -> list[ColumnProfile]:
+@_kept
+def categories(table: TableProfile) -> Columns:
     """Columns to group by."""
-    return [
+    return tuple(
         column
         for column in table.columns
         if column.kind in ("category", "year")
         and column.num_distinct > 1
         and not column.is_unique
         and not column.null_share
-    ]
+    )
 
 
 def can_total(column: ColumnProfile) -> bool:

@@ -275,7 +275,7 @@ def _sorted(draw: Draw, intent: Intent, order: str) -> Intent | None:
         return intent
     if order == "then":
         return _sorted_twice(draw, intent)
-    keys = ordered(intent.base)
+    keys = list(ordered(intent.base))
     display = intent.base.display
     if order == "sort":
         keys += [display] if display in intent.wanted and display and not display.null_share else []
