@@ -7,6 +7,7 @@ speaks of the row outside of it.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from sense.questions.profile import ColumnProfile, Link, TableProfile, Value
@@ -183,9 +184,17 @@ class Intent:
     over: Function | None = None
     """What is asked of the groups' measures together; the measure is then all that is wanted."""
 
+    @cached_property
+    def sql(self) -> str:
+        return _written(self)
+
 
 def to_sql(intent: Intent) -> str:
     """The SQL text of the intent."""
+    return intent.sql
+
+
+def _written(intent: Intent) -> str:
     names = _Names(intent)
     parts = [f"SELECT {'DISTINCT ' * intent.distinct}{names.listed(intent.wanted)}"]
     if intent.over:
