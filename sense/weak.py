@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from sense.completion import answer_fault
 from sense.diagnosis.kind import judged_kind
-from sense.engine import Engine
+from sense.diagnosis.kinds import OTHER
+from sense.engine import Engine, map_on_engine
 from sense.example import content_id
 from sense.journal import Journal
 from sense.preference import Sample, sample_row, to_sample
@@ -26,6 +27,7 @@ from sense.question import Question
 from sense.spelling import one_spelling
 from sense.suite import Suite
 from sense.verdict import Judgement, Rule, Unit, Verdict, judge_all
+from sense.workers import WorkerFailure
 
 if TYPE_CHECKING:
     from sense.ask import Writer
@@ -34,6 +36,8 @@ QUESTIONS_PER_BATCH = 64
 BATCHES_AHEAD = 2
 """Batches that are answered and wait for workers: whoever is slower, model or judges, never idles,
 and memory holds a few hundred questions."""
+SECONDS_FOR_KINDS = 120.0
+"""For the answers to one question; some take seconds each, deeply nested ones."""
 NO_DATABASE = "no_database"
 """Reason of answers, and status of golds, whose database is gone when they are to be judged."""
 
@@ -198,8 +202,46 @@ def _grouped(
 def judged_jobs(
     batches: Iterable[list[Job]], judging: Judging
 ) -> Generator[tuple[Question, list[Sample]]]:
-    """The samples of each question; an answer whose worker is lost is `unknown`."""
-    jobs = itertools.chain.from_iterable(batches)
+    """The samples of each question; an answer whose worker is lost is `unknown`.
+
+    Workers execute the answers, and further ones find what is wrong with them, so that this
+    process, which may have a model to run, has neither to do.
+    """
+    judged, again = itertools.tee(_judged(itertools.chain.from_iterable(batches), judging))
+    kinds = map_on_engine(
+        judging.engine,
+        kinds_of,
+        (samples for _, samples in judged),
+        judging.num_workers,
+        SECONDS_FOR_KINDS,
+    )
+    for (question, samples), found in zip(again, kinds, strict=True):
+        if isinstance(found, WorkerFailure):
+            found = [OTHER if sample.verdict == "incorrect" else "" for sample in samples]
+        pairs = zip(samples, found, strict=True)
+        yield question, [replace(sample, error_kind=kind) for sample, kind in pairs]
+
+
+def kinds_of(samples: Sequence[Sample]) -> list[str]:
+    """What is wrong with each answer to a question, "" with one that is not `incorrect`.
+
+    It is said against the nearest right answer, or gold; each spelling is looked at once.
+    """
+    right = dict.fromkeys(one_spelling(s.predicted_sql) for s in samples if s.verdict == "correct")
+    known: dict[tuple[str, str, str], str] = {}
+    kinds = []
+    for s in samples:
+        key = (one_spelling(s.predicted_sql), s.verdict, s.witness)
+        if key not in known:
+            known[key] = judged_kind(
+                s.gold_sql, s.predicted_sql, s.verdict, s.witness, right_sqls=tuple(right)
+            )
+        kinds.append(known[key])
+    return kinds
+
+
+def _judged(jobs: Iterable[Job], judging: Judging) -> Iterator[tuple[Question, list[Sample]]]:
+    """The samples of each question without their kinds of error."""
     asked, again = itertools.tee((job, _unit(job, judging.suite)) for job in jobs)
     judged = judge_all(
         (unit for _, unit in asked if unit),
@@ -268,21 +310,7 @@ def _samples(
             database_verdict=_verdict(answer, alone)[0],
         )
         samples.append(sample)
-    return _with_kinds(samples)
-
-
-def _with_kinds(samples: Sequence[Sample]) -> list[Sample]:
-    """The answers to one question; what is wrong is said against the nearest right one, or gold."""
-    right = dict.fromkeys(one_spelling(s.predicted_sql) for s in samples if s.verdict == "correct")
-    return [
-        replace(
-            s,
-            error_kind=judged_kind(
-                s.gold_sql, s.predicted_sql, s.verdict, s.witness, right_sqls=tuple(right)
-            ),
-        )
-        for s in samples
-    ]
+    return samples
 
 
 def _verdict(answer: Answer, judgement: Judgement) -> tuple[Verdict, str]:
