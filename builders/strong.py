@@ -39,7 +39,7 @@ from sense.command import run_script
 from sense.contamination import Benchmark, read_benchmark
 from sense.coverage.asking import grammar_coverages
 from sense.coverage.outcome import coverage_report, plan_tables
-from sense.example import content_id, database_features, example_features
+from sense.example import content_id, database_features, example_features, rejected_features
 from sense.facts import Facts, Input, collect_facts, print_outcome, text_table, versions
 from sense.figures import check_figures
 from sense.journal import Journal
@@ -62,7 +62,11 @@ from sense.teaching.planning import Teaching, teacher_coverage
 from sense.teaching.proposals import ProposalSet, make_proposals, preview
 from sense.teaching.shots import read_shots
 
-FEATURES = {"default": example_features, "databases": database_features}
+FEATURES = {
+    "default": example_features,
+    "databases": database_features,
+    "rejected": rejected_features,
+}
 
 
 def main() -> None:
@@ -130,7 +134,10 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
             "builders/strong.py",
             seed=arguments.seed,
             settings=settings,
-            inputs=[databases_input(arguments, used[0].license)],
+            inputs=[
+                databases_input(arguments, used[0].license),
+                *benchmark_inputs(benchmarks),
+            ],
             funnels=[database_funnel(databases, used, faults), strong.funnel],
             counts={**missing, "databases_left_out": left_out},
             results={
@@ -146,6 +153,7 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
             {
                 "default": {split: strong.rows(split) for split in SPLITS},
                 "databases": {"train": database_rows(used, strong.digests, "grammar")},
+                "rejected": {split: strong.rejected(split) for split in SPLITS},
             },
             {config: features() for config, features in FEATURES.items()},
             facts,
@@ -185,6 +193,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             databases=find_or_invent(paths, arguments) if is_given else (),
             num_questions=arguments.questions_per_request,
             rationale=arguments.rationale,
+            num_votes=arguments.agreement,
         )
         coverage = teacher_coverage(plan, arguments.num_examples, teaching)
         found = ProposalSet(arguments.num_examples, coverage, journal, benchmarks)
@@ -205,12 +214,13 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             "builders/strong.py",
             seed=arguments.seed,
             settings=settings,
-            inputs=model_inputs(arguments),
+            inputs=[*model_inputs(arguments), *benchmark_inputs(benchmarks)],
             funnels=[found.funnel],
             counts={
                 "missing_all": {"examples": found.num_missing} if found.num_missing else {},
                 "databases_left_out": left_out,
                 "modes": {str(mode): num for mode, num in found.modes.items()},
+                "votes": dict(found.votes),
                 "domains": dict(found.ledger.given.most_common()),
             },
             usage=chat.usage(),
@@ -227,6 +237,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             {
                 "default": {split: found.rows(split) for split in SPLITS},
                 "databases": {"train": found.database_rows()},
+                "rejected": {split: found.rejected(split) for split in SPLITS},
             },
             {config: features() for config, features in FEATURES.items()},
             facts,

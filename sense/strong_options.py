@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from sense.agreement import NUM_ANSWERS
 from sense.coverage.plan import Plan, read_plan
 from sense.example import HARDNESS_LEVELS
 from sense.prompt import CONTRACTS
@@ -115,6 +116,13 @@ def add_teacher_options(group: Any) -> None:
         help="the teacher also explains each query; kept where the query at the end of its words "
         "returns the same",
     )
+    add(
+        "--agreement",
+        type=int,
+        metavar="K",
+        help=f"also ask for K answers to each question without its SQL ({NUM_ANSWERS} is a good "
+        "number), and keep it where most agree, mend it where 3 agree on other SQL",
+    )
     add("--preview", type=int, metavar="N", help="show N answers and write no dataset")
 
 
@@ -149,7 +157,15 @@ def check_arguments(arguments: argparse.Namespace) -> str:
 
 
 def _grammar_fault(arguments: argparse.Namespace) -> str:
-    names = ("base_url", "model", "modes", "questions_per_request", "few_shot", "preview")
+    names = (
+        "base_url",
+        "model",
+        "modes",
+        "questions_per_request",
+        "few_shot",
+        "preview",
+        "agreement",
+    )
     given = [name for name in (*names, "rationale") if getattr(arguments, name)]
     if given:
         listed = ", ".join(f"--{name.replace('_', '-')}" for name in given)
@@ -168,6 +184,14 @@ def _teacher_fault(arguments: argparse.Namespace) -> str:
         return (
             f"--questions-per-request {arguments.questions_per_request}; expected 1 to "
             f"{len(NUMBER_WORDS) - 1}"
+        )
+    arguments.agreement = arguments.agreement or 0
+    if arguments.agreement < 0:
+        return f"--agreement {arguments.agreement}; expected answers per question, 0 for none"
+    if arguments.agreement and CONTRACTS[arguments.contract].handles:
+        return (
+            f"--agreement asks with the prompts of the rows, and those of --contract "
+            f"{arguments.contract} are for models trained on them: choose another contract"
         )
     if not (arguments.base_url and arguments.model):
         return "--teacher openai needs --base-url and --model"

@@ -54,6 +54,8 @@ class Teaching(NamedTuple):
     """Asked for in one request."""
     rationale: bool = False
     """Whether the teacher explains each query."""
+    num_votes: int = 0
+    """Answers to each question, asked without its SQL, that vote on it; 0 = none."""
 
 
 def teacher_coverage(plan: Plan, total: int, teaching: Teaching) -> Coverage:

@@ -5,7 +5,7 @@ are over, so a run that was killed asks the same again and pays only for what wa
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from tqdm import tqdm
@@ -30,6 +30,7 @@ from sense.teaching.ledger import DomainLedger, domain_name
 from sense.teaching.planning import Teaching, plan_tasks
 from sense.teaching.tasks import Ask, Mode, Task
 from sense.teaching.verification import Job, Verified, verify_reply
+from sense.teaching.votes import voted
 
 ROUND_REQUESTS = 100
 """Requests of a round: what they steer by is what the rounds before gave."""
@@ -77,6 +78,8 @@ class ProposalSet:
         """Questions asked for so far."""
         self.num_tasks = 0
         self.duplicates = Duplicates()
+        self.votes: Counter[str] = Counter()
+        """Kept examples by what the vote on them said: `kept` or `repaired`."""
         self.asked: Counter[tuple[Dimension, str]] = Counter()
         """Questions that came, by the level and the style that was asked for."""
         self.obeyed: Counter[tuple[Dimension, str]] = Counter()
@@ -116,6 +119,7 @@ class ProposalSet:
                 self._dropped.append((task.key, place, group, fault, task.mode, ask.level))
             else:
                 self._keep(task, item["row"])
+                self.votes.update([item["vote"]] if "vote" in item else [])
                 self._kept.append((task.key, place, group))
 
     def close_round(self) -> None:
@@ -306,11 +310,19 @@ def answered(
     waiting = [job for job in jobs if job.task.key not in journal]
     results = map_in_workers(verify_reply, waiting, num_workers, MAX_JOB_SECONDS)
     progress = tqdm(results, desc="verified", total=len(waiting), unit="answer", leave=False)
-    for job, result in zip(waiting, progress, strict=True):
-        if isinstance(result, WorkerFailure):
-            result = Verified(f"verification_{result.status}", result.error)
-        journal.put(job.task.key, result)
-    return jobs
+    verified = (
+        Verified(f"verification_{result.status}", result.error)
+        if isinstance(result, WorkerFailure)
+        else result
+        for result in progress
+    )
+    outcomes: Iterable[Verified | None] = verified
+    if teaching.num_votes:
+        outcomes = voted(waiting, list(verified), chat, teaching.num_votes, num_workers)
+    for job, outcome in zip(waiting, outcomes, strict=True):
+        if outcome:
+            journal.put(job.task.key, outcome)
+    return [job for job in jobs if job.task.key in journal]
 
 
 def preview(found: ProposalSet, chat: Chat, teaching: Teaching, num: int, num_workers: int) -> str:

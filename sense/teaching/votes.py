@@ -1,0 +1,146 @@
+"""Answers to a teacher's own questions, asked without its SQL, and what the vote on them leaves.
+
+The prompts are those of the rows. A worker process counts the votes of one reply's questions, over
+the database and variants of it.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sense.agreement import MAX_TOKENS, TEMPERATURE, agree, answers_of
+from sense.chat import Chat
+from sense.database import build_database
+from sense.example import to_example, to_row
+from sense.execution import WorkerFailure, map_in_workers
+from sense.filters import Candidate, Rejection
+from sense.hardness import hardness, sql_features
+from sense.prompt import PromptContract, completion_messages
+from sense.server import Request
+from sense.teaching.verification import Job, Verified
+
+MAX_VOTE_SECONDS = 120.0
+"""Votes on the questions of one reply take about a tenth of a second each."""
+
+
+class Ballot(NamedTuple):
+    """A verified reply with the answers to its questions."""
+
+    verified: Verified
+    db_path: str
+    """"" for an invented database, which is built from its script."""
+    answers: Sequence[Sequence[str]]
+    """Per question, none where it is not voted on."""
+    contract: PromptContract
+    seed: int
+
+
+def voted(
+    jobs: Sequence[Job], found: Sequence[Verified], chat: Chat, num_votes: int, num_workers: int
+) -> list[Verified | None]:
+    """The verified replies after the votes, in their order; None where the money ran out before.
+
+    num_votes: answers to each question.
+    """
+    requests = [
+        _requests(job, verified, num_votes) for job, verified in zip(jobs, found, strict=True)
+    ]
+    flat = [request for group in requests for request in group if request]
+    replies = iter(chat.ask_all(flat, "votes"))
+    ballots: list[Ballot | None] = []
+    for job, verified, group in zip(jobs, found, requests, strict=True):
+        given = [(request, next(replies)) if request else None for request in group]
+        if any(pair and pair[1] is None for pair in given):
+            ballots.append(None)
+            continue
+        answers = [
+            answers_of(job.contract, pair[0], pair[1]) if pair and pair[1] else [] for pair in given
+        ]
+        path = job.task.database.path if job.task.database else ""
+        ballots.append(Ballot(verified, path, answers, job.contract, job.task.number))
+    counted = map_in_workers(
+        count_votes, [ballot for ballot in ballots if ballot], num_workers, MAX_VOTE_SECONDS
+    )
+    return [_outcome(next(counted)) if ballot else None for ballot in ballots]
+
+
+def count_votes(ballot: Ballot) -> Verified:
+    """The reply without the questions on which the answers do not agree; with other SQL for those
+    on which they agree on it.
+    """
+    verified = ballot.verified
+    if all(item["reject_reason"] for item in verified.items):
+        return verified
+    with _database(ballot) as path:
+        items = [
+            _after_vote(item, answers, path, ballot) if not item["reject_reason"] else item
+            for item, answers in zip(verified.items, ballot.answers, strict=True)
+        ]
+    has_kept = any(not item["reject_reason"] for item in items)
+    return verified._replace(items=items, database=verified.database if has_kept else None)
+
+
+def _requests(job: Job, verified: Verified, num_votes: int) -> list[Request | None]:
+    """One request for each question that passed the filters."""
+    return [
+        Request(
+            item["row"]["prompt"],
+            temperature=TEMPERATURE,
+            seed=job.task.request.seed + place,
+            max_tokens=MAX_TOKENS,
+            num=num_votes,
+        )
+        if not item["reject_reason"]
+        else None
+        for place, item in enumerate(verified.items)
+    ]
+
+
+@contextmanager
+def _database(ballot: Ballot) -> Iterator[Path]:
+    if ballot.db_path:
+        yield Path(ballot.db_path)
+        return
+    assert ballot.verified.database
+    with tempfile.TemporaryDirectory(prefix="sense-votes-") as folder:
+        path = Path(folder, f"{ballot.verified.database['db_id']}.sqlite")
+        yield build_database(ballot.verified.database["script"], path)
+
+
+def _after_vote(
+    item: Mapping[str, Any], answers: Sequence[str], path: Path, ballot: Ballot
+) -> dict[str, Any]:
+    row = item["row"]
+    candidate = Candidate(path, row["question"], row["sql"], row["evidence"])
+    agreed = agree(candidate, answers, ballot.seed)
+    objection = agreed.rejection
+    if not objection and agreed.vote.outcome == "repaired" and row["reasoning"]:
+        objection = Rejection("repair_rejected", "the rationale explains the SQL of the teacher")
+    if objection:
+        script = ballot.verified.database["script"] if ballot.verified.database else ""
+        rejected = {**row, "script": script}
+        return {"reject_reason": objection.reason, "detail": objection.detail, "row": rejected}
+    if agreed.vote.outcome == "repaired":
+        row = _repaired(row, agreed.vote.sql, ballot.contract)
+    return {**item, "row": row, "vote": agreed.vote.outcome}
+
+
+def _repaired(row: Mapping[str, Any], sql: str, contract: PromptContract) -> dict[str, Any]:
+    """The row with other SQL, measured again."""
+    example = replace(
+        to_example(dict(row)),
+        sql=sql,
+        hardness=hardness(sql),
+        features=sql_features(sql),
+        completion=completion_messages(contract, row["prompt"], sql),
+    )
+    return to_row(example)
+
+
+def _outcome(result: Verified | WorkerFailure) -> Verified:
+    if isinstance(result, WorkerFailure):
+        return Verified(f"verification_{result.status}", result.error)
+    return result
