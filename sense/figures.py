@@ -134,7 +134,7 @@ def _draw_plan(facts: Facts, folder: Path) -> Iterable[Figure]:
     for axis, cells in plan["shares"].items():
         names = sorted(cells, key=lambda name: _rank(axis, name, cells[name]["planned"]))
         shown = names[:MAX_BARS]
-        canvas, axes = _canvas(len(shown), inches=0.4)
+        canvas, [axes] = _panels(1, height=1.3 + 0.4 * len(shown))
         places = range(len(shown))
         for offset, key, colour in ((-0.2, "planned", GREY), (0.2, "realised", BLUE)):
             values = [100 * cells[name][key] for name in shown]
@@ -206,8 +206,8 @@ def _name_bars(axes: "Axes", names: Sequence[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _canvas(num_bars: int, inches: float = BAR_INCHES) -> tuple["Canvas", "Axes"]:
-    canvas, [axes] = _panels(1, height=0.75 + inches * num_bars)
+def _canvas(num_bars: int) -> tuple["Canvas", "Axes"]:
+    canvas, [axes] = _panels(1, height=0.85 + BAR_INCHES * num_bars)
     return canvas, axes
 
 

@@ -29,7 +29,7 @@ from sense.journal import Journal
 from sense.misses import SHOWN_PER_REASON
 from sense.prompt import PromptContract
 from sense.splits import SPLITS, Split, split_by_template
-from sense.strong_unit import Quota, Unit, nothing, repeated, run_unit
+from sense.strong_unit import Quota, Unit, dropped, nothing, run_unit
 
 Name = TypeVar("Name", bound=str)
 Spent: TypeAlias = tuple[str, str, str]
@@ -82,8 +82,8 @@ class StrongSet:
         self._test_share = totals["test"] / max(1, sum(totals.values()))
         self._seen: set[bytes] = set()
         self._units: list[Unit] = []
-        # per unit the positions of rows that repeat a question of another one
-        self._repeated: dict[str, list[int]] = {}
+        # per unit the positions of rows that were dropped here, the first few for each reason
+        self._dropped: dict[str, list[tuple[int, Rejection]]] = {}
 
     def add(self, unit: Unit) -> Counter[tuple[str, str]]:
         """Takes what a finished unit gives.
@@ -98,30 +98,35 @@ class StrongSet:
         for reason, num in result["rejected"].items():
             self.funnel.drop(reason, num)
         given: Counter[tuple[str, str]] = Counter()
-        repeated_here: list[int] = []
+        dropped_here: list[tuple[int, Rejection]] = []
         for index, row in enumerate(result["rows"]):
             given[row["hardness"], ""] += 1
             given[row["hardness"], row["style"]] += 1
             split = unit.database.split or self._template_split(row["sql"])
             digest = bytes.fromhex(content_id(row["db_id"], row["question"].lower()))[:16]
-            if digest in self._seen:
-                self.funnel.drop("duplicate_question")
-                repeated_here.append(index)
-            elif not self._has_room(split, row):
-                self.funnel.drop("beyond_quota")
-            elif overlap := self._overlap(unit.database, row):
-                self.funnel.drop(overlap.reason)
-            else:
-                self._seen.add(digest)
-                self.digests[row["db_id"]] = row["db_sha256"]
-                self.missing[split][row["hardness"]] -= 1
-                if self.coverages:
-                    self.coverages[split].add(kept(row))
-                self.kept[split].append((unit.key, index))
-                self.funnel.keep()
-        if repeated_here:
-            self._repeated[unit.key] = repeated_here[:SHOWN_PER_REASON]
+            if why := self._objection(unit.database, split, row, digest):
+                self.funnel.drop(why.reason)
+                dropped_here.append((index, why))
+                continue
+            self._seen.add(digest)
+            self.digests[row["db_id"]] = row["db_sha256"]
+            self.missing[split][row["hardness"]] -= 1
+            if self.coverages:
+                self.coverages[split].add(kept(row))
+            self.kept[split].append((unit.key, index))
+            self.funnel.keep()
+        if shown := _first_of_each_reason(dropped_here):
+            self._dropped[unit.key] = shown
         return given
+
+    def _objection(
+        self, database: Database, split: Split, row: Mapping[str, Any], digest: bytes
+    ) -> Rejection | None:
+        if digest in self._seen:
+            return Rejection("duplicate_question")
+        if not self._has_room(split, row):
+            return Rejection("beyond_quota")
+        return self._overlap(database, row)
 
     def _overlap(self, database: Database, row: Mapping[str, Any]) -> Rejection | None:
         if not self._benchmarks:
@@ -149,8 +154,8 @@ class StrongSet:
         for unit in self._units:
             result = self.journal[unit.key]
             found = [Rejected(**values) for values in result["shown"]]
-            for index in self._repeated.get(unit.key, ()):
-                found.append(repeated(unit, index, result["rows"][index]))
+            for index, why in self._dropped.get(unit.key, ()):
+                found.append(dropped(unit, index, result["rows"][index], why))
             for rejected in found:
                 if split == (unit.database.split or self._template_split(rejected.sql)):
                     yield to_row(rejected)
@@ -163,6 +168,19 @@ class StrongSet:
         for key, places in groupby(self.kept[split], key=itemgetter(0)):
             unit_rows = self.journal[key]["rows"]
             yield from (unit_rows[index] for _, index in places)
+
+
+def _first_of_each_reason(
+    dropped_rows: Sequence[tuple[int, Rejection]],
+) -> list[tuple[int, Rejection]]:
+    """The first few for each reason but `beyond_quota`, which says nothing about a row."""
+    counts: Counter[str] = Counter(beyond_quota=SHOWN_PER_REASON)
+    shown = []
+    for index, why in dropped_rows:
+        counts[why.reason] += 1
+        if counts[why.reason] <= SHOWN_PER_REASON:
+            shown.append((index, why))
+    return shown
 
 
 def make_examples(

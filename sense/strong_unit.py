@@ -15,6 +15,7 @@ from sense.coverage.steering import Wish, sample_wishes
 from sense.database import database_sha256
 from sense.example import Example, Hardness, Rejected, to_row
 from sense.execution import DatabaseError
+from sense.filters import Rejection
 from sense.grammar import sample_examples
 from sense.misses import Miss, Misses
 from sense.prompt import PromptContract, completion_messages, prompt_messages
@@ -116,11 +117,12 @@ def _rejected(unit: Unit, number: int, miss: Miss) -> Rejected:
     )
 
 
-def repeated(unit: Unit, index: int, row: Mapping[str, Any]) -> Rejected:
-    """The candidate of a row whose question another row of its database has."""
+def dropped(unit: Unit, index: int, row: Mapping[str, Any], why: Rejection) -> Rejected:
+    """The candidate of a row that the set has no place for, such as one asked before."""
     same = ("source", "teacher", "license", "db_id", "question", "evidence", "sql", "hardness")
     return Rejected(
         candidate=f"{unit.key} {index}",
-        reason="duplicate_question",
+        reason=why.reason,
+        detail=why.detail,
         **{name: row[name] for name in (*same, "requested_level", "style", "domain")},
     )
