@@ -193,6 +193,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             databases=find_or_invent(paths, arguments) if is_given else (),
             num_questions=arguments.questions_per_request,
             rationale=arguments.rationale,
+            num_votes=arguments.agreement,
         )
         coverage = teacher_coverage(plan, arguments.num_examples, teaching)
         found = ProposalSet(arguments.num_examples, coverage, journal, benchmarks)
@@ -219,6 +220,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
                 "missing_all": {"examples": found.num_missing} if found.num_missing else {},
                 "databases_left_out": left_out,
                 "modes": {str(mode): num for mode, num in found.modes.items()},
+                "votes": dict(found.votes),
                 "domains": dict(found.ledger.given.most_common()),
             },
             usage=chat.usage(),
