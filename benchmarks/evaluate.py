@@ -5,12 +5,12 @@
         --official-python PYTHON --out evaluate.json
 
 For each file in turn, whole processes on the same cores, nothing kept between them: the official
-`evaluation.py --etype exec`, `recipes/evaluate.py --rule spider --scores-only`, which gives our
-verdicts too, and `benchmarks/bare.py`. Beside them the same recipe without `--scores-only`, which
-also tells error kinds, shrinks witnesses and shows them. The official one runs unmodified on
-PYTHON, an interpreter with nltk and sqlparse. Without nltk's data on sentences it would stop; then
-its texts are not cut into sentences, which saves it some time. Both run once before the clock does,
-so that Python has compiled them.
+`evaluation.py --etype exec`, `recipes/evaluate.py --rule spider --scores-only`, which gives the
+same scores, and `benchmarks/bare.py`. Beside them the same recipe without `--scores-only`, which
+also checks golds, judges by our own rule, tells error kinds and shrinks witnesses. The official one
+runs unmodified on PYTHON, an interpreter with nltk and sqlparse. Without nltk's data on sentences
+it would stop; then its texts are not cut into sentences, which saves it some time. Both run once
+before the clock does, so that Python has compiled them.
 Goals: 20 times as fast over all files together, 6 times on each; at most 1.5 times the bare loop
 plus a second of start-up.
 """
@@ -66,10 +66,11 @@ class Result(NamedTuple):
     official_seconds: float
     ours_seconds: float
     full_seconds: float
-    """Ours with error kinds and witnesses."""
+    """Ours with verdicts, error kinds and witnesses."""
     bare_seconds: float
     official_cpu_seconds: float
     ours_cpu_seconds: float
+    full_cpu_seconds: float
     official_accuracy: float
     ours_accuracy: float
 
@@ -119,6 +120,7 @@ def measured(file: Path, arguments: argparse.Namespace) -> Result:
         bare_seconds=statistics.median(bare),
         official_cpu_seconds=statistics.median(timing.cpu_seconds for timing in official),
         ours_cpu_seconds=statistics.median(timing.cpu_seconds for timing in ours),
+        full_cpu_seconds=statistics.median(timing.cpu_seconds for timing in full),
         official_accuracy=official_accuracy(official[0].output),
         ours_accuracy=scores["accuracy"],
     )
@@ -183,8 +185,9 @@ def line(result: Result) -> str:
     is_equal = abs(result.official_accuracy - result.ours_accuracy) < 0.0006
     return (
         f"{result.system:<20} official {result.official_seconds:6.2f} s, ours "
-        f"{result.ours_seconds:5.2f} s ({result.full_seconds:5.2f} with witnesses), "
-        f"{result.times_faster:5.1f} times; bare loop "
+        f"{result.ours_seconds:5.2f} s ({result.full_seconds:5.2f} with verdicts), "
+        f"{result.times_faster:5.1f} times; of cores {result.official_cpu_seconds:5.2f} s, "
+        f"{result.ours_cpu_seconds:5.2f} s ({result.full_cpu_seconds:5.2f}); bare loop "
         f"{result.bare_seconds:5.2f} s, allowed {result.allowed_seconds:5.2f} s; accuracy "
         f"{result.ours_accuracy:.3f}{'' if is_equal else f' (official {result.official_accuracy})'}"
     )
@@ -197,8 +200,10 @@ def summary(results: Sequence[Result]) -> str:
     bare = sum(result.bare_seconds for result in results)
     least = min(results, key=lambda result: result.times_faster)
     late = [result.system for result in results if result.ours_seconds > result.allowed_seconds]
+    cpu = [sum(r.official_cpu_seconds for r in results), sum(r.ours_cpu_seconds for r in results)]
     return (
         f"\nofficial : ours : bare loop = {official:.1f} : {ours:.1f} : {bare:.1f} s\n"
+        f"of cores {cpu[0]:.1f} : {cpu[1]:.1f} s, {cpu[0] / cpu[1]:.1f} times\n"
         f"together {official / ours:.1f} times as fast (goal {GOAL_TOGETHER:g})\n"
         f"least on {least.system}, {least.times_faster:.1f} times (goal {GOAL_EACH:g})\n"
         f"over {GOAL_BARE:g} times the bare loop and {START_UP_SECONDS:g} s: "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sense.denotation import denotation_key
 from sense.execution import WORKER_LIMITS, execute
 from sense.metrics import maj_at_k, pass_at_k
-from sense.reading import Prediction
+from sense.reading import Prediction, shortened
 from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def sampled_sql(
     temperature: float,
     seed: int = 0,
 ) -> list[list[str]]:
-    """As many SQL queries per question; "" for what a server did not answer."""
+    """As many SQL queries per question.
+
+    Raises RuntimeError where a server does not answer: that would count as wrong answers.
+    """
     from sense.prompt import completion_sql, prompt_messages
 
     prompts = [
@@ -87,9 +90,14 @@ def sampled_sql(
         for q in questions
     ]
     samples = writer.sample(prompts, (temperature,) * num_samples, seed)
+    if missing := [q for q, found in zip(questions, samples, strict=True) if not found]:
+        raise RuntimeError(
+            f"{writer.name} gave no samples for {len(missing):,} of {len(questions):,} questions, "
+            f"the first is {shortened(missing[0].example.question)!r}; run the same command again: "
+            "what was answered is kept"
+        )
     return [
         [completion_sql(writer.contract, prompt, completion.text) for completion in completions]
-        or [""] * num_samples
         for prompt, completions in zip(prompts, samples, strict=True)
     ]
 

@@ -229,6 +229,24 @@ def test_a_text_file_of_queries_needs_a_file_of_golds(
         run(folder, monkeypatch, *options)
 
 
+def test_samples_of_a_server_are_scored_and_written_for_the_next_evaluation(
+    folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--data", data, "--databases", data / "databases", "--rule", "spider")
+    sampled = (*options, "--num-samples", "3", "--temperature", "0.5")
+    with ChatServer(lambda request: f"```sql\n{COUNT}\n```") as server:
+        out = run(folder, monkeypatch, "--model", "m", "--base-url", server.base_url, *sampled)
+    assert {(request["temperature"], request["n"]) for request in server.requests} == {(0.5, 3)}
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["samples"]["pass_at_k"] == {"1": 1 / 3, "2": 1 / 3, "3": 1 / 3}
+    assert read_facts(out).settings["num_samples"] == 3
+    file = out / "predictions.jsonl"
+    assert [row["idx"] for row in lines(out, file.name)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    again = folder / "again"
+    run(folder, monkeypatch, "--predictions", file, *options, "--out", again)
+    assert json.loads((again / "scores.json").read_text())["samples"] == scores["samples"]
+
+
 @pytest.mark.slow
 def test_killed_evaluation_of_a_server_pays_for_no_answer_twice(folder: Path, data: Path) -> None:
     def answer(request: Body) -> str | Fault:

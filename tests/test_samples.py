@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from sense.ask import Writer
 from sense.evaluation import evaluate
+from sense.example import Example
 from sense.outcomes import Outcome
+from sense.prompt import DEFAULT_CONTRACT
+from sense.question import Question
 from sense.reading import Prediction
-from sense.samples import answer_rounds, grouped_answers, summary, with_samples
+from sense.sampler import Completion
+from sense.samples import answer_rounds, grouped_answers, sampled_sql, summary, with_samples
 
 CITIES = "SELECT name FROM city"
 
@@ -62,3 +67,16 @@ def test_answers_may_stand_in_any_order_of_questions() -> None:
 def test_rows_of_one_idx_that_ask_different_things_are_no_samples() -> None:
     rows = answers(0, ["a"]) + answers(0, ["b"], gold="SELECT 2")
     assert grouped_answers(rows, "here") == (tuple(rows), ())
+
+
+def test_sample_that_a_model_owes_is_no_wrong_answer(world: Path) -> None:
+    asked = [
+        Question(Example("world", text, CITIES, "easy", "ok", "", "", ""), str(world))
+        for text in ("Which?", "What?")
+    ]
+    some = [[Completion("SELECT 1", None)] * 2, []]
+    writer = Writer("gpt", "", DEFAULT_CONTRACT, lambda prompts: [], lambda *asked: some)
+    with pytest.raises(RuntimeError, match=r"gpt gave no samples for 1 of 2 .* 'What\?'; run"):
+        sampled_sql(writer, asked, num_samples=2, temperature=0.5)
+    some[1] = [Completion("SELECT 2", None), Completion("```sql\nSELECT 3\n```", None)]
+    assert sampled_sql(writer, asked, 2, 0.5) == [["SELECT 1"] * 2, ["SELECT 2", "SELECT 3"]]
