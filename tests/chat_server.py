@@ -9,6 +9,7 @@ with ChatServer(lambda request: "SELECT 1") as server:
 import itertools
 import json
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -43,8 +44,7 @@ class ChatServer:
         self.keys: list[str] = []
         self.lock = threading.Lock()
         self.closing = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
+        self._http = QuietServer(("127.0.0.1", 0), Handler)
         self._http.chat = self  # type: ignore[attr-defined]
         self.base_url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
@@ -61,6 +61,17 @@ class ChatServer:
         self.closing.set()
         self._http.shutdown()
         self._http.server_close()
+
+
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing of clients that go away in the middle, as killed ones do."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):

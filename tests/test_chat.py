@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,7 @@ from chat_server import (
     trickle,
     truncated,
 )
+from killing import kill_when, num_replies
 
 from sense.balance import MAX_FAILURES
 from sense.budget import Prices
@@ -502,3 +505,31 @@ def test_writer_with_a_cache_pays_once(server: ChatServer, tmp_path: Path) -> No
     again: Callable[[], list[str]] = lambda: writer.complete(prompts)  # noqa: E731
     assert again() == again() == ["A"]
     assert len(server.requests) == 1
+
+
+ASKING = """
+import sys
+from sense.chat import Chat
+from sense.reply import Request
+from sense.reply_cache import ReplyCache
+from sense.server import Server
+
+requests = [Request([{"role": "user", "content": str(number)}]) for number in range(60)]
+with Chat(Server("m", sys.argv[1]), ReplyCache(sys.argv[2]), concurrency=3) as chat:
+    print(*(answer.reply.choices[0].text for answer in chat.ask_each(requests)))
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_again_and_again_pays_only_for_what_was_in_flight(
+    tmp_path: Path,
+) -> None:
+    replies = tmp_path / "replies.sqlite"
+    with ChatServer(lambda request: slow(0.02, question(request))) as server:
+        command = [sys.executable, "-c", ASKING, server.base_url, str(replies)]
+        moments = (0, 7, 21, 40)
+        for moment in moments:
+            kill_when(command, lambda moment=moment: num_replies(replies) > moment)
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert done.stdout.split() == [str(number) for number in range(60)]
+        assert 60 <= len(server.requests) <= 60 + 3 * len(moments)  # in flight at each
