@@ -281,7 +281,15 @@ def model_inputs(arguments: argparse.Namespace) -> list[Input]:
     """The teacher, and what it was shown."""
     inputs = [Input(arguments.model, kind="model")]
     if arguments.few_shot:
-        inputs.append(Input(Path(arguments.few_shot).name, kind="few-shot examples"))
+        seed = seed_of(arguments.few_shot)
+        inputs.append(
+            Input(
+                Path(arguments.few_shot).name,
+                kind="few-shot examples",
+                license=seed.license if seed else "",
+                url=seed.url if seed else "",
+            )
+        )
     if arguments.databases or arguments.invent:
         license = arguments.license if arguments.databases else "apache-2.0"
         inputs.append(databases_input(arguments, license))
