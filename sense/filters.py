@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from sense.execution import DEFAULT_LIMITS, Limits
 from sense.gold import GoldCheck, check_gold
-from sense.grounding.pairing import (
+from sense.grounding.gaps import (
     unmentioned_columns,
     unmentioned_values,
     unused_columns,

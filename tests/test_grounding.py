@@ -12,7 +12,7 @@ from sqlglot import exp
 from sense.database import database_paths
 from sense.filters import QUESTION_FILTERS, Candidate, rejection
 from sense.grounding.numerals import numerals
-from sense.grounding.pairing import (
+from sense.grounding.gaps import (
     unmentioned_columns,
     unmentioned_values,
     unused_columns,
