@@ -11,13 +11,13 @@ from sqlglot import exp
 
 from sense.database import database_paths
 from sense.filters import QUESTION_FILTERS, Candidate, rejection
-from sense.grounding.numerals import numerals
 from sense.grounding.gaps import (
     unmentioned_columns,
     unmentioned_values,
     unused_columns,
     unused_values,
 )
+from sense.grounding.numerals import numerals
 from sense.grounding.query import sql_words
 from sense.hardness import UnparsedSqlError, parse_sql
 from sense.linking import ValueLink
