@@ -33,6 +33,8 @@ Value: TypeAlias = str | int | float
 NUM_KEPT = 64  # profiles of a process, some 100 kB each
 MAX_ROWS = 5_000
 """Rows read of each table."""
+MAX_READ_VALUES = 1_000_000
+"""Values read of each table: fewer rows of one with more than 200 columns."""
 MAX_VALUES = 200
 """Distinct values kept of each column."""
 MAX_VALUE_CHARS = 40
@@ -97,6 +99,7 @@ class TableProfile:
     """Natural name in the singular."""
     columns: tuple[ColumnProfile, ...]
     num_rows: int
+    """At most `MAX_ROWS`: a large table is not counted."""
     key: ColumnProfile | None
     """The primary key when it is one column."""
     display: ColumnProfile | None
@@ -160,9 +163,9 @@ def _profile(db_path: str, state: FileState | None) -> Profile:
 def _profile_table(connection: sqlite3.Connection, table: Table) -> TableProfile:
     noun = row_noun(table.name)
     name = quote_identifier(table.name)
-    num_rows = connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0]
     names = ", ".join(quote_identifier(column.name) for column in table.columns)
-    rows = connection.execute(f"SELECT {names} FROM {name} LIMIT {MAX_ROWS}").fetchall()
+    most = min(MAX_ROWS, MAX_READ_VALUES // len(table.columns))
+    rows = connection.execute(f"SELECT {names} FROM {name} LIMIT {most}").fetchall()
     referring = {name.lower() for key in table.foreign_keys for name in key.columns}
     words = _column_words(table, noun)
     columns = tuple(
@@ -171,7 +174,7 @@ def _profile_table(connection: sqlite3.Connection, table: Table) -> TableProfile
     )
     keys = [i for i, column in enumerate(table.columns) if column.primary_key]
     key = columns[keys[0]] if len(keys) == 1 else None
-    return TableProfile(table.name, noun, columns, num_rows, key, _display(columns, noun))
+    return TableProfile(table.name, noun, columns, len(rows), key, _display(columns, noun))
 
 
 def row_noun(table_name: str) -> str:
