@@ -13,7 +13,13 @@ import apsw
 from tqdm import tqdm
 
 from sense.contamination import Benchmark, database_words
-from sense.database import build_database, database_paths, database_script, fill_database
+from sense.database import (
+    build_database,
+    database_paths,
+    database_script,
+    database_sha256,
+    fill_database,
+)
 from sense.domains.domain import Invention, invent_databases, read_domains, split_domains
 from sense.example import content_id
 from sense.execution import (
@@ -34,6 +40,11 @@ MAX_BUILD_SECONDS = 300.0
 """Building and filling a database takes seconds."""
 MAX_SCRIPT_BYTES = 256 * 1024
 """A larger database is published as a file, so that the viewer can show the config."""
+
+
+MAX_READ_BYTES = 2 * 1024**3
+"""A larger file is neither read whole, which would take minutes, nor published: it is known by its
+size and the time of its last change, and its rows have no `db_sha256`."""
 
 
 class Database(NamedTuple):
@@ -73,9 +84,20 @@ def usable_databases(
 
 def databases_digest(paths: Mapping[str, Path]) -> str:
     """Changes when a database does, so that a run over edited ones is not continued."""
-    return content_id(
-        *(text for db_id, path in paths.items() for text in (db_id, file_sha256(path)))
-    )
+    return content_id(*(text for db_id, path in paths.items() for text in (db_id, _stamp(path))))
+
+
+def _stamp(path: Path) -> str:
+    """Changes when the file does."""
+    if not is_huge(path):
+        return file_sha256(path)
+    status = path.stat()
+    return f"{status.st_size} bytes, changed at {status.st_mtime_ns}"
+
+
+def database_digest(path: str | Path) -> str:
+    """Its `db_sha256`, "" for a huge database."""
+    return "" if is_huge(path) else database_sha256(path)
 
 
 def find_or_invent(paths: Mapping[str, Path], arguments: argparse.Namespace) -> list[Database]:
@@ -217,16 +239,24 @@ def database_files(databases: Iterable[Database]) -> dict[str, str]:
     return {
         f"databases/{database.db_id}/{database.db_id}.sqlite": database.path
         for database in databases
-        if is_large(database.path)
+        if is_large(database.path) and not is_huge(database.path)
     }
 
 
 def is_large(path: str | Path) -> bool:
+    """Whether it is published as a file instead of a script."""
     return Path(path).stat().st_size > MAX_SCRIPT_BYTES
 
 
+def is_huge(path: str | Path) -> bool:
+    """Whether it is not published, and never read whole."""
+    return Path(path).stat().st_size > MAX_READ_BYTES
+
+
 def num_rows(path: str | Path) -> dict[str, int]:
-    """Rows of each table of the database, views left out."""
+    """Rows of each table of the database, views left out; none is counted of a huge one."""
+    if is_huge(path):
+        return dict.fromkeys((t.name for t in read_schema(path).tables if not t.is_view), 0)
     tables = [table.name for table in read_schema(path).tables if not table.is_view]
     with closing(open_read_only(path)) as connection:
         return {

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import apsw
 
-from sense.collection import Database
+from sense.collection import Database, database_digest
 from sense.coverage.steering import Wish, sample_wishes
-from sense.database import database_sha256
 from sense.example import Example, Hardness, Rejected, to_row
 from sense.execution import DatabaseError
 from sense.filters import Rejection
@@ -64,7 +63,7 @@ def _sampled(unit: Unit) -> dict[str, Any]:
     database = unit.database
     misses = Misses()
     profile = profile_database(database.path)
-    sha256 = database_sha256(database.path)
+    sha256 = database_digest(database.path)
     rows = []
     source = f"{unit.seed} {unit.key}"
     candidates = (

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sense.collection import ROWS_PER_TABLE, num_rows
+from sense.collection import ROWS_PER_TABLE, database_digest, num_rows
 from sense.contamination import schema_words
 from sense.coverage.styles import style_of
 from sense.database import (
@@ -231,7 +231,7 @@ def _example(job: Job, ask: Ask, item: Item, answer: Answer, path: Path) -> Exam
         hardness=hardness(item.sql),
         gold_status="ok",
         source="strong",
-        db_sha256=database_sha256(path),
+        db_sha256=database_digest(path),
         license=database.license if database else job.license,
         requested_level=ask.level,
         features=sql_features(item.sql),
