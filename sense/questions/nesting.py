@@ -12,6 +12,9 @@ from sense.questions.draw import (
 from sense.questions.intent import Beyond, Compared, Filter, Has, Shared
 from sense.questions.profile import ColumnProfile, TableProfile
 
+MAX_PAIRED = 100
+"""Numeric columns that are compared with each other: of a wider table some, by lot."""
+
 
 def beyond(draw: Draw, table: TableProfile) -> Filter | None:
     """Above or below the average of the table or of some of its rows, or equal to the maximum."""
@@ -89,6 +92,8 @@ def compared(draw: Draw, table: TableProfile) -> Filter | None:
 def like_pair(draw: Draw, table: TableProfile) -> tuple[ColumnProfile, ColumnProfile] | None:
     """Two numeric columns whose names begin or end with the same word."""
     columns = numbers(table)
+    if len(columns) > MAX_PAIRED:
+        columns = draw.rng.sample(columns, MAX_PAIRED)
     pairs = [
         (first, second)
         for i, first in enumerate(columns)
