@@ -3,12 +3,14 @@
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sense.execution import Execution, Limits, execute
 from sense.official import official_limits
 from sense.spelling import one_spelling
 
-RESULTS_PER_DATABASE = 4  # kept of a unit: its gold's and its last prediction's, by both limits
+RESULTS_PER_DATABASE = 6  # kept of a unit: its gold's and its last prediction's, by all limits
+HEAVY_STEPS = 20_000_000  # 0.2 to 2 seconds; then it is worth a copy with indexes
 CHANGING = re.compile(
     r"\b(?:random|randomblob|changes|total_changes|last_insert_rowid|date|time|datetime|julianday"
     r"|unixepoch|timediff|strftime)\W*\(|\bcurrent_(?:date|time|timestamp)\b",
@@ -28,6 +30,8 @@ class Runs:
         self, limits: Limits, gold_sql: str, known: Mapping[str, Execution] | None = None
     ) -> None:
         self.limits = limits
+        steps = min(limits.max_steps or HEAVY_STEPS, HEAVY_STEPS)
+        self.first_limits = replace(limits, max_steps=steps)
         self.is_ordered = "order by" in gold_sql.lower()
         spelling = one_spelling(gold_sql)
         self.known = {(path, spelling): execution for path, execution in (known or {}).items()}
@@ -45,7 +49,10 @@ class Runs:
         """
         if CHANGING.search(sql):
             return execute(db_path, sql, official_limits(self.limits))
-        found = self(db_path, sql)
+        spelling = one_spelling(sql)
+        found = self.known.get((db_path, spelling))
+        found = found or self.recent.get((db_path, spelling, self.limits))
+        found = found or self._run(db_path, sql, self.first_limits)
         if found.status != "limit":
             return found
         if not is_timed and (rows := self._indexed(db_path, sql)):
