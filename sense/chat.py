@@ -5,6 +5,7 @@ taken from an iterator as replies come in, so a run of any length needs the same
 """
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from queue import SimpleQueue
@@ -17,6 +18,8 @@ from sense.budget import Budget, Prices
 from sense.reply import Reply, Request
 from sense.reply_cache import ReplyCache
 from sense.server import Server, ServerError
+
+logger = logging.getLogger(__name__)
 
 CONCURRENCY = 32
 """Requests in flight at most, unless told otherwise; servers that push back get fewer."""
@@ -41,6 +44,8 @@ class _Done(NamedTuple):
     key: str
     request: Request
     reply: Reply | None
+    is_kept: bool = False
+    """Whether it comes from the cache, where failures are beyond doubt."""
 
 
 class _Run:
@@ -185,7 +190,7 @@ class Chat:
         with tqdm(desc=desc, total=total, unit="request", disable=not desc) as progress:
             for item in self._finished(run, keyed):
                 progress.update()
-                if item.reply is None:
+                if item.reply is None or (item.is_kept and not must_answer):
                     yield item
                 elif not item.reply.reject_reason:
                     yield item
@@ -224,7 +229,9 @@ class Chat:
                 yield item
         finally:
             run.is_over = True
-            while num_done < num_taken:  # in flight: paid for, and yet to reach the cache
+            if self.budget.num_in_flight:
+                logger.info("waiting for requests in flight, which are paid for")
+            while num_done < num_taken:  # they have yet to reach the cache
                 run.done.get()
                 num_done += 1
 
@@ -238,19 +245,24 @@ class Chat:
         return believed
 
     async def _work(self, run: _Run, number: int, key: str, request: Request) -> None:
-        reply = None
+        reply, is_kept = None, False
         try:
-            reply = await self._shared(run, key, request)
+            reply = self._cache.get(key) if self._cache is not None else None
+            if reply:
+                is_kept = True
+                self._use(key, reply)
+            else:
+                reply = await self._shared(run, key, request)
         except BaseException as error:
             run.fail(error)
             if not isinstance(error, Exception):
                 raise
         finally:
-            if reply:
+            if reply and not is_kept:
                 run.num_failures = run.num_failures + 1 if reply.reject_reason else 0
             if self.is_spent or run.num_failures >= MAX_FAILURES:
                 run.is_over = True
-            run.done.put(_Done(number, key, request, reply))
+            run.done.put(_Done(number, key, request, reply, is_kept))
 
     async def _shared(self, run: _Run, key: str, request: Request) -> Reply | None:
         """The reply; equal requests that meet are sent once."""
@@ -267,11 +279,7 @@ class Chat:
         return reply
 
     async def _reply(self, run: _Run, key: str, request: Request) -> Reply | None:
-        """The reply from the cache or a server; None when the run is to stop."""
-        cached = self._cache.get(key) if self._cache is not None else None
-        if cached is not None:
-            self._use(key, cached)
-            return cached
+        """The reply of a server; None when the run is to stop."""
         async with self._room:
             await self._wait_while_blind()
             if run.is_over or not self.budget.start():
@@ -315,7 +323,7 @@ class Chat:
             batch, self._unsaved = self._unsaved, []
             try:
                 await asyncio.to_thread(cache.put_all, [item[:2] for item in batch])
-            except OSError as error:
+            except Exception as error:
                 for *_, saved in batch:
                     saved.set_exception(error)
             else:

@@ -226,6 +226,18 @@ def test_threads_that_share_a_chat_do_not_end_each_other() -> None:
         assert waiting.result() == [["late"]]
 
 
+def test_kept_failures_do_not_end_a_later_run(server: ChatServer, tmp_path: Path) -> None:
+    server.answer = lambda r: status(400) if question(r).startswith("bad") else "good"
+    requests = [ask(f"bad {number}") for number in range(MAX_FAILURES + 2)]
+    with ReplyCache(tmp_path / "replies.sqlite") as cache:
+        for number, request in enumerate(requests):  # one at a time: each after an answer
+            Chat(client(server), cache, concurrency=1).ask_all([ask(f"{number}"), request])
+        num_sent = len(server.requests)
+        replies = Chat(client(server), cache).ask_all(requests)
+        assert {reply.reject_reason for reply in replies if reply} == {"server_http_400"}
+        assert len(server.requests) == num_sent
+
+
 def test_what_was_answered_before_an_error_is_kept(tmp_path: Path) -> None:
     with (
         ChatServer(lambda r: status(401) if question(r) == "3" else question(r)) as server,
