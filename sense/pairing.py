@@ -164,12 +164,11 @@ def _paired(question: Answered, pairing: Pairing, caps: _Caps, most: int | None 
     if most is None:
         group = [sample for sample in group if sample.source == "sample"]
     choices, why_none = _ordered_choices(question, group, pairing, caps)
-    if choices and most is not None and most < 1:
-        return Paired(question, [], "synthetic_share")
-    limit = min(pairing.max_pairs or len(choices), len(choices) if most is None else most)
+    limits = [limit for limit in (pairing.max_pairs or None, most) if limit is not None]
     pairs: list[Pair] = []
     for choice in choices:
-        if len(pairs) == limit:
+        if limits and len(pairs) >= min(limits):
+            why_none = "synthetic_share"  # where it is the limit of 0
             break
         kind = choice.rejected.error_kind
         if reason := caps.reached(question.example.db_id, kind):
@@ -203,8 +202,11 @@ def _own_answers(question: Answered) -> list[Sample]:
 
 def _ordered_choices(
     question: Answered, group: Sequence[Sample], pairing: Pairing, caps: _Caps
-) -> tuple[list[Choice], str]:
-    """The choices that may become pairs, the best first; and why there is none."""
+) -> tuple[Iterable[Choice], str]:
+    """The choices that may become pairs, the best first; and why there is none where there is none.
+
+    They are put in order as far as they are asked for.
+    """
     choices = _choices(group, pairing)
     if not choices:
         return [], _why_no_choice(group)
@@ -215,8 +217,8 @@ def _ordered_choices(
     if not choices:
         return [], "length_gap"
     situation = Situation(question.example.sql, question.db_path, caps.of_kind)
-    choices = POLICIES[pairing.policy](choices, situation)
-    return list(_first_distinct(choices)), f"not_{pairing.policy}"
+    ordered = POLICIES[pairing.policy](choices, situation)
+    return _first_distinct(ordered), f"not_{pairing.policy}"
 
 
 def _choices(group: Sequence[Sample], pairing: Pairing) -> list[Choice]:

@@ -5,10 +5,10 @@ random order that the seed fixes, and choices that a policy holds for equal stay
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
-from sense.diagnosis.distance import ranked
+from sense.diagnosis.distance import farthest_first, nearest_first
 from sense.preference import Choice, Sample
 from sense.query_plan import query_plan
 
@@ -23,7 +23,7 @@ class Situation(NamedTuple):
     """Pairs of the questions before, by error kind."""
 
 
-Policy: TypeAlias = Callable[[list[Choice], Situation], list[Choice]]
+Policy: TypeAlias = Callable[[list[Choice], Situation], Iterable[Choice]]
 
 
 def any_choice(choices: list[Choice], situation: Situation) -> list[Choice]:
@@ -31,14 +31,16 @@ def any_choice(choices: list[Choice], situation: Situation) -> list[Choice]:
     return choices
 
 
-def nearest(choices: list[Choice], situation: Situation) -> list[Choice]:
+def nearest(choices: list[Choice], situation: Situation) -> Iterator[Choice]:
     """The two queries that differ least first: the pair shows one mistake and nothing else."""
-    return _by_distance(choices, is_far_first=False)
+    by_sql = _by_sql(choices)
+    return (choice for pair in nearest_first(list(by_sql)) for choice in by_sql[pair])
 
 
 def farthest(choices: list[Choice], situation: Situation) -> list[Choice]:
     """The two queries that differ most first: easy pairs, the contrast to `nearest`."""
-    return _by_distance(choices, is_far_first=True)
+    by_sql = _by_sql(choices)
+    return [choice for pair in farthest_first(list(by_sql)) for choice in by_sql[pair]]
 
 
 def plan_differs(choices: list[Choice], situation: Situation) -> list[Choice]:
@@ -97,10 +99,11 @@ POLICIES: dict[str, Policy] = {
 """Policy name, as published in the column `policy` -> its function."""
 
 
-def _by_distance(choices: list[Choice], is_far_first: bool) -> list[Choice]:
-    sides = list(dict.fromkeys((choice.chosen_sql, choice.rejected_sql) for choice in choices))
-    places = {pair: place for place, pair in enumerate(ranked(sides, is_far_first))}
-    return sorted(choices, key=lambda choice: places[choice.chosen_sql, choice.rejected_sql])
+def _by_sql(choices: list[Choice]) -> dict[tuple[str, str], list[Choice]]:
+    found: dict[tuple[str, str], list[Choice]] = {}
+    for choice in choices:
+        found.setdefault((choice.chosen_sql, choice.rejected_sql), []).append(choice)
+    return found
 
 
 def _logprob(sample: Sample) -> float:

@@ -6,8 +6,9 @@ a column, a table or a value is one node.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from apted import APTED, Config
@@ -21,8 +22,8 @@ MAX_NODES = 200
 """Of the larger tree, about ten times that of a usual query: 0.3 s each there, cubic beyond. For
 larger ones, and for what is no query, the bound of `_least` stands for the distance."""
 
-MAX_COMPARED = 32
-"""Pairs of one question whose distance is computed, about 3 ms each."""
+MAX_COMPARED = 16
+"""Pairs of one question whose distance is computed to find the farthest, about 3 ms each."""
 
 SYMMETRIC = (exp.EQ, exp.NEQ, exp.And, exp.Or)
 
@@ -48,34 +49,36 @@ def distance(first: str, second: str) -> int:
 
 
 def nearest(sql: str, others: Sequence[str]) -> str:
-    """The one of `others` that is nearest to the query; of equally near ones the first.
+    """The one of `others` that is nearest to the query; of equally near ones the first."""
+    return next(nearest_first([(sql, other) for other in others]))[1]
 
-    Distances are computed as long as the bound from below leaves open which one it is.
+
+def nearest_first(pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The pairs of queries, the nearest first; equally near ones in their order.
+
+    A distance is computed where the bounds from below leave open which pair is the next one.
+
+    >>> list(nearest_first([("SELECT a", "SELECT b, c"), ("SELECT a", "SELECT b")]))
+    [('SELECT a', 'SELECT b'), ('SELECT a', 'SELECT b, c')]
     """
-    bounds = [(_least(sql, other), place) for place, other in enumerate(others)]
-    found: tuple[int, int] | None = None
-    for bound, place in sorted(bounds)[:MAX_COMPARED]:
-        if found and bound > found[0]:
-            break
-        here = (distance(sql, others[place]), place)
-        found = min(found, here) if found else here
-    assert found is not None, "gold is always among the others"
-    return others[found[1]]
+    waiting = [(_least(*pair), place, False) for place, pair in enumerate(pairs)]
+    heapify(waiting)
+    while waiting:
+        _, place, is_known = heappop(waiting)
+        if is_known:
+            yield pairs[place]
+        else:
+            heappush(waiting, (distance(*pairs[place]), place, True))
 
 
-def ranked(pairs: Sequence[tuple[str, str]], is_far_first: bool = False) -> list[tuple[str, str]]:
-    """The pairs of queries, the nearest first or the farthest; equals stay in their order.
+def farthest_first(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The pairs of queries, the farthest first; equally far ones in their order.
 
-    A bound from below orders all of them, the distance itself the first `MAX_COMPARED` of these.
-
-    >>> ranked([("SELECT a", "SELECT b, c"), ("SELECT a", "SELECT b")])[0]
-    ('SELECT a', 'SELECT b')
+    The bound from below orders all of them, the distance itself the first `MAX_COMPARED` of these.
     """
-    sign = -1 if is_far_first else 1
-    by_bound = sorted(enumerate(pairs), key=lambda item: sign * _least(*item[1]))
-    compared, rest = sorted(by_bound[:MAX_COMPARED]), by_bound[MAX_COMPARED:]
-    compared.sort(key=lambda item: sign * distance(*item[1]))
-    return [pair for _, pair in (*compared, *rest)]
+    by_bound = sorted(pairs, key=lambda pair: -_least(*pair))
+    compared, rest = by_bound[:MAX_COMPARED], by_bound[MAX_COMPARED:]
+    return [*sorted(compared, key=lambda pair: -distance(*pair)), *rest]
 
 
 class _Costs(Config):
