@@ -185,6 +185,7 @@ STYLED = [
     ("colloquial", "Hey, what's the biggest city we have?", ""),
     ("colloquial", "I'd like to know the names of the cities.", ""),
     ("keyword", "names of cities with population above 5000", ""),
+    ("keyword", "name and age of each sailor who has been to a harbour in Norway since 1990", ""),
     ("several_sentences", "I am writing about Asia. How many cities are there?", ""),
     ("vague", "Which cities are big?", "big means a population above 5,000"),
 ]
@@ -201,6 +202,14 @@ def test_the_style_asked_for_counts_where_its_marks_are_there() -> None:
     assert style_of(text, asked="colloquial") == "colloquial"
     assert style_of(text, asked="keyword") == "several_sentences"
     assert style_of("???", asked="formal") == ""
+
+
+def test_a_question_that_says_what_to_give_may_be_one_question() -> None:
+    text = "Which hives have no queen? Give their names."
+    assert style_of(text, asked="interrogative") == "interrogative"
+    assert style_of(text, asked="several_sentences") == "several_sentences"
+    assert not bears_marks("interrogative", "I own hives. Give their names.")
+    assert not bears_marks("keyword", "list all hives")
 
 
 def test_initials_end_no_sentence() -> None:

@@ -7,7 +7,8 @@ several; the one that was asked for counts if the text bears its marks, else the
 import re
 from typing import NamedTuple
 
-MAX_KEYWORD_WORDS = 12
+MAX_KEYWORD_WORDS = 40
+"""A longer text is no search, whatever it lacks."""
 
 
 class AskedStyle(NamedTuple):
@@ -77,6 +78,9 @@ _VERBS = frozenset(
         "state",
     ]
 )
+_DETERMINERS = frozenset(
+    ("a", "all", "an", "any", "each", "every", "how", "me", "the", "their", "which", "who")
+)
 _COURTESY = re.compile(r"\b(?:please|kindly|may i|would you|could you please|i request)\b", re.I)
 _COLLOQUIAL = re.compile(
     r"\b(?:i'd|i'm|i've|what's|who's|where's|how's|let's|don't|doesn't|isn't|aren't|gimme|wanna|"
@@ -141,10 +145,12 @@ def bears_marks(style: str, question: str, evidence: str = "") -> bool:
     if style == "several_sentences":
         return not is_one
     if style == "keyword":
-        is_bare = question.rstrip()[-1] not in ".?!" and first not in _VERBS | _ASKING
+        is_request = first in _VERBS and (words[1:2] or ["the"])[0] in _DETERMINERS
+        is_bare = question.rstrip()[-1] not in ".?!" and first not in _ASKING and not is_request
         return is_one and is_bare and len(words) <= MAX_KEYWORD_WORDS
     if style == "interrogative":
-        return is_one and ends_asking and not _COLLOQUIAL.search(question)
+        asks = is_one and ends_asking
+        return (asks or _asks_then_requests(question)) and not _COLLOQUIAL.search(question)
     if style == "colloquial":
         return bool(_COLLOQUIAL.search(question)) and not _COURTESY.search(question)
     if style == "formal":
@@ -179,6 +185,13 @@ def sentences(text: str) -> list[str]:
         parts.append(text.strip()[start : match.end()].strip())
         start = match.end()
     return [*parts, text.strip()[start:].strip()] if text.strip() else []
+
+
+def _asks_then_requests(question: str) -> bool:
+    """ "Which hives are empty? Give their names." is one question in two sentences."""
+    parts = sentences(question)
+    words = re.findall(r"\w+", parts[-1].lower())
+    return len(parts) == 2 and parts[0].endswith("?") and words[:1] != [] and words[0] in _VERBS
 
 
 def _verb_after_comma(question: str) -> bool:
