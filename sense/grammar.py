@@ -36,7 +36,8 @@ MAX_RESULT_ROWS = 1_000
 """A longer result answers no person's question."""
 MAX_STEPS = 2_000_000
 """Virtual-machine steps of one query: about 0.02 s."""
-MAX_CACHED_RESULTS = 2_000
+MAX_CACHED_ROWS = 100_000
+"""Of all results that are kept: some 30 MB."""
 CACHE_KIB = 65_536
 """Pages of the database that stay in memory: it is read again and again."""
 OPEN_SCHEMA = "SELECT 1 FROM sqlite_schema WHERE type = 'view' OR sql LIKE '%collate%'"
@@ -155,6 +156,7 @@ class Results:
         self.is_plain = not self.connection.execute(OPEN_SCHEMA).fetchall()
         self.connection.set_progress_handler(lambda: True, MAX_STEPS)
         self.cache: dict[str, Rows | None] = {}
+        self.num_cached = 0
 
     def __enter__(self) -> "Results":
         return self
@@ -165,9 +167,12 @@ class Results:
     def rows(self, sql: str) -> Rows | None:
         """The first rows, one more than `MAX_RESULT_ROWS`; None when the query fails."""
         if sql not in self.cache:
-            if len(self.cache) >= MAX_CACHED_RESULTS:
+            rows = self._run(sql)
+            self.num_cached += 1 + len(rows or ())
+            if self.num_cached > MAX_CACHED_ROWS:
                 self.cache.clear()
-            self.cache[sql] = self._run(sql)
+                self.num_cached = 0
+            self.cache[sql] = rows
         return self.cache[sql]
 
     def _run(self, sql: str) -> Rows | None:
