@@ -10,12 +10,14 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from sense.denotation import denotation_key
 from sense.execution import Limits, execute
 from sense.filters import FILTERS, Candidate, Rejection, rejection
+from sense.hardness import UnparsedSqlError, parse_sql
 from sense.prompt import PromptContract, completion_sql, prompt_messages
 from sense.server import Reply, Request
 from sense.suites.material import read_material
@@ -31,7 +33,7 @@ MIN_FOR_GOLD = 2
 """Of several answers; a single one that agrees may do so by the same slip."""
 MIN_FOR_OTHER = 3
 NUM_VARIANTS = 4
-"""Two of them with values near the literals of gold, two near those of the first answer."""
+"""With values near the literals of gold and, in turn, near those of an answer in other words."""
 LIMITS = Limits(max_steps=20_000_000, max_seconds=10.0)
 """Of one query; most take a few thousand steps."""
 
@@ -92,7 +94,8 @@ def agree(candidate: Candidate, answers: Sequence[str], seed: int = 0) -> Agreed
     The same arguments give the same vote. Raises DatabaseError.
     """
     gold = candidate.sql
-    with variants(candidate.db_path, [gold, *answers[:1]], seed=seed) as paths:
+    others = (sql for sql in answers if sql != gold and _is_readable(sql))
+    with variants(candidate.db_path, [gold, *islice(others, 1)], seed=seed) as paths:
         found = vote([str(candidate.db_path), *paths], gold, answers)
     if found.outcome == "dropped":
         return Agreed(found, Rejection("no_agreement", found.detail))
@@ -165,6 +168,15 @@ def variants(
             os.utime(path, (0, 0))  # `sense.connection` opens a file just written for each query
             paths.append(str(path))
         yield paths
+
+
+def _is_readable(sql: str) -> bool:
+    try:
+        parse_sql(sql)
+        sql.encode()
+    except (UnparsedSqlError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _agrees(judgement: Judgement) -> bool:

@@ -63,7 +63,7 @@ def row_keys(db_id: str, question: str, sql: str) -> RowKeys:
     """
     words = _WORD.findall(question.casefold())
     pairs = (f"{word} {following}" for word, following in pairwise(words))
-    shingles = {zlib.crc32(text.encode()) for text in (*words, *pairs)}
+    shingles = {zlib.crc32(text.encode(errors="surrogatepass")) for text in (*words, *pairs)}
     full, template, form = _spellings(sql)
     return RowKeys(
         db=_digest(db_id),
@@ -185,7 +185,8 @@ def _spellings(sql: str) -> tuple[str, str, str]:
 
 
 def _digest(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+    data = text.encode(errors="surrogatepass")
+    return int.from_bytes(blake2b(data, digest_size=8).digest())
 
 
 def _mixed(db: int, key: int) -> int:

@@ -76,6 +76,12 @@ def test_no_agreement_is_counted_with_its_votes(world: Path) -> None:
     assert found.rejection == ("no_agreement", "1 of 3 as gold, 1 otherwise")
 
 
+@pytest.mark.parametrize("noise", ["SELECT " + "(" * 3_000, "SELECT '\ud800' FROM city", "\0", ""])
+def test_an_answer_that_is_no_sql_has_no_vote(world: Path, noise: str) -> None:
+    found = agree(Candidate(world, QUESTION, GOLD), [noise, SAME, noise, SAME, noise])
+    assert (found.rejection, found.vote.num_for_gold) == (None, 2)
+
+
 def test_a_vote_is_the_same_each_time(world: Path) -> None:
     candidate = Candidate(world, QUESTION, GOLD)
     answers = [SAME, ALL, ALL, WRONG, SAME]

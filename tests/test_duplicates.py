@@ -81,6 +81,7 @@ def test_sql_may_be_asked_for_in_several_ways() -> None:
 
 
 def test_text_that_is_no_sql_has_keys() -> None:
+    assert row_keys("pets", "\ud800?", "\ud800").question != row_keys("pets", "?", "").question
     assert row_keys("pets", "?", "SELECT 'unclosed").sql != row_keys("pets", "?", "").sql
 
 
