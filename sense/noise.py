@@ -21,9 +21,16 @@ the accepted. Summed over the refuted queries of all questions and multiplied by
 exactly the expected number of pairs with a survivor as chosen: a set S of survivors comes about
 with odds (1 - s) / s against S without one of its members, so that the sum runs over the same terms
 (as in Good and Turing's estimate of what was not seen). It counts questions without a pair too:
-where a model knows no right answer, whatever survives is chosen. Of a gold that stands as chosen
-execution sees no error, and of P(R = 1) nothing at all: a refuted answer differs from gold for
-certain, and is right only where gold is wrong or the question open. By itself it is a lower bound.
+where a model knows no right answer, whatever survives is chosen.
+
+Queries of one question are not separated each by itself: like mistakes survive together, and then
+the sum is too large (see LOG.md). A suite tells by how much, since it knows the truth about labels
+of the original alone: what the sum predicts for those, with the chance that the original separates
+what the suite does, stands against the chosen answers that the suite refutes. Their ratio corrects
+the sum, on the assumption that mistakes hold together alike in front of more instances. Of a gold
+that stands as chosen execution sees no error, and of P(R = 1) nothing at all: a refuted answer
+differs from gold for certain, and is right only where gold is wrong or the question open. By itself
+it is a lower bound.
 
 *Reading* a random choice of the pairs sees all errors of both sides. Where there is any its shares
 are taken, and those of execution stand beside them: to add both would count survivors twice.
@@ -33,8 +40,9 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from sense.facts import Facts
 from sense.preference import Sample
@@ -45,9 +53,17 @@ NUM_RESAMPLES = 2_000
 """Percentiles at 2.5 % then rest on 50 resamples."""
 OUTSIDE = 0.025
 """Of the resamples, beyond each bound of a 95 % interval."""
+MIN_FLIPS = 20
+"""Chosen answers that a suite refutes before their ratio corrects anything: within a quarter of it
+by chance."""
 REFUTED_BY_RESULT = ("differs", "row_order")
 """Reasons of answers that run: no instance takes one that does not for right."""
 JUDGEMENTS = ("right", "wrong", "unsure")
+
+
+Source: TypeAlias = Literal["reading", "flips", "execution"]
+"""What `label_smoothing` rests on: people who read pairs, the flip rate of a like set that a
+suite judged, or what survives the instances that judge."""
 
 
 class Share(NamedTuple):
@@ -73,6 +89,17 @@ class ReadPairs(NamedTuple):
     rejected_right: Share
 
 
+class Alone(NamedTuple):
+    """Labels of the original database alone, of which a suite knows the truth."""
+
+    num_pairs: int
+    """That they would give."""
+    chosen_wrong: float
+    """Share of them whose chosen answer the suite refutes: the flip rate of pairs."""
+    predicted_wrong: float
+    """What is expected of it where queries survive each by itself."""
+
+
 class Survivors(NamedTuple):
     """What execution says of chosen answers."""
 
@@ -81,6 +108,8 @@ class Survivors(NamedTuple):
     num_tried: int
     expected_wrong: float
     """Share of the pairs whose chosen answer is a survivor."""
+    correction: float
+    """Ratio of found to predicted of `Alone`; 1 where too little was found to tell."""
 
 
 class LabelNoise(NamedTuple):
@@ -94,40 +123,44 @@ class LabelNoise(NamedTuple):
     chosen_wrong: float
     rejected_right: float | None
     """None where nobody read: `label_smoothing` is a lower bound then."""
-    source: Literal["reading", "execution"]
+    source: Source
     num_pairs: int
     num_databases: int
     survivors: Survivors | None
+    alone: Alone | None
+    """None where no suite judged."""
     read: ReadPairs | None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for `facts.json`."""
         survivors = self.survivors._asdict() if self.survivors else None
+        alone = self.alone._asdict() if self.alone else None
         read = None
         if self.read:
             chosen, rejected = self.read
             read = {"num_chosen": chosen.num, "chosen_wrong": chosen.hits}
             read |= {"num_rejected": rejected.num, "rejected_right": rejected.hits}
-        return self._asdict() | {"survivors": survivors, "read": read}
+        return self._asdict() | {"survivors": survivors, "alone": alone, "read": read}
 
 
 class NoiseTally:
-    """Counts what the noise is estimated from while questions pass by; memory: two sums each."""
+    """Counts what the noise is estimated from while questions pass by; memory: a few sums each."""
 
     def __init__(
-        self, separated: Share | None, read: Mapping[str, ReadPairs] | None = None
+        self,
+        separated: Share | None,
+        read: Mapping[str, ReadPairs] | None = None,
+        flips: Share | None = None,
     ) -> None:
         """separated: queries that the judging instances tell from gold, of those tried that are not
-        equivalent to it; read: what reading found, by database, or under "" where it names none.
+        equivalent to it; read: what reading found, by database, or under "" where it names none;
+        flips: for labels of one database, the `Alone` of a like set that a suite judged.
         """
         self.separated = separated
+        self.flips = flips
         self.read = dict(read or {})
-        self._pairs: Counter[str] = Counter()
-        """By database: pairs of the set."""
-        self._possible: dict[str, float] = defaultdict(float)
-        """By database: pairs that its questions give before caps over several questions."""
-        self._at_risk: dict[str, float] = defaultdict(float)
-        """By database: those with a survivor as chosen, divided by the odds of surviving."""
+        self._sums: dict[str, Sums] = {}
+        """By database."""
 
     def add(
         self, samples: Sequence[Sample], num_pairs: int, max_pairs: int = 1, gold: str = "never"
@@ -137,45 +170,42 @@ class NoiseTally:
         max_pairs: most per question, 0 for all; gold: when gold stands as chosen.
         """
         if samples:
-            possible, at_risk = pairs_at_risk(samples, max_pairs, gold)
-            self._pairs[samples[0].db_id] += num_pairs
-            self._possible[samples[0].db_id] += possible
-            self._at_risk[samples[0].db_id] += at_risk
+            db_id = samples[0].db_id
+            found = sums_of(samples, max_pairs, gold)._replace(pairs=num_pairs)
+            self._sums[db_id] = added([self._sums.get(db_id, Sums()), found])
 
     def estimate(self, seed: int = 0) -> LabelNoise | None:
         """The noise; None without a pair, or where nothing is known of the errors."""
-        num_pairs = self._pairs.total()
-        if not num_pairs or not (self.separated or self.read):
+        total = added(self._sums.values())
+        if not total.pairs or not (self.separated or self.read or self.flips):
             return None
         survivors = None
+        source: Source = "execution"
         chosen_wrong, rejected_right = 0.0, None
         if self.separated:
-            chosen_wrong = self._survivors(self._possible, _odds(self.separated.value))
-            survivors = Survivors(*self.separated, chosen_wrong)
+            chosen_wrong = _survivors(total, _odds(self.separated.value))
+            survivors = Survivors(*self.separated, chosen_wrong, _correction(total))
+        if self.flips:
+            chosen_wrong, source = self.flips.value, "flips"
         read = _together(self.read.values()) if self.read else None
         if read:
+            source = "reading"
             chosen_wrong, rejected_right = read.chosen_wrong.value, read.rejected_right.value
         return LabelNoise(
             (chosen_wrong + (rejected_right or 0.0)) / 2,
             *self._interval(random.Random(f"noise {seed}")),
             chosen_wrong,
             rejected_right,
-            "reading" if read else "execution",
-            num_pairs,
-            sum(1 for num in self._pairs.values() if num),
+            source,
+            int(total.pairs),
+            sum(1 for sums in self._sums.values() if sums.pairs),
             survivors,
+            _alone(total),
             read,
         )
 
-    def _survivors(self, db_ids: Iterable[str], odds: float) -> float:
-        """The share of the pairs over these databases, each taken as often as it is named."""
-        names = list(db_ids)
-        at_risk = math.fsum(self._at_risk.get(name, 0.0) for name in names)
-        possible = math.fsum(self._possible.get(name, 0.0) for name in names)
-        return min(1.0, odds * at_risk / possible) if possible and at_risk else 0.0
-
     def _interval(self, lots: random.Random) -> tuple[float, float]:
-        groups = sorted(self.read or self._possible)
+        groups = sorted(self.read or ([""] if self.flips else self._sums))
         if len(groups) < 2 and groups != [""]:
             return 0.0, 1.0
         resamples = (self._resampled(groups, lots) for _ in range(NUM_RESAMPLES))
@@ -186,12 +216,68 @@ class NoiseTally:
     def _resampled(self, groups: Sequence[str], lots: random.Random) -> float:
         """The label smoothing of one resample; NaN where nobody read a pair of its databases."""
         if groups == [""]:
-            return sum(_drawn(share, lots) for share in self.read[""]) / 2
+            counts = self.read[""] if self.read else [self.flips or Share(0, 0)]
+            return sum(_drawn(share, lots) for share in counts) / 2
         chosen = lots.choices(groups, k=len(groups))
         if self.read:
             return sum(share.value for share in _together(self.read[name] for name in chosen)) / 2
         assert self.separated is not None  # else there is nothing to estimate
-        return self._survivors(chosen, _odds(_drawn(self.separated, lots))) / 2
+        odds = _odds(_drawn(self.separated, lots))
+        return _survivors(added(self._sums[name] for name in chosen), odds) / 2
+
+
+class Sums(NamedTuple):
+    """What questions add up to; all but `pairs` before caps over several of them."""
+
+    pairs: float = 0
+    """That stand in the set."""
+    possible: float = 0
+    """Pairs that the questions give."""
+    at_risk: float = 0
+    """Those with a survivor as chosen, divided by the odds of surviving."""
+    alone_possible: float = 0
+    """The same for labels of the original alone ..."""
+    alone_at_risk: float = 0
+    alone_wrong: float = 0
+    """... and those whose chosen answer the suite refutes."""
+    refuted: float = 0
+    """Distinct queries that the suite refutes by their results."""
+    refuted_alone: float = 0
+    """Those of them that the original alone refutes."""
+
+
+def added(sums: Iterable[Sums]) -> Sums:
+    """
+    >>> added([Sums(pairs=1, at_risk=0.5), Sums(pairs=2)])[:3]
+    (3.0, 0.0, 0.5)
+    """
+    columns = zip(Sums(), *sums, strict=True)
+    return Sums(*map(math.fsum, columns))
+
+
+def sums_of(samples: Sequence[Sample], max_pairs: int = 1, gold: str = "never") -> Sums:
+    """The sums of one question, without its pairs."""
+    own = [s for s in samples if s.gold_status == "ok" and s.source == "sample"]
+    possible, at_risk = pairs_at_risk(own, max_pairs, gold)
+    known = [s for s in own if "unknown" not in (s.verdict, s.database_verdict)]
+    alone = [replace(s, verdict=s.database_verdict) for s in known]
+    alone_possible, alone_at_risk = pairs_at_risk(alone, max_pairs, gold)
+    right = [s for s in known if s.database_verdict == "correct"]
+    share = sum(s.verdict == "incorrect" for s in right) / len(right) if right else 0.0
+    refuted = {
+        one_spelling(s.predicted_sql): s.database_verdict == "incorrect"
+        for s in known
+        if s.verdict == "incorrect" and s.reason in REFUTED_BY_RESULT
+    }
+    return Sums(
+        possible=possible,
+        at_risk=at_risk,
+        alone_possible=alone_possible,
+        alone_at_risk=alone_at_risk,
+        alone_wrong=0.0 if gold == "always" else share * alone_possible,
+        refuted=len(refuted),
+        refuted_alone=sum(refuted.values()),
+    )
 
 
 def pairs_at_risk(
@@ -270,6 +356,29 @@ def label_smoothing_of(facts: Facts, name: str) -> float:
             "or with --read-errors, or give label_smoothing a number"
         )
     return float(noise["label_smoothing"])
+
+
+def _survivors(sums: Sums, odds: float) -> float:
+    """The share of the pairs whose chosen answer has survived at these odds."""
+    if not sums.possible or not sums.at_risk:
+        return 0.0
+    return min(1.0, _correction(sums) * odds * sums.at_risk / sums.possible)
+
+
+def _correction(sums: Sums) -> float:
+    alone = _alone(sums)
+    if alone is None or sums.alone_wrong < MIN_FLIPS or not alone.predicted_wrong:
+        return 1.0
+    return alone.chosen_wrong / alone.predicted_wrong
+
+
+def _alone(sums: Sums) -> Alone | None:
+    if sums.refuted == sums.refuted_alone or not sums.alone_possible:
+        return None
+    odds = _odds(sums.refuted_alone / sums.refuted)
+    wrong, predicted = sums.alone_wrong, odds * sums.alone_at_risk
+    shares = wrong / sums.alone_possible, predicted / sums.alone_possible
+    return Alone(int(sums.alone_possible), *shares)
 
 
 def _read_pairs(count: Counter[tuple[str, str]]) -> ReadPairs:

@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 PLACES = (
     *("out", "push", "num_workers", "databases", "model", "data", "samples"),
     *("contract", "engine", "suite", "from_samples", "previous"),
-    *("separated", "read_errors"),
+    *("separated", "flip_rate", "read_errors"),
     *SERVER_OPTIONS,
 )
 """No settings of a run; the contract stands among them as `prompt_hash`, and what is known of the
@@ -86,6 +86,8 @@ def _fault(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> st
         return "--model needs --data, the questions to answer"
     if arguments.base_url and not arguments.model:
         return "--base-url needs --model, the name that the server has for it"
+    if arguments.flip_rate and (arguments.suite or arguments.separated):
+        return "--flip-rate is that of labels without --suite or --separated; leave one out"
     if arguments.previous and arguments.round < 2:
         return "--previous holds earlier rounds; give this one its number, --round 2 or more"
     for name in ("test_share", "synthetic_share"):
@@ -171,6 +173,13 @@ def _add_judging(group: argparse._ArgumentGroup) -> None:
         metavar="HITS/NUM",
         help="of NUM queries that are not equivalent to gold, those that the judging databases "
         "tell from it: gives the noise of the labels (default with --suite: see LOG.md)",
+    )
+    add(
+        "--flip-rate",
+        type=_of_type(parse_share),
+        metavar="HITS/NUM",
+        help="without --suite: of NUM pairs by one database, those whose chosen answer a suite "
+        "refutes, as noise.alone in the facts of a like set with --suite says",
     )
     add(
         "--read-errors",

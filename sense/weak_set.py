@@ -139,7 +139,7 @@ def make_tables(arguments: argparse.Namespace, judged: Judged, spool: Callable[[
     separated = arguments.separated
     if separated is None and judged.settings["suite_hash"]:
         separated = SUITE_SEPARATES
-    noise, rounds = NoiseTally(separated, arguments.read_errors), RoundTally()
+    noise, rounds = NoiseTally(separated, arguments.read_errors, arguments.flip_rate), RoundTally()
     made = {name: {split: spool() for split in judged.answered} for name in MADE}
     for split, answered in judged.answered.items():
         for found in pair_all(map(answered_from, answered.by_key()), pairing, spool()):

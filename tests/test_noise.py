@@ -4,6 +4,7 @@ import json
 import math
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -111,6 +112,54 @@ def test_survivors_that_stand_as_chosen_are_found_again(separates: float) -> Non
     assert num_covered >= 20
 
 
+def judged_twice(truth: Truth, lots: random.Random) -> tuple[list[Sample], int, int]:
+    """As `judged`, by an original and a suite. Mistakes of half of the questions hold together."""
+    broken = make_samples(truth.db_id, broken=["SELEC"])
+    is_joint, joint = lots.random() < 0.5, lots.random()
+    chance = {sql: joint if is_joint else lots.random() for sql in sorted(set(truth.wrong))}
+    samples = make_samples(truth.db_id, truth.right, truth.wrong)
+    found = []
+    for sample in samples:
+        is_wrong = sample.predicted_sql in chance
+        survives_original = not is_wrong or chance[sample.predicted_sql] < 0.3
+        survives_suite = not is_wrong or chance[sample.predicted_sql] < 0.05
+        found.append(
+            replace(
+                sample,
+                verdict="correct" if survives_suite else "incorrect",
+                reason="equal" if survives_suite else "differs",
+                database_verdict="correct" if survives_original else "incorrect",
+            )
+        )
+    found.append(replace(broken[0], index=len(found), database_verdict="incorrect"))
+    accepted = [sample for sample in found if sample.verdict == "correct"]
+    if not accepted:
+        return found, 0, 0
+    return found, 1, int(lots.choice(accepted).predicted_sql in chance)
+
+
+def test_mistakes_that_survive_together_are_corrected_by_what_a_suite_knows() -> None:
+    lots = random.Random(2)
+    truths = list(questions(lots, num_databases=40, num_each=40))
+    estimated, uncorrected, injected = [], [], []
+    for _ in range(10):
+        tally, num_pairs, num_wrong = NoiseTally(Share(95, 100)), 0, 0
+        for truth in truths:
+            samples, pairs, wrong = judged_twice(truth, lots)
+            tally.add(samples, pairs)
+            num_pairs += pairs
+            num_wrong += wrong
+        noise = tally.estimate()
+        assert noise and noise.survivors and noise.alone
+        assert noise.alone.chosen_wrong < noise.alone.predicted_wrong
+        estimated.append(noise.chosen_wrong)
+        uncorrected.append(noise.chosen_wrong / noise.survivors.correction)
+        injected.append(num_wrong / num_pairs)
+    mean = sum(injected) / len(injected)
+    assert sum(uncorrected) / len(uncorrected) > 1.2 * mean
+    assert sum(estimated) / len(estimated) == pytest.approx(mean, rel=0.12)
+
+
 def test_a_query_at_risk_weighs_as_the_choice_of_it_would() -> None:
     """Two samples of one refuted query beside one accepted: chosen in two of three cases."""
     one = make_samples("a", right=["SELECT 1"], wrong=["SELECT 2", "select  2;", "SELECT 3"])
@@ -189,6 +238,14 @@ def test_counts_of_reading_win_over_survivors_which_stand_beside_them() -> None:
     }  # fmt: skip
     json.dumps(noise.as_json(), allow_nan=False)
     assert 0 < counted("0/300,0/300").high < 0.02
+
+
+def test_labels_of_one_database_take_the_flip_rate_of_a_like_set() -> None:
+    tally = NoiseTally(None, flips=Share(80, 500))
+    tally.add(make_samples("a", ["SELECT 1"], ["SELECT 2"]), 1)
+    noise = tally.estimate()
+    assert noise and (noise.source, noise.label_smoothing) == ("flips", 0.08)
+    assert 0.06 < noise.low < 0.08 < noise.high < 0.1
 
 
 def test_nothing_is_estimated_of_nothing_and_little_of_one_database() -> None:
