@@ -9,7 +9,7 @@ Sources:   your SQLite files (`--databases`), or databases invented from the kit
            (`--invent`, Apache-2.0), with the grammar as teacher; or a strong model behind any
            OpenAI-compatible server (`--teacher openai`), which invents databases or asks over
            these, or words questions for the grammar's SQL (`--modes`).
-Time:      about 200 examples a second on 2 cores with the grammar.
+Time:      about 2 seconds of processor time per 1,000 examples with the grammar.
 
     python builders/strong.py --teacher grammar --databases DIR --num-examples 20000 --out DIR
     python builders/strong.py --teacher grammar --invent 300 --num-examples 30000 --out DIR
