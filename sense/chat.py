@@ -15,14 +15,12 @@ from typing import NamedTuple
 from sense.background import Background
 from sense.balance import MAX_FAILURES, Balance
 from sense.budget import Budget, Prices
-from sense.reply import Reply, Request
+from sense.reply import CONCURRENCY, Reply, Request
 from sense.reply_cache import ReplyCache
 from sense.server import Server, ServerError
 
 logger = logging.getLogger(__name__)
 
-CONCURRENCY = 32
-"""Requests in flight at most, unless told otherwise; servers that push back get fewer."""
 AHEAD = 4
 """Requests taken before their replies are wanted, as a multiple of those in flight: one slow reply
 holds up the others for as long."""

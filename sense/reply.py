@@ -11,6 +11,10 @@ from typing import Any, NamedTuple
 
 from sense.example import Messages, content_id
 
+REQUEST_SECONDS = 300.0
+"""A long answer of a large model takes a minute or two; what takes longer hangs."""
+CONCURRENCY = 32
+"""Requests in flight at most, unless told otherwise; servers that push back get fewer."""
 CHARS_PER_TOKEN = 3
 """To estimate tokens that a server does not count; texts have more, so this is careful."""
 MAX_TEMPLATE_TOKENS = 1_000

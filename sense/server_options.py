@@ -5,14 +5,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sense.budget import Prices, read_prices
-from sense.chat import CONCURRENCY, Chat
 from sense.command import positive
 from sense.output import work_folder
-from sense.reply_cache import ReplyCache
-from sense.server import REQUEST_SECONDS, Server
+from sense.reply import CONCURRENCY, REQUEST_SECONDS
 
 if TYPE_CHECKING:
     from sense.ask import Writer
+    from sense.chat import Chat
 
 REPLIES = "replies.sqlite"
 """In the work folder."""
@@ -87,12 +86,16 @@ def server_option_fault(arguments: argparse.Namespace) -> str:
     return ""
 
 
-def open_chat(arguments: argparse.Namespace, weights: str = "") -> Chat:
+def open_chat(arguments: argparse.Namespace, weights: str = "") -> "Chat":
     """A chat with the servers of the options; replies are kept in the work folder of --out.
 
     weights: digest of the model's weights where it is known. Raises ValueError for an address that
     is none and for a table of prices without the model.
     """
+    from sense.chat import Chat  # not loaded by scripts that only have the options
+    from sense.reply_cache import ReplyCache
+    from sense.server import Server
+
     seconds = arguments.request_seconds or REQUEST_SECONDS
     urls = dict.fromkeys(arguments.base_url)
     servers = [Server(arguments.model, url, seconds) for url in urls]
