@@ -21,14 +21,19 @@ from sense.diagnosis.pieces import (
     unwrapped,
     where,
 )
-from sense.hardness import sql_text
+from sense.hardness import first_select, sql_text
 
 CONDITIONS = (exp.Predicate, exp.Connector, exp.Not)
 GRAVITY = list(DIFFERENCE_KINDS)
+STRUCTURES = {"set_operation", "nesting", "extra_join"}
+"""Kinds of differences without which a query may well say the same."""
 
 
 def differences(gold: exp.Expr, predicted: exp.Expr) -> list[str]:
     """Every kind of difference between two trees, the gravest first; [] when none is found.
+
+    Another structure may be another way to write the same. Where the selected values or the
+    literals differ too, which no structure explains, these come first.
 
     >>> from sense.hardness import parse_sql
     >>> gold = parse_sql("SELECT name FROM city WHERE id > 3 ORDER BY name")
@@ -37,7 +42,22 @@ def differences(gold: exp.Expr, predicted: exp.Expr) -> list[str]:
     """
     first, second = canonical(gold), canonical(predicted)
     drop_qualifiers(first, second)
-    return sorted(set(_query(first, second)), key=GRAVITY.index)
+    kinds = sorted(set(_query(first, second)), key=GRAVITY.index)
+    if not STRUCTURES.isdisjoint(kinds):
+        certain = sorted(set(_content(first, second)), key=GRAVITY.index)
+        kinds = [*certain, *(kind for kind in kinds if kind not in certain)]
+    return kinds
+
+
+def _content(gold: exp.Expr, predicted: exp.Expr) -> Iterator[str]:
+    """Differences that matter whatever the structure: what is selected, and literals."""
+    yield from _projections(first_select(gold).expressions, first_select(predicted).expressions)
+    mine, theirs = (
+        {node.name for node in tree.find_all(exp.Literal) if node.is_string}
+        for tree in (gold, predicted)
+    )
+    if mine - theirs and theirs - mine:
+        yield "value"
 
 
 def _query(gold: exp.Expr, predicted: exp.Expr) -> Iterator[str]:
