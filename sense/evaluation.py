@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sense.bird import Answer, bird_scores
 from sense.command import with_late_progress
 from sense.completion import form_of
 from sense.database import unknown_database
@@ -244,6 +243,8 @@ def with_bird_scores(
 
     num_repetitions: of every timed query; 0 = soft F1 only.
     """
+    from sense.bird import Answer, bird_scores
+
     answers = [Answer(str(databases[o.db_id]), o.gold_sql, o.predicted_sql) for o in outcomes]
     workers = min(num_workers, 1) if num_repetitions else num_workers
     found = bird_scores(answers, num_repetitions, workers)

@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sense.bird import BirdScores
-from sense.bird import summary as bird_summary
 from sense.completion import Form
 from sense.example import HARDNESS_LEVELS
 from sense.metrics import Score, bootstrap_interval, score, score_by
@@ -96,14 +94,13 @@ def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         raise ValueError("there is no prediction to score; expected one per question")
     columns = {name: column_scores(outcomes, name) for name in outcomes[0].scores}
     primary = next(iter(columns))
-    by_bird = [BirdScores(**o.bird) for o in outcomes if o.bird]
     return {
         "metric": "test_suite_accuracy" if primary.startswith(SUITE) else "execution_accuracy",
         "rule": primary.removeprefix(SUITE),
         **columns[primary],
         "num_questions": len(outcomes),
         "columns": columns,
-        **({"bird": bird_summary(by_bird)} if by_bird else {}),
+        **(_bird_summary(outcomes) if any(o.bird for o in outcomes) else {}),
         **({"samples": samples_summary(outcomes)} if outcomes[0].samples else {}),
         **(_judged_counts(outcomes) if outcomes[0].verdict else {}),
         "forms": _counts(o.form for o in outcomes),
@@ -111,6 +108,12 @@ def summarize(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "num_without_hardness": sum(not o.hardness for o in outcomes),
         "num_databases": len({o.db_id for o in outcomes}),
     }
+
+
+def _bird_summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    from sense.bird import BirdScores, summary
+
+    return {"bird": summary([BirdScores(**o.bird) for o in outcomes if o.bird])}
 
 
 def _judged_counts(outcomes: Sequence[Outcome]) -> dict[str, Any]:

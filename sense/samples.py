@@ -8,7 +8,6 @@ nothing says whether their order counts.
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from sense.denotation import denotation_key
@@ -152,7 +151,7 @@ def _majority(samples: Mapping[str, Any], k: int) -> float:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return fmean(values) if values else None
+    return sum(values) / len(values) if values else None
 
 
 def _samples(answers: "Sequence[Outcome]", keys: Sequence[str | None]) -> dict[str, Any]:

@@ -113,7 +113,8 @@ def test_scoring_loads_nothing_that_reads_sql(world: Path) -> None:
         "recipe = runpy.run_path('recipes/evaluate.py'); "
         f"unit = Unit(({str(world)!r},), {CITIES!r}, {ANSWERS!r}); "
         "print([s['spider'] for s in official_scores(unit, ['spider'])]); "
-        "heavy = {'sqlglot', 'datasets', 'huggingface_hub', 'jinja2', 'numpy', 'yaml', 'tqdm'}; "
+        "heavy = {'sqlglot', 'datasets', 'huggingface_hub', 'jinja2', 'numpy', 'yaml', 'tqdm', "
+        "'asyncio'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     command = [sys.executable, "-c", program]
