@@ -132,8 +132,8 @@ def _draw_plan(facts: Facts, folder: Path) -> Iterable[Figure]:
     if not plan:
         return
     for axis, cells in plan["shares"].items():
-        names = sorted(cells, key=lambda name: _rank(axis, name, cells[name]["planned"]))
-        shown = names[:MAX_BARS]
+        shown = _farthest_off(cells)
+        shown.sort(key=lambda name: _rank(axis, name, cells[name]["planned"]))
         canvas, [axes] = _panels(1, height=1.3 + 0.4 * len(shown))
         places = range(len(shown))
         for offset, key, colour in ((-0.2, "planned", GREY), (0.2, "realised", BLUE)):
@@ -148,7 +148,9 @@ def _draw_plan(facts: Facts, folder: Path) -> Iterable[Figure]:
             for name in shown[:MAX_ALT_VALUES]
         )
         title = f"Plan against what was realised: {axis}"
-        alt = f"Paired bars, planned and realised per cent: {words}{_more(len(names))}."
+        if len(shown) < len(cells):
+            title += f", the {len(shown)} of {len(cells):,} that are farthest off"
+        alt = f"Paired bars, planned and realised per cent: {words}{_more(len(shown))}."
         yield _save(canvas, folder, f"plan_{axis}", title, alt)
 
 
@@ -175,10 +177,20 @@ def _first_tally(facts: Facts, column: str) -> tuple[str, Mapping[str, int]]:
 def _bars(column: str, tally: Mapping[str, int]) -> dict[str, int]:
     """The values in the order of their bars, the rare ones beyond `MAX_BARS` together."""
     names = sorted(tally, key=lambda name: _rank(column, name, tally[name]))
-    bars = {name or "(empty)": tally[name] for name in names[:MAX_BARS]}
-    if rest := names[MAX_BARS:]:
+    num_shown = MAX_BARS if len(names) > MAX_BARS + 1 else len(names)
+    bars = {name or "(empty)": tally[name] for name in names[:num_shown]}
+    if rest := names[num_shown:]:
         bars[f"{len(rest):,} others"] = sum(tally[name] for name in rest)
     return bars
+
+
+def _farthest_off(cells: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The names of at most `MAX_BARS` cells, those that differ most from the plan."""
+
+    def distance(name: str) -> tuple[float, str]:
+        return -abs(cells[name]["planned"] - cells[name]["realised"]), name
+
+    return sorted(cells, key=distance)[:MAX_BARS]
 
 
 def _rank(column: str, name: str, size: float) -> tuple[float, str]:

@@ -80,6 +80,15 @@ def test_plan_is_drawn_beside_what_was_realised(tmp_path: Path) -> None:
     assert "easy 50.0 and 75.0, hard 50.0 and 25.0" in figure["alt"]
 
 
+def test_of_many_cells_of_a_plan_those_farthest_off_are_drawn(tmp_path: Path) -> None:
+    cells = {f"d{n:02}": {"planned": 0.01, "realised": 0.01} for n in range(30)}
+    cells["d29"] = {"planned": 0.01, "realised": 0.5}
+    facts = with_results(plan={"shares": {"domain": cells}})
+    figure = drawn(tmp_path / "a", facts)["figures/plan_domain.png"]
+    assert figure["title"].endswith("domain, the 20 of 30 that are farthest off")
+    assert " and 12 more." in figure["alt"]
+
+
 def test_files_are_images_with_a_light_ground_and_equal_for_equal_facts(tmp_path: Path) -> None:
     drawn(tmp_path / "a", with_results(plan=PLAN))
     drawn(tmp_path / "b", with_results(plan=PLAN))
