@@ -120,3 +120,17 @@ def test_the_grammar_is_timed(tmp_path: Path) -> None:
     [run] = json.loads((tmp_path / "runs.json").read_text())["runs"]
     assert (run["rows"], run["workers"]) == (8, 1)
     assert min(run["cpu_seconds"], run["peak_mib"]) > 0
+
+
+@pytest.mark.slow
+def test_the_chat_client_is_measured_without_peers(tmp_path: Path) -> None:
+    options = ("--rounds", "2", "--in-flight", "3", "--num-memory", "40", "--out", str(tmp_path))
+    command = [sys.executable, "benchmarks/chat.py", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    assert "(goal: 90% of the ideal)" in done.stdout
+    found = json.loads((tmp_path / "chat.json").read_text())
+    [run] = found["runs"]
+    assert (run["client"], run["num"], run["num_failed"]) == ("ours", 6, 0)
+    assert 0 < run["share"] <= 1
+    assert len(found["memory"]["memory_mb"]) == 20
