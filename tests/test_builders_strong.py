@@ -354,14 +354,15 @@ def test_proposals_of_a_model_become_a_dataset(
 
     facts = read_facts(out)
     [funnel] = facts.funnels
-    # requests 4 and 7 of the first twelve fail, then three more are asked for, of which 13 fails
-    assert funnel.dropped == {"answer_format": 2, "server_http_400": 1}
-    assert (funnel.read, funnel.kept) == (15, 12)
+    # requests 4 and 7 of the first twelve fail, then four more are asked for, of which 13 fails
+    dropped = {"answer_format": 2, "server_http_400": 1, "beyond_quota": 1}
+    assert funnel.dropped == dropped
+    assert (funnel.read, funnel.kept) == (16, 12)
     assert facts.usage == {
-        "replies": 15,
-        "prompt_tokens": 140,
-        "completion_tokens": 70,
-        "cost_usd": 0.00028,
+        "replies": 16,
+        "prompt_tokens": 150,
+        "completion_tokens": 75,
+        "cost_usd": 0.0003,
     }
     card = (out / "README.md").read_text()
     assert "The terms of use of big-model apply to these rows as well" in card
@@ -399,6 +400,70 @@ def test_rationales_of_a_model_are_kept_where_they_lead_to_the_query(
     card = (out / "README.md").read_text()
     assert "Rationales: the model explained each query" in card
     assert "Of a rationale only the query at its end was checked" in card
+
+
+WORDING = {
+    "interrogative": "Which {0} have {1}?",
+    "keyword": "{0} with {1}",
+}
+
+
+def teacher_over_pets(request: Body) -> str:
+    """Answers all three modes: one question per wish, about pets with an age of its own."""
+    text, n = request["messages"][-1]["content"], request["seed"]
+    wishes = re.findall(r"^\d+\. .*Style (\w+): .*$", text, re.MULTILINE)
+    queries = re.findall(r"^\d+\. .*The query: (.*)$", text, re.MULTILINE)
+    if queries:
+        return "".join(
+            f"Question: {WORDING[style].format('rows', sql)}\n"
+            for style, sql in zip(wishes, queries, strict=True)
+        )
+    table = re.findall(r"CREATE TABLE (\w+)", text)[-1]
+    parts = []
+    if text.startswith("Invent"):
+        table = f"pet_{n}"
+        parts = [
+            f"Domain: {DOMAINS[n % len(DOMAINS)]}\nSchema:\n"
+            f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, name TEXT, age INTEGER, weight REAL);\n"
+        ]
+    for place, style in enumerate(wishes):
+        age = 1 + (7 * n + place) % 40 / 10
+        question = WORDING[style].format(f"names of {table}", f"a weight above {age}")
+        parts.append(f"Question: {question}\nSQL: SELECT name FROM {table} WHERE weight > {age}\n")
+    return "".join(parts)
+
+
+def test_modes_are_mixed_as_asked(
+    spider: Path, databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (databases / "world" / "world.sqlite").unlink()
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("hardness: {easy: 1}\nstyle: {interrogative: 1, keyword: 1}\nfeature: {}\n")
+    out = tmp_path / "out"
+    with ChatServer(teacher_over_pets) as server:
+        build(
+            monkeypatch,
+            *("--teacher", "openai", "--base-url", server.base_url, "--model", "m"),
+            *("--few-shot", spider, "--databases", databases, "--license", "mit"),
+            *("--modes", "invent=0.5,databases=0.3,sql=0.2", "--plan", plan),
+            *("--num-examples", "20", "--num-test", "4", "--out", out),
+        )
+    loaded = load(out, tmp_path)
+    rows = [row for found in loaded.values() for row in found]
+    facts = read_facts(out)
+    assert sum(facts.counts["modes"].values()) == len(rows) == 20
+    assert facts.counts["modes"]["invent"] == 10
+    assert facts.counts["modes"]["databases"] >= 4
+    assert facts.counts["modes"]["sql"] >= 2
+    assert Counter(row["style"] for row in rows) == {"interrogative": 10, "keyword": 10}
+    given = {row["db_id"] for row in rows if not row["domain"]}
+    assert given == {"pets", "zoo"}
+    assert not {row["db_id"] for row in loaded["train"]} & {row["db_id"] for row in loaded["test"]}
+    assert any(num > 1 for num in Counter(row["db_id"] for row in rows if row["domain"]).values())
+    published = {row["db_id"]: row for row in load(out, tmp_path, "databases")["train"]}
+    assert published.keys() == {row["db_id"] for row in rows}
+    copy = find_database(out, "pets", cache_dir=tmp_path / "copies")
+    assert database_sha256(copy) == published["pets"]["db_sha256"]
 
 
 def test_replies_at_another_temperature_or_prompt_are_not_taken(

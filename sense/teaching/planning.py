@@ -69,6 +69,10 @@ def teacher_coverage(plan: Plan, total: int, teaching: Teaching) -> Coverage:
     if plan.domain:
         names = [*at_hand, *(fields if invented else ())]
         return Coverage(plan, total, plan.domains_of(names))
+    # a small set has fewer fields, so that each database gets the questions of a whole request
+    num_fields = max(1, round(total * invented) // teaching.num_questions)
+    if num_fields < len(fields):
+        fields = sorted(Random(f"fields {teaching.seed}").sample(fields, num_fields))
     shares = {name: invented / len(fields) for name in fields if invented}
     if at_hand:
         shares |= {name: (1 - invented) / len(at_hand) for name in at_hand}
