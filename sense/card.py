@@ -51,6 +51,13 @@ PAIR_SETTINGS = (
 )
 """Settings that say which pairs were made, as far as a run has them."""
 
+SHOWN_COUNTS: dict[Kind, tuple[str, ...]] = {
+    "strong": ("modes", "votes"),
+    "weak": ("error_kinds",),
+    "": (),
+}
+"""Counts of the facts that a section of that kind of card shows."""
+
 
 @dataclass(frozen=True)
 class DatasetText:
@@ -139,6 +146,7 @@ def dataset_card(
         has_domains=bool(set(tallies[row_config].get("domain", {})) - {""}),
         reasons=drop_reasons(facts),
         error_kinds=error_kinds(facts) if text.kind == "weak" else [],
+        shown_counts=SHOWN_COUNTS[text.kind],
         caps=[
             (name.replace("_", " "), _shown(facts.settings[name]))
             for name in PAIR_SETTINGS

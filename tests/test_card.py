@@ -196,8 +196,9 @@ def strong_set(**changes: Any) -> str:
         **changes,
     }
     funnel = Funnel("teacher", "answers", 1050, {"empty_result": 25, "contaminated_sql": 5}, 1020)
-    settings = {**FACTS.settings, "prompt_hash": "f" * 64}
-    facts = replace(FACTS, results=results, funnels=(funnel,), settings=settings)
+    settings = {**FACTS.settings, "prompt_hash": "f" * 64, "agreement": 5}
+    counts = {"modes": {"invent": 1020}, "votes": {"kept": 1000, "repaired": 20, "dropped": 7}}
+    facts = replace(FACTS, results=results, funnels=(funnel,), settings=settings, counts=counts)
     features = {"default": example_features(), "rejected": rejected_features()}
     return kind_card(text, facts, features, row_of(features["default"]))
 
