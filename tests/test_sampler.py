@@ -1,10 +1,14 @@
 """Sampling from a local model, on an untrained decoder made for the test."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sense.example import Example, to_row
 from sense.model import Model, load_model
 from sense.prompt import TINY_CONTRACT, save_contract
 from sense.sampler import greedy_completions, local_writer, sample_completions
@@ -181,6 +185,34 @@ def test_what_prompts_begin_with_is_encoded_once_and_every_prompt_once(
 def test_impossible_requests_are_refused(loaded: Model, temperatures: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="greedy"):
         sample(loaded, PROMPTS, temperatures=temperatures)
+
+
+@pytest.mark.slow
+def test_sampling_is_measured_beside_plain_generate(
+    folder: Path, world: Path, tmp_path: Path
+) -> None:
+    from datasets import Dataset
+
+    examples = [
+        Example("world", question, "SELECT 1", "easy", "ok", "t", "0", "mit", prompt=prompt)
+        for question, prompt in zip(QUESTIONS, PROMPTS, strict=True)
+    ]
+    (tmp_path / "data").mkdir()
+    rows = Dataset.from_list([to_row(example) for example in examples])
+    rows.to_parquet(tmp_path / "data" / "test.parquet")
+    command = [
+        *(sys.executable, "benchmarks/sample.py", "--model", folder, "--data", tmp_path / "data"),
+        *("--databases", world.parents[1], "--num-samples", "2", "--max-new-tokens", "6"),
+        *("--repeat", "1", "--out", tmp_path / "out.json"),
+    ]
+    done = subprocess.run(
+        list(map(str, command)), cwd=Path(__file__).parents[1], capture_output=True, text=True
+    )
+    assert not done.returncode, done.stderr
+    found = json.loads((tmp_path / "out.json").read_text())["measurements"]
+    assert [run["way"] for run in found] == ["ours", "batch", "single"]
+    assert [run["num_completions"] for run in found] == [15, 15, 15]
+    assert all(run["num_tokens"] >= 15 for run in found)
 
 
 def test_no_prompts_give_no_completions(loaded: Model) -> None:
