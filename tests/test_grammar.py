@@ -21,7 +21,7 @@ from sense.questions.groups import grouping, overall
 from sense.questions.intent import Condition, Intent, Measure, Order, to_sql
 from sense.questions.levels import PATTERNS, Pattern
 from sense.questions.nesting import there_is
-from sense.questions.patterns import excepting, linking, listing, pairing
+from sense.questions.patterns import excepting, linking, listing, matching, pairing
 from sense.questions.phrasing import ask
 from sense.questions.profile import profile_database
 from sense.questions.sentence import STYLES, STYLES_SPOKEN, Style
@@ -484,3 +484,21 @@ def test_two_columns_are_grouped_or_told_apart_as_combinations(tmp_path: Path) -
     [told, *_] = _drawn(path, partial(listing, columns=2, distinct=True))
     assert to_sql(told) == "SELECT DISTINCT kind, land FROM tea"
     assert "different combinations of kind and land" in _asked(told, "formal", random.Random(1))
+
+
+def test_values_of_two_tables_are_combined(tmp_path: Path) -> None:
+    script = """
+    CREATE TABLE singer (singer_id INTEGER PRIMARY KEY, name TEXT, country TEXT);
+    CREATE TABLE stadium (stadium_id INTEGER PRIMARY KEY, name TEXT, country TEXT);
+    INSERT INTO singer VALUES (1, 'Ann', 'Mali'), (2, 'Bo', 'Peru'), (3, 'Cy', 'Mali');
+    INSERT INTO stadium VALUES (1, 'Arena', 'Peru'), (2, 'Bowl', 'Oman'), (3, 'Court', 'Fiji');
+    """
+    path = write_database(tmp_path / "shows.sqlite", script)
+    found = {to_sql(intent): intent for intent in _drawn(path, matching)}
+    both = found["SELECT country FROM singer UNION SELECT country FROM stadium"]
+    assert _asked(both, "keyword", random.Random(1)) in (
+        "different countries that occur among the singers, among the stadiums, or both",
+        "different countries that are found among the singers, among the stadiums, or both",
+    )
+    assert check_gold(path, to_sql(both)).status == "ok"
+    assert all("name" not in sql for sql in found)

@@ -323,37 +323,39 @@ SNAPSHOT = [
         "SELECT name FROM city WHERE population = (SELECT MAX(population) FROM city)",
     ),
     (
-        "Which countries have no city whose name is Delhi? List their names.",
-        "SELECT name FROM country WHERE code NOT IN (SELECT country_code FROM city WHERE "
-        "name = 'Delhi')",
+        "Please provide the different names of all countries except the ones of countries "
+        "with a city whose name is 'Lyon'.",
+        "SELECT name FROM country EXCEPT SELECT country.name FROM city JOIN country ON "
+        "city.country_code = country.code WHERE city.name = 'Lyon'",
     ),
     (
-        "For each continent, what is the total population of countries, sorted by that "
-        "total in descending order?",
-        "SELECT continent, SUM(population) FROM country GROUP BY continent ORDER BY "
-        "SUM(population) DESC",
+        "For each continent, can you tell me the number of countries, in descending order "
+        "of that number?",
+        "SELECT continent, COUNT(*) FROM country GROUP BY continent ORDER BY COUNT(*) DESC",
     ),
     (
-        "I need the different names of the countries that have a city that is called "
-        "Paris, a city that is called Peking, or both.",
+        "Which countries have at least one city whose name is Male? List their names and "
+        "continents.",
+        "SELECT name, continent FROM country WHERE code IN (SELECT country_code FROM city "
+        "WHERE name = 'Male')",
+    ),
+    (
+        "Can you tell me the name and continent of each country whose population equals "
+        "the maximum population of all countries with the same continent?",
+        "SELECT T1.name, T1.continent FROM country AS T1 WHERE T1.population = (SELECT "
+        "MAX(T2.population) FROM country AS T2 WHERE T2.continent = T1.continent)",
+    ),
+    (
+        "Please provide the name of the country with the highest average population of "
+        "cities, and that average.",
+        "SELECT country.name, AVG(city.population) FROM city JOIN country ON "
+        "city.country_code = country.code GROUP BY country.code ORDER BY "
+        "AVG(city.population) DESC LIMIT 1",
+    ),
+    (
+        "What is the name of the country with the highest average population of cities?",
         "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "WHERE city.name = 'Paris' UNION SELECT country.name FROM city JOIN country ON "
-        "city.country_code = country.code WHERE city.name = 'Peking'",
-    ),
-    (
-        "What is the name of the country with the highest total population of cities?",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "GROUP BY country.code ORDER BY SUM(city.population) DESC LIMIT 1",
-    ),
-    (
-        "Please provide the names and continents of the countries whose population is "
-        "higher than the average population of all countries.",
-        "SELECT name, continent FROM country WHERE population > (SELECT AVG(population) "
-        "FROM country)",
-    ),
-    (
-        "number of countries for each continent, sorted by that number in ascending order",
-        "SELECT continent, COUNT(*) FROM country GROUP BY continent ORDER BY COUNT(*)",
+        "GROUP BY country.code ORDER BY AVG(city.population) DESC LIMIT 1",
     ),
 ]
 

@@ -21,6 +21,7 @@ from sense.questions.patterns import (
     labelling,
     linking,
     listing,
+    matching,
     measuring,
     pairing,
 )
@@ -111,6 +112,7 @@ PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
         (0.4, partial(linking)),
         (3, partial(combining)),
         (0.7, partial(excepting)),
+        (0.4, partial(matching)),
     ),
     "extra": (
         (2, partial(listing, columns=2, special=beyond)),

@@ -93,7 +93,7 @@ def like_pair(draw: Draw, table: TableProfile) -> tuple[ColumnProfile, ColumnPro
     """Two numeric columns whose names begin or end with the same word."""
     columns = numbers(table)
     if len(columns) > MAX_PAIRED:
-        columns = draw.rng.sample(columns, MAX_PAIRED)
+        columns = tuple(draw.rng.sample(columns, MAX_PAIRED))
     pairs = [
         (first, second)
         for i, first in enumerate(columns)

@@ -205,6 +205,32 @@ def excepting(draw: Draw) -> Intent | None:
     return Intent(relation.owner, (value,), operator="EXCEPT", other=other)
 
 
+def matching(draw: Draw) -> Intent | None:
+    """Values of columns of one name in two tables: those in both, in either, in one only."""
+    namesakes: dict[str, list[ColumnProfile]] = {}
+    for table in draw.profile.tables:
+        for column in _texts(table):
+            namesakes.setdefault(column.words, []).append(column)
+    found = [columns for columns in namesakes.values() if len(columns) > 1]
+    if not found:
+        return None
+    first, second = draw.rng.sample(draw.rng.choice(found), 2)
+    if first.table == second.table:
+        return None
+    other = Intent(draw.profile.table(second.table), (second,))
+    base, operator = draw.profile.table(first.table), draw.rng.choice(get_args(SetOperator))
+    return Intent(base, (first,), operator=operator, other=other)
+
+
+def _texts(table: TableProfile) -> list[ColumnProfile]:
+    """Columns whose values may stand in another table too; names of other things do not."""
+    return [
+        column
+        for column in asked(table)
+        if column.kind in ("text", "category") and column is not table.display
+    ]
+
+
 def _filtered(
     draw: Draw,
     joins: int,

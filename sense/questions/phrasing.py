@@ -195,7 +195,8 @@ def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
     assert isinstance(value, ColumnProfile)
     names = names_of([value])
     if intent.base is not other.base:
-        return _excepted(intent, other, names, voice)
+        combine = _excepted if other.joins else _matched
+        return combine(intent, other, names, voice)
     first, second = (
         restricted(side.filters, side.either, side.base, False, voice) for side in (intent, other)
     )
@@ -220,6 +221,18 @@ def _excepted(intent: Intent, other: Intent, names: str, voice: Voice) -> Conten
         f"the different {names} of all {owners} {but} of {owners} with {article(other.base.noun)}"
     )
     return Content(f"{text}{rest}")
+
+
+def _matched(intent: Intent, other: Intent, names: str, voice: Voice) -> Content:
+    """Values that stand in one column, in a like column of another table, or in both."""
+    first, second = plural(intent.base.noun), plural(other.base.noun)
+    where = voice.pick("occur", "are found")
+    said = {
+        "INTERSECT": f"both among the {first} and among the {second}",
+        "UNION": f"among the {first}, among the {second}, or both",
+        "EXCEPT": f"among the {first} but not among the {second}",
+    }[intent.operator or "UNION"]
+    return Content(f"the different {names} that {where} {said}")
 
 
 def _wanted_list(intent: Intent, voice: Voice) -> str:
