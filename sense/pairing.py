@@ -73,6 +73,9 @@ class Pairing:
     shorter where length tells the sides apart (Park et al. 2024, "Disentangling Length from Quality
     in Direct Preference Optimization"). Of pairs of published predictions half differ by less than
     50; a tenth by 1,900 and more, where one side runs on after its SQL."""
+    keeps_disputed: bool = False
+    """Whether questions stay on which at least as many models agree against gold as with it, two or
+    more: there gold is wrong, or the question can be read in two ways, as often as not."""
     seed: int = 0
     suite_hash: str = ""
     contract: PromptContract | None = None
@@ -98,7 +101,7 @@ class Pairing:
             )
 
 
-PAPER_PAIRING = Pairing(synthetic_share=0, max_length_gap=0)
+PAPER_PAIRING = Pairing(synthetic_share=0, max_length_gap=0, keeps_disputed=True)
 """SENSE, section 3.3: one right and one wrong answer per question, both sampled, at random."""
 
 
@@ -210,6 +213,8 @@ def _ordered_choices(
     choices = _choices(group, pairing)
     if not choices:
         return [], _why_no_choice(group)
+    if not pairing.keeps_disputed and _is_disputed(group):
+        return [], "disputed"
     choices = list(_differing(choices))
     if not choices:
         return [], "same_sql"
@@ -247,6 +252,16 @@ def _why_no_choice(group: Sequence[Sample]) -> str:
     if verdicts == {"unknown"}:
         return "all_unknown"
     return "no_wrong_answer" if "correct" in verdicts else "no_right_answer"
+
+
+def _is_disputed(group: Sequence[Sample]) -> bool:
+    """Whether models agree against gold: their answers differ from its result in the same way."""
+    right = {s.weak_model for s in group if s.verdict == "correct" and s.source == "sample"}
+    against: dict[str, set[str]] = {}
+    for sample in _wrong(group):
+        if sample.source == "sample" and sample.reason == "differs":
+            against.setdefault(sample.witness, set()).add(sample.weak_model)
+    return max(map(len, against.values()), default=0) >= max(2, len(right))
 
 
 def _within_gap(choices: list[Choice], example: Example, pairing: Pairing) -> list[Choice]:

@@ -230,6 +230,11 @@ def _add_pairing(group: argparse._ArgumentGroup) -> None:
         help="most by which the two texts of a pair differ in length (default 500; 0 = any)",
     )
     add(
+        "--keep-disputed",
+        action="store_true",
+        help="pair also where as many models agree against gold as with it, two or more",
+    )
+    add(
         "--gold-as-chosen",
         choices=get_args(GoldUse),
         default="never",

@@ -132,6 +132,7 @@ def make_tables(arguments: argparse.Namespace, judged: Judged, spool: Callable[[
         max_per_kind=arguments.max_pairs_per_kind,
         synthetic_share=arguments.synthetic_share,
         max_length_gap=arguments.max_length_gap,
+        keeps_disputed=arguments.keep_disputed,
         seed=arguments.seed,
         suite_hash=judged.settings["suite_hash"],
         contract=judged.contract,

@@ -98,6 +98,25 @@ def test_near_misses_are_at_most_their_share_and_only_where_no_mistake_was_made(
     assert Counter(one.why_none for one in none) == {"": 8, "no_wrong_answer": 10}
 
 
+@pytest.mark.parametrize(
+    ("right_models", "wrong_models", "is_disputed"),
+    [("a", "bc", True), ("ab", "cd", True), ("abc", "de", False), ("a", "b", False)],
+)
+def test_a_question_on_which_models_agree_against_gold_is_left_out(
+    right_models: str, wrong_models: str, is_disputed: bool
+) -> None:
+    samples = [right(n, weak_model=model) for n, model in enumerate(right_models)]
+    samples += [
+        wrong(n, weak_model=model, witness='{"only_in": "gold"}')
+        for n, model in enumerate(wrong_models, 10)
+    ]
+    [found] = paired([question(1, *samples)], Pairing())
+    assert found.why_none == ("disputed" if is_disputed else "")
+    assert paired([question(1, *samples)], Pairing(keeps_disputed=True))[0].pairs
+    apart = [replace(s, witness=f'{{"row": [{s.index}]}}') for s in samples]
+    assert paired([question(1, *apart)], Pairing())[0].pairs
+
+
 def test_sides_of_very_different_length_make_no_pair() -> None:
     chatty = wrong(1, completion="I think that " * 50)
     assert paired([question(1, right(), chatty)], Pairing())[0].why_none == "length_gap"
