@@ -205,7 +205,7 @@ def test_few_pairs_of_spider_and_most_spoiled_ones_are_rejected(shared_data: Pat
         if rejection(Candidate(path, question, row["query"]), QUESTION_FILTERS):
             num_rejected += 1
             continue
-        if rng.random() < 0.15:
+        if rng.random() < 0.08:
             tree = parse_sql(row["query"])
             changed += [is_rejected(path, question, sql) for sql in with_other_values(tree)]
             dropped += [
@@ -214,9 +214,9 @@ def test_few_pairs_of_spider_and_most_spoiled_ones_are_rejected(shared_data: Pat
                 if mutation.kind == "missing_condition"
             ]
     assert num_rejected <= 6  # of 1,034
-    assert len(changed) > 60
+    assert len(changed) > 30
     assert sum(changed) > 0.9 * len(changed)
-    assert len(dropped) > 60
+    assert len(dropped) > 30
     assert sum(dropped) > 0.6 * len(dropped)
 
 
