@@ -7,6 +7,7 @@ on Linux, other systems do not enforce it.
 """
 
 import contextlib
+import gc
 import itertools
 import os
 import pickle
@@ -168,6 +169,7 @@ def _copied(theirs: Connection, ours: Connection) -> _Copy:
     if pid:
         return _Copy(pid)
     try:
+        gc.freeze()  # what is garbage in this process is not for the copy to clean up
         os.setsid()
         ours.close()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
