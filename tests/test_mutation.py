@@ -252,10 +252,34 @@ def test_real_messages_of_sqlite_have_a_kind(world: Path, sql: str) -> None:
             "extra_condition",
         ),
         ("SELECT a FROM t GROUP BY a HAVING MAX(b) > 1", "SELECT a FROM t GROUP BY a", "having"),
+        (  # another structure may say the same, another selected column cannot
+            "SELECT a FROM t WHERE b IN (SELECT c FROM s)",
+            "SELECT d FROM t JOIN s ON t.b = s.c",
+            "column",
+        ),
+        (
+            "SELECT a FROM t WHERE b = 'North' EXCEPT SELECT a FROM s",
+            "SELECT a FROM t WHERE b = 'Nord' AND NOT a IN (SELECT a FROM s)",
+            "value",
+        ),
+        ("SELECT a FROM t", "SELECT s.b FROM t JOIN s ON t.i = s.j", "column"),
+        (
+            "SELECT a FROM t GROUP BY a HAVING COUNT(*) > 1",
+            "SELECT a FROM t WHERE COUNT(*) > 1 GROUP BY a",
+            "having",
+        ),
     ],
 )
 def test_the_gravest_difference_names_the_kind(gold: str, predicted: str, kind: str) -> None:
     assert error_kind(gold, predicted) == kind
+
+
+def test_an_answer_is_held_against_the_nearest_right_one() -> None:
+    gold = "SELECT name FROM city WHERE size = (SELECT MAX(size) FROM city)"
+    right = "SELECT name FROM city ORDER BY size DESC LIMIT 1"
+    wrong = "SELECT name FROM city ORDER BY size LIMIT 1"
+    assert error_kind(gold, wrong) == "missing_condition"
+    assert error_kind(gold, wrong, right_sqls=[right]) == "direction"
 
 
 def test_every_wrong_answer_of_published_systems_has_a_kind(shared_data: Path) -> None:
