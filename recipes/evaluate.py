@@ -27,11 +27,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from sense.budget import shown_usage
 from sense.command import run_script
 from sense.database import database_paths
 from sense.evaluation import check_predictions
 from sense.evaluation_options import evaluation_arguments, evaluation_settings
-from sense.facts import Facts, Input, collect_facts, file_sha256
+from sense.facts import Facts, Input, collect_facts, file_sha256, text_table
 from sense.output import check_output
 from sense.predictions import System, extracted
 from sense.question import Question, load_questions
@@ -92,8 +93,11 @@ def answering_systems(
     if arguments.predictions:
         return systems_of_files(arguments.predictions, arguments.gold)
     if arguments.model:
-        writer, _ = given_writer(arguments)
-        return model_system(writer, questions, arguments.num_samples, arguments.temperature)
+        writer, usage = given_writer(arguments)
+        found = model_system(writer, questions, arguments.num_samples, arguments.temperature)
+        if used := usage():
+            print(text_table([("use of the model", "amount"), *shown_usage(used)]))
+        return found
     is_nearest = arguments.baseline == "nearest"
     train = load_questions(arguments.data, "train", arguments.databases) if is_nearest else []
     return baseline_system(arguments.baseline, questions, train)

@@ -1,6 +1,7 @@
 """What replies cost and may cost: prices per token, and a limit that ends a run in good order."""
 
 from collections import Counter
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,6 +91,18 @@ class Budget:
         if any(self.prices):
             found["cost_usd"] = round(self.cost, 6)
         return found
+
+
+def shown_usage(usage: Mapping[str, float]) -> list[tuple[str, int | str]]:
+    """Tokens and money as lines of a table.
+
+    >>> shown_usage({"replies": 12, "cost_usd": 0.5})
+    [('replies', 12), ('cost_usd', '0.5000')]
+    """
+    return [
+        (name, f"{value:,.4f}" if isinstance(value, float) else value)
+        for name, value in usage.items()
+    ]
 
 
 def read_prices(path: str | Path, model: str) -> Prices:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sense.background import Background
 from sense.balance import MAX_FAILURES, Balance
-from sense.budget import Budget, Prices
+from sense.budget import Budget, Prices, shown_usage
 from sense.reply import CONCURRENCY, Reply, Request
 from sense.reply_cache import ReplyCache
 from sense.server import Server, ServerError
@@ -127,10 +127,7 @@ class Chat:
 
     def shown_usage(self) -> list[tuple[str, int | str]]:
         """The usage as lines of a table."""
-        return [
-            (name, f"{value:,.4f}" if isinstance(value, float) else value)
-            for name, value in self.usage().items()
-        ]
+        return shown_usage(self.usage())
 
     def ask_all(
         self, requests: Sequence[Request], desc: str = "", *, must_answer: bool = False
