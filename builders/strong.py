@@ -23,16 +23,19 @@ The key of a server is read from OPENAI_API_KEY, for servers of Hugging Face fro
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sense.collection import (
+    MAX_READ_BYTES,
+    Database,
     database_files,
     database_funnel,
     database_rows,
     databases_digest,
     find_or_invent,
+    is_huge,
     usable_databases,
 )
 from sense.command import run_script
@@ -139,7 +142,11 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
                 *benchmark_inputs(benchmarks),
             ],
             funnels=[database_funnel(databases, used, faults), strong.funnel],
-            counts={**missing, "databases_left_out": left_out},
+            counts={
+                **missing,
+                "databases_left_out": left_out,
+                "databases_not_published": unpublished(used),
+            },
             results={
                 **limit_facts(),
                 **teacher_facts("grammar", {}, GRAMMAR_TERMS),
@@ -219,6 +226,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             counts={
                 "missing_all": {"examples": found.num_missing} if found.num_missing else {},
                 "databases_left_out": left_out,
+                "databases_not_published": unpublished(db for db, _ in found.used.values()),
                 "modes": {str(mode): num for mode, num in found.modes.items()},
                 "votes": dict(found.votes),
                 "domains": dict(found.ledger.given.most_common()),
@@ -261,7 +269,17 @@ def read_databases(
     paths, faults = usable_databases(arguments.databases, benchmarks)
     for db_id, fault in faults.items():
         print(f"left out: {db_id} ({fault})", flush=True)
+    for db_id in (db_id for db_id, path in paths.items() if is_huge(path)):
+        print(
+            f"not published with the set: {db_id} (more than {MAX_READ_BYTES / 1e9:.1f} GB); keep "
+            "the file, since nobody can execute its queries without it, or give a smaller copy",
+            flush=True,
+        )
     return paths, faults
+
+
+def unpublished(databases: Iterable[Database]) -> dict[str, int]:
+    return {database.db_id: 1 for database in databases if is_huge(database.path)}
 
 
 def databases_input(arguments: argparse.Namespace, license: str) -> Input:

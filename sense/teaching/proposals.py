@@ -42,11 +42,11 @@ MAX_ASKED_PER_EXAMPLE = 4
 """A run that needs more has a teacher that cannot do the work."""
 MAX_JOB_SECONDS = 120.0
 """Building, filling and executing take about a second."""
-MIN_ASKED = 20
+MIN_ASKED = 60
 """Questions that were asked for at a level, or in a style, before it counts as one that the
 teacher does not give."""
-MIN_OBEYED = 0.05
-"""Part of them that must be as asked."""
+MIN_GIVEN = 0.02
+"""It is given up where fewer came, asked for or not, than this part of those asked for."""
 
 Row: TypeAlias = Mapping[str, Any]
 SetFilter: TypeAlias = "Callable[[ProposalSet, Task, Row], Rejection | None]"
@@ -82,8 +82,8 @@ class ProposalSet:
         """Kept examples by what the vote on them said: `kept` or `repaired`."""
         self.asked: Counter[tuple[Dimension, str]] = Counter()
         """Questions that came, by the level and the style that was asked for."""
-        self.obeyed: Counter[tuple[Dimension, str]] = Counter()
-        """Those of them that were as asked."""
+        self.came: Counter[tuple[Dimension, str]] = Counter()
+        """Questions that came, by their measured level and style."""
         self.used: dict[str, tuple[Database, str]] = {}
         """Given databases of kept rows with their `db_sha256`."""
         self._kept: list[tuple[str, int, str]] = []
@@ -112,7 +112,7 @@ class ProposalSet:
             self._dropped.append((task.key, -1, group, objection, task.mode, ""))
             return
         for place, (ask, item) in enumerate(zip(task.asks, verified.items, strict=True)):
-            self._count_obedience(ask, item["row"])
+            self._count_answer(ask, item["row"])
             fault = self._objection(task, item, verified.words)
             if fault:
                 self.funnel.drop(fault.reason)
@@ -125,8 +125,8 @@ class ProposalSet:
     def close_round(self) -> None:
         """Lets the plan follow the round that is over; names what the teacher does not give."""
         for part, num in self.asked.items():
-            if num >= MIN_ASKED and self.obeyed[part] < MIN_OBEYED * num:
-                reason = f"asked for {num:,} times, the teacher gave it {self.obeyed[part]:,} times"
+            if num >= MIN_ASKED and self.came[part] < MIN_GIVEN * num:
+                reason = f"asked for {num:,} times, it came {self.came[part]:,} times"
                 try:
                     self.coverage.rule_out(*part, reason)
                 except PlanError:  # nothing would be left to ask for
@@ -209,7 +209,7 @@ class ProposalSet:
         else:
             self.ledger.keep(task.domain, row["domain"])
 
-    def _count_obedience(self, ask: Ask, row: Row) -> None:
+    def _count_answer(self, ask: Ask, row: Row) -> None:
         if not row.get("style") and not row.get("hardness"):
             return
         asked: tuple[tuple[Dimension, str], ...] = (("style", ask.style),)
@@ -217,7 +217,7 @@ class ProposalSet:
             asked = (*asked, ("hardness", ask.level))
         for part in asked:
             self.asked[part] += 1
-            self.obeyed[part] += row.get(part[0]) == part[1]
+            self.came[part[0], row.get(part[0], "")] += 1
 
 
 def is_copied(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
