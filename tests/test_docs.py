@@ -97,13 +97,14 @@ def check_launch(arguments: list[str]) -> None:
     from accelerate.commands.launch import launch_command_parser
     from trl import DPOConfig, SFTConfig
 
-    from sense.training import RecipeArguments, SFTArguments, parse_recipe
+    from sense.smoothing import DPOArguments
+    from sense.training import SFTArguments, parse_recipe
 
     launch = launch_command_parser().parse_args(arguments)
     assert not launch.config_file or (ROOT / launch.config_file).is_file()
     classes: dict[str, tuple[type, type]] = {
         "recipes/sft.py": (SFTArguments, SFTConfig),
-        "recipes/dpo.py": (RecipeArguments, DPOConfig),
+        "recipes/dpo.py": (DPOArguments, DPOConfig),
     }
     default = script(launch.training_script).DEFAULT_RECIPE
     parse_recipe(
