@@ -83,14 +83,17 @@ def _runs(words: Sequence[re.Match[str]], text: str) -> list[list[re.Match[str]]
     """Number words that stand side by side, or with "and" between them, as one number."""
     runs: list[list[re.Match[str]]] = []
     for word in words:
-        last = runs[-1][-1] if runs else None
-        between = text[last.end() : word.start()].strip(" -").lower() if last else "no number"
-        is_near = not between or (between == "and" and bool(last) and last[0].lower() in SCALES)
-        if is_near and _is_cardinal(word) and last and _is_cardinal(last):
+        if runs and _continues(runs[-1][-1], word, text):
             runs[-1].append(word)
         else:
             runs.append([word])
     return runs
+
+
+def _continues(last: re.Match[str], word: re.Match[str], text: str) -> bool:
+    between = text[last.end() : word.start()].strip(" -").lower()
+    is_near = not between or (between == "and" and last[0].lower() in SCALES)
+    return is_near and _is_cardinal(last) and _is_cardinal(word)
 
 
 def _is_cardinal(word: re.Match[str]) -> bool:
