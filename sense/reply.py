@@ -92,15 +92,15 @@ def to_reply(answer: Any, request: Request, num: int, seconds: float = 0.0) -> R
 
 
 def combined(reply: Reply, more: Reply) -> Reply:
-    """Two replies to one request as one; the first reject is the reject of both."""
-    if reply.reject_reason or more.reject_reason:
-        return reply if reply.reject_reason else more
+    """Two replies to one request as one; the second may be a reject, the first is paid for."""
     return Reply(
-        reply.choices + more.choices,
+        () if more.reject_reason else reply.choices + more.choices,
         reply.prompt_tokens + more.prompt_tokens,
         reply.completion_tokens + more.completion_tokens,
         reply.has_usage and more.has_usage,
-        seconds=round(reply.seconds + more.seconds, 3),
+        more.reject_reason,
+        more.error,
+        round(reply.seconds + more.seconds, 3),
     )
 
 

@@ -259,6 +259,18 @@ def test_as_many_choices_as_asked_for(takes_n: bool, num_requests: int) -> None:
         assert seeds == [7, derived_seed(7, 1), derived_seed(7, 2)][:num_requests]
 
 
+def test_what_was_paid_for_a_request_that_fails_midway_counts() -> None:
+    def answer(request: Body) -> str | Fault:
+        is_more = question(request) == "bad" and len(server.requests) > 2
+        return status(400) if is_more else "SELECT 1"
+
+    with ChatServer(answer, takes_n=False) as server:
+        chat = Chat(client(server), concurrency=1)
+        replies = chat.ask_all([ask("good"), ask("bad", num=2)])
+        assert [reply.reject_reason for reply in replies if reply] == ["", "server_http_400"]
+        assert chat.usage() == {"replies": 2, "prompt_tokens": 20, "completion_tokens": 10}
+
+
 def test_a_server_that_refuses_n_and_logprobs_is_asked_without() -> None:
     def answer(request: Body) -> str | Fault:
         return status(422, "extra fields not permitted") if "n" in request else "SELECT 1"
