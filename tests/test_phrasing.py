@@ -277,85 +277,86 @@ SNAPSHOT = [
     ),
     ("What is the minimum population of all cities?", "SELECT MIN(population) FROM city"),
     (
-        "I need the different continents of the countries, from the lowest to the highest "
-        "total population of countries.",
-        "SELECT continent FROM country GROUP BY continent ORDER BY SUM(population)",
+        "Please return the name of each country with at least one city, and the number of cities.",
+        "SELECT country.name, COUNT(*) FROM city JOIN country ON city.country_code = "
+        "country.code GROUP BY country.code",
     ),
     (
-        "For each country with at least one city, I need the name and the minimum "
-        "population of cities.",
-        "SELECT country.name, MIN(city.population) FROM city JOIN country ON "
+        "Which countries have a mean population of cities below 2100000? Give their names.",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
+        "GROUP BY country.code HAVING AVG(city.population) < 2100000",
+    ),
+    (
+        "name for every city whose country's name is Maldives",
+        "SELECT city.name FROM city JOIN country ON city.country_code = country.code WHERE "
+        "country.name = 'Maldives'",
+    ),
+    (
+        "I'd like to know the names, continents and populations of all countries, sorted "
+        "by continent and then by population.",
+        "SELECT name, continent, population FROM country ORDER BY continent, population",
+    ),
+    (
+        "For each country with at least one city, give the name and the maximum population "
+        "of cities.",
+        "SELECT country.name, MAX(city.population) FROM city JOIN country ON "
         "city.country_code = country.code GROUP BY country.code",
     ),
     (
-        "name and continent of its country for every city whose name is Lagos",
-        "SELECT country.name, country.continent FROM city JOIN country ON "
+        "I need the different names of all countries except the ones of countries with a "
+        "city that is called Lagos.",
+        "SELECT name FROM country EXCEPT SELECT country.name FROM city JOIN country ON "
         "city.country_code = country.code WHERE city.name = 'Lagos'",
     ),
     (
-        "different continents of the countries, from the highest to the lowest mean "
-        "population of countries",
-        "SELECT continent FROM country GROUP BY continent ORDER BY AVG(population) DESC",
+        "I need the name of each country whose population is above the average population "
+        "of all countries with the same continent.",
+        "SELECT T1.name FROM country AS T1 WHERE T1.population > (SELECT "
+        "AVG(T2.population) FROM country AS T2 WHERE T2.continent = T1.continent)",
     ),
     (
-        "Could you show me the continents of the countries whose continent begins with 'E'?",
-        "SELECT continent FROM country WHERE continent LIKE 'E%'",
+        "I need the different continents that have a country whose population is between "
+        "111506000 and 1277558000 but no country that is called India.",
+        "SELECT continent FROM country WHERE population BETWEEN 111506000 AND 1277558000 "
+        "EXCEPT SELECT continent FROM country WHERE name = 'India'",
     ),
     (
-        "What are the names of the countries whose population is greater than the average "
-        "population of all countries?",
-        "SELECT name FROM country WHERE population > (SELECT AVG(population) FROM country)",
-    ),
-    (
-        "I need the names of the countries whose population equals the maximum population "
-        "of all countries.",
-        "SELECT name FROM country WHERE population = (SELECT MAX(population) FROM country)",
-    ),
-    (
-        "For each city whose country's code is 'NGA' or whose country's population is "
-        "286000, please determine the country's name.",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "WHERE country.code = 'NGA' OR country.population = 286000",
-    ),
-    (
-        "Please report the names of the cities whose population equals the maximum "
+        "Tell me the names of the cities whose population is higher than the average "
         "population of all cities.",
-        "SELECT name FROM city WHERE population = (SELECT MAX(population) FROM city)",
+        "SELECT name FROM city WHERE population > (SELECT AVG(population) FROM city)",
     ),
     (
-        "Please provide the different names of all countries except the ones of countries "
-        "with a city whose name is 'Lyon'.",
-        "SELECT name FROM country EXCEPT SELECT country.name FROM city JOIN country ON "
-        "city.country_code = country.code WHERE city.name = 'Lyon'",
+        "Give the name of each country with at least one city whose population is missing, "
+        "and the number of these cities.",
+        "SELECT country.name, COUNT(*) FROM city JOIN country ON city.country_code = "
+        "country.code WHERE city.population IS NULL GROUP BY country.code",
     ),
     (
-        "For each continent, can you tell me the number of countries, in descending order "
-        "of that number?",
-        "SELECT continent, COUNT(*) FROM country GROUP BY continent ORDER BY COUNT(*) DESC",
-    ),
-    (
-        "Which countries have at least one city whose name is Male? List their names and "
-        "continents.",
-        "SELECT name, continent FROM country WHERE code IN (SELECT country_code FROM city "
-        "WHERE name = 'Male')",
-    ),
-    (
-        "Can you tell me the name and continent of each country whose population equals "
-        "the maximum population of all countries with the same continent?",
-        "SELECT T1.name, T1.continent FROM country AS T1 WHERE T1.population = (SELECT "
-        "MAX(T2.population) FROM country AS T2 WHERE T2.continent = T1.continent)",
-    ),
-    (
-        "Please provide the name of the country with the highest average population of "
-        "cities, and that average.",
-        "SELECT country.name, AVG(city.population) FROM city JOIN country ON "
-        "city.country_code = country.code GROUP BY country.code ORDER BY "
-        "AVG(city.population) DESC LIMIT 1",
-    ),
-    (
-        "What is the name of the country with the highest average population of cities?",
+        "names of the three countries with the highest mean population of cities",
         "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "GROUP BY country.code ORDER BY AVG(city.population) DESC LIMIT 1",
+        "GROUP BY country.code ORDER BY AVG(city.population) DESC LIMIT 3",
+    ),
+    (
+        "For every city whose population is lower than the average population of all "
+        "cities, show the name of its country.",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
+        "WHERE city.population < (SELECT AVG(population) FROM city)",
+    ),
+    (
+        "What are the names and populations of the countries whose population is above the "
+        "average population of all countries with the same continent?",
+        "SELECT T1.name, T1.population FROM country AS T1 WHERE T1.population > (SELECT "
+        "AVG(T2.population) FROM country AS T2 WHERE T2.continent = T1.continent)",
+    ),
+    (
+        "Find the name of the country with the lowest total population of cities.",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
+        "GROUP BY country.code ORDER BY SUM(city.population) LIMIT 1",
+    ),
+    (
+        "For each continent, please report the number of countries, in descending order of "
+        "that number.",
+        "SELECT continent, COUNT(*) FROM country GROUP BY continent ORDER BY COUNT(*) DESC",
     ),
 ]
 

@@ -17,6 +17,8 @@ Columns: TypeAlias = tuple[ColumnProfile, ...]
 
 MAX_NULL_SHARE = 0.5
 """A column with more NULLs is not asked for."""
+MAX_TRIES = 4
+"""Conditions drawn until one is on another column than those before it."""
 MAX_NUMBER_CHARS = 9
 """A person rounds a longer number."""
 CODE_WORDS = word_set(
@@ -256,10 +258,13 @@ def draw_conditions(
     """So many conditions on different columns of the tables."""
     found: list[Condition] = []
     for i in range(count):
-        condition = draw_condition(draw, draw.rng.choice(tables), like and i == 0, broad)
-        if condition is None or compares(tuple(found), condition.column):
+        for _ in range(MAX_TRIES):
+            condition = draw_condition(draw, draw.rng.choice(tables), like and i == 0, broad)
+            if condition and not compares(tuple(found), condition.column):
+                found.append(condition)
+                break
+        else:
             return None
-        found.append(condition)
     return tuple(found)
 
 
