@@ -81,7 +81,7 @@ def judge(
     def judgement(sql: str) -> Judgement:
         compared = ((path, gold) for path, gold in golds.items() if gold.status in COMPARED)
         findings = ((path, _finding_on(path, gold, sql, run)) for path, gold in compared)
-        scores = [scores_on(path, unit.gold_sql, sql, rules, run) for path in golds]
+        scores = (scores_on(path, unit.gold_sql, sql, rules, run) for path in golds)
         return _judged(statuses, findings, scores, rules)
 
     judged = {sql: judgement(sql) for sql in dict.fromkeys(unit.predicted_sqls)}
@@ -257,24 +257,26 @@ def _status(statuses: Mapping[str, str]) -> str:
 def _judged(
     statuses: Mapping[str, str],
     findings: Iterable[tuple[str, _Finding]],
-    scores: Sequence[Mapping[Rule, RuleScore]],
+    scores: Iterable[Mapping[Rule, RuleScore]],
     rules: Sequence[Rule],
 ) -> Judgement:
     """The judgement on all databases, and where there are several on the first alone.
 
     statuses: those of gold; findings: of databases on which gold can be compared, in their order;
-    scores: by the official rules, of each database.
+    scores: by the official rules, of each database, taken last, since they reuse what has run.
     """
     first, *others = statuses
     if not others:
-        return _judgement(_together(statuses, findings), scores, rules)
+        return _judgement(_together(statuses, findings), list(scores), rules)
     rest = iter(findings)
     is_judged = _status(statuses) == "ok"  # else no finding counts, and none is looked for
     head = list(itertools.islice(rest, 1)) if is_judged else []
-    judgement = _judgement(_together(statuses, itertools.chain(head, rest)), scores, rules)
+    together = _together(statuses, itertools.chain(head, rest))
     on_first = [finding for finding in head if finding[0] == first]
     alone = _together({first: statuses[first]}, on_first)
-    return judgement._replace(alone=_judgement(alone, scores[:1], rules))
+    official = list(scores)
+    judgement = _judgement(together, official, rules)
+    return judgement._replace(alone=_judgement(alone, official[:1], rules))
 
 
 def _judgement(
