@@ -154,7 +154,8 @@ def make_tables(arguments: argparse.Namespace, judged: Judged, spool: Callable[[
                 made["unpaired"][split].add(example.id, row)
             made["questions"][split].add(example.id, question_row(found))
             judged.tally.add(samples, why_none)
-            noise.add(samples, len(pairs), pairing.max_pairs, pairing.gold)
+            if why_none != "disputed":  # such a question gives no pair, whatever survives
+                noise.add(samples, len(pairs), pairing.max_pairs, pairing.gold)
             rounds.add(samples, pairs)
     tables: dict[str, Mapping[str, Iterable[dict[str, Any]]]] = {
         config: {split: rows.by_key() for split, rows in spools.items()}
