@@ -279,7 +279,7 @@ def run_settings(arguments: argparse.Namespace, plan: Plan | None) -> dict[str, 
     settings = {
         name: value
         for name, value in vars(arguments).items()
-        if name not in (*PLACES, *SERVER_OPTIONS, "plan", "levels") and value not in (None, False)
+        if name not in (*PLACES, *SERVER_OPTIONS, "plan", "levels") and value is not None
     }
     if plan:
         shares = ("hardness", "style", "feature", "domain")

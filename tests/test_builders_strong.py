@@ -453,6 +453,7 @@ def test_modes_are_mixed_as_asked(
     facts = read_facts(out)
     assert sum(facts.counts["modes"].values()) == len(rows) == 20
     assert facts.counts["modes"]["invent"] == 10
+    assert (facts.settings["seed"], facts.settings["rationale"]) == (0, False)
     assert facts.counts["modes"]["databases"] >= 4
     assert facts.counts["modes"]["sql"] >= 2
     assert Counter(row["style"] for row in rows) == {"interrogative": 10, "keyword": 10}
