@@ -36,13 +36,15 @@ def read_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
     found = None
     start = answer.find("{")
     while start >= 0:
+        next_start = start + 1  # an object that does not fit may hold one that does
         try:
             value, end = decoder.raw_decode(answer, start)
         except (ValueError, RecursionError):
-            end = start + 1
+            pass
         else:
-            found = value if _fits(value, schema) else found
-        start = answer.find("{", end)
+            if _fits(value, schema):
+                found, next_start = value, end
+        start = answer.find("{", next_start)
     return found
 
 
