@@ -1,9 +1,8 @@
 """Prediction files of any system, told apart by what they hold, with the golds they belong to.
 
-Ours: JSON lines, which bring question and gold; several lines of one idx are several answers to a
-question. Spider's: one query per line, beside a file of
-`SQL<tab>db_id` lines or the `dev.json` itself. BIRD's: one JSON object of numbered queries, beside
-the same. Every error names the file and the line.
+Ours: JSON lines, which bring question and gold; lines of one idx are several answers to a question.
+Spider's: one query per line, beside a file of `SQL<tab>db_id` lines or the `dev.json` itself.
+BIRD's: one JSON object of numbered queries, beside the same. Every error names file and line.
 """
 
 import json
@@ -141,8 +140,9 @@ def _read_file(path: Path, golds: Sequence[Gold], gold: str | Path | None) -> li
                 f"{path} holds no JSON but {line!r}; expected one object per line with the keys "
                 "db_id, question, gold and pred"
             )
+        described = "one query per line" if form == "spider" else "numbered queries"
         raise ValueError(
-            f"{path} {_described(form)} and so holds no golds; name their file with --gold, or "
+            f"{path} holds {described} and so holds no golds; name their file with --gold, or "
             "write JSON lines with the keys db_id, question, gold and pred"
         )
     read = _spider_predictions if form == "spider" else _bird_predictions
@@ -161,10 +161,6 @@ def _format_of(text: str) -> Format:
         return "bird" if start.partition("\n")[0].rstrip() == "{" else "json_lines"
     is_numbered = isinstance(first, dict) and first and all(key.isdigit() for key in first)
     return "bird" if is_numbered else "json_lines"
-
-
-def _described(form: Format) -> str:
-    return "holds one query per line" if form == "spider" else "holds numbered queries"
 
 
 def _json_line_systems(
