@@ -8,7 +8,7 @@ from sense.diagnosis.kinds import ERROR_KINDS
 from sense.example import HARDNESS_LEVELS
 from sense.facts import Facts
 from sense.license import SEEDS
-from sense.reasons import REASONS
+from sense.reasons import FAMILIES, REASONS
 
 if TYPE_CHECKING:
     from sense.card import DatasetText
@@ -54,7 +54,9 @@ def _cost(facts: Facts) -> str:
     if not usage:
         return "nothing"
     tokens = sum(num for name, num in usage.items() if name.endswith("_tokens"))
-    money = f"${usage['cost_usd']:,.2f}, " if "cost_usd" in usage else ""
+    cost = usage.get("cost_usd")
+    digits = 2 if cost is None or not 0 < cost < 0.01 else 4
+    money = "" if cost is None else f"${cost:,.{digits}f}, "
     return f"{money}{tokens:,.0f} tokens"
 
 
@@ -107,7 +109,13 @@ def drop_reasons(facts: Facts) -> list[tuple[str, int, str]]:
     counted = Counter[str]()
     for funnel in facts.funnels:
         counted.update(funnel.dropped)
-    return [(name, num, REASONS.get(name, "")) for name, num in counted.most_common()]
+    return [(name, num, _meaning(name)) for name, num in counted.most_common()]
+
+
+def _meaning(reason: str) -> str:
+    """What `sense.reasons` says of the word; "" of a word that only a table of the builder uses."""
+    family = next((start for start in FAMILIES if reason.startswith(start)), "")
+    return REASONS.get(reason) or FAMILIES.get(family, "")
 
 
 def error_kinds(facts: Facts) -> list[tuple[str, int, int, str]]:

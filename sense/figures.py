@@ -131,7 +131,10 @@ def _draw_plan(facts: Facts, folder: Path) -> Iterable[Figure]:
     plan = facts.results.get("plan")
     if not plan:
         return
-    for axis, cells in plan["shares"].items():
+    for axis, shares in plan["shares"].items():
+        cells = {name: cell for name, cell in shares.items() if any(cell.values())}
+        if not cells:
+            continue
         shown = _farthest_off(cells)
         shown.sort(key=lambda name: _rank(axis, name, cells[name]["planned"]))
         canvas, [axes] = _panels(1, height=1.3 + 0.4 * len(shown))

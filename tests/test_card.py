@@ -24,6 +24,7 @@ from sense.card import (
     dataset_card,
     model_card,
 )
+from sense.card_tables import drop_reasons, glance
 from sense.eval_results import Evaluation, eval_result_files, to_evaluation
 from sense.example import (
     database_features,
@@ -375,6 +376,16 @@ def test_strong_card_says_what_was_not_compared_and_what_was_not_planned() -> No
     assert "The rows were compared with no benchmark" in bare
     assert "the program `grammar`, which takes no prompt." in bare
     assert "### Plan" not in bare
+
+
+def test_reasons_and_small_costs_are_told() -> None:
+    funnels = (Funnel("teacher", "answers", 3, {"server_http_400": 1, "home_made": 1}, 1),)
+    facts = replace(FACTS, funnels=funnels, usage={"prompt_tokens": 9, "cost_usd": 0.0004})
+    assert drop_reasons(facts) == [
+        ("server_http_400", 1, "The server gave no answer that could be used."),
+        ("home_made", 1, ""),
+    ]
+    assert ("cost", "$0.0004, 9 tokens") in glance(replace(TEXT, kind="strong"), facts)
 
 
 def test_weak_card_tells_measured_noise_from_noise_that_was_not_measured() -> None:

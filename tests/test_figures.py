@@ -80,6 +80,14 @@ def test_plan_is_drawn_beside_what_was_realised(tmp_path: Path) -> None:
     assert "easy 50.0 and 75.0, hard 50.0 and 25.0" in figure["alt"]
 
 
+def test_cells_that_were_neither_planned_nor_met_are_left_out(tmp_path: Path) -> None:
+    cell = {"planned": 0.0, "realised": 0.0}
+    both = {"style": {"formal": {"planned": 0.0, "realised": 1.0}, "vague": cell}}
+    found = drawn(tmp_path / "a", with_results(plan={"shares": both | {"feature": {"in": cell}}}))
+    assert "figures/plan_feature.png" not in found
+    assert found["figures/plan_style.png"]["alt"].endswith("per cent: formal 0.0 and 100.0.")
+
+
 def test_of_many_cells_of_a_plan_those_farthest_off_are_drawn(tmp_path: Path) -> None:
     cells = {f"d{n:02}": {"planned": 0.01, "realised": 0.01} for n in range(30)}
     cells["d29"] = {"planned": 0.01, "realised": 0.5}
