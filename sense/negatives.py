@@ -25,6 +25,9 @@ from sense.weak import Answer, Job, Judging, judged_jobs
 
 MAX_TRIED = 3
 """Near misses of one question that are judged; most are incorrect, and one is enough."""
+OPEN_KINDS = ("distinct", "extra_column", "extra_condition")
+"""Not made: a question seldom says that a result may hold no duplicates, no further column or rows
+without a value in some other column, so that a person may call such an answer right."""
 NAMES = (TokenType.VAR, TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER)
 """Tokens whose case is theirs, not that of the keywords around."""
 
@@ -112,7 +115,7 @@ def _job(question: Answered, seed: int, kinds: dict[str, dict[str, str]]) -> Job
     right = lots[0][1]
     found: dict[str, Mutation] = {}
     for mutation in _shuffled(right, db_path, seed):
-        if len(found) < MAX_TRIED and mutation.kind not in found:
+        if len(found) < MAX_TRIED and mutation.kind not in (*found, *OPEN_KINDS):
             text = in_own_words(right.predicted_sql, mutation.sql)
             if text:
                 found[mutation.kind] = mutation._replace(sql=text)

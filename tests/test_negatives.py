@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from test_preference import EXAMPLE, make_sample
 
-from sense.negatives import in_own_words, near_misses
+from sense.negatives import OPEN_KINDS, in_own_words, near_misses
 from sense.pairing import Answered
 from sense.spool import Spool
 from sense.weak import Judging
@@ -78,7 +78,8 @@ def test_questions_without_a_mistake_get_judged_near_misses(world: Path, tmp_pat
     assert found.keys() <= {q.example.id for q in clean}
     for rows in found.values():
         assert 1 <= len(rows) <= 3
-        assert len({row["error_kind"] for row in rows}) == len(rows)
+        kinds = {row["error_kind"] for row in rows}
+        assert len(kinds) == len(rows) and kinds.isdisjoint(OPEN_KINDS)
         for row in rows:
             assert (row["verdict"], row["source"], row["logprob"]) == (
                 "incorrect",
