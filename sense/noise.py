@@ -38,15 +38,14 @@ are taken, and those of execution stand beside them: to add both would count sur
 
 import math
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from sense.facts import Facts
 from sense.preference import Sample
-from sense.reading import json_object, read_lines, texts_of
+from sense.read_pairs import ReadPairs, Share, together
 from sense.spelling import one_spelling
 
 NUM_RESAMPLES = 2_000
@@ -58,7 +57,6 @@ MIN_FLIPS = 20
 by chance."""
 REFUTED_BY_RESULT = ("differs", "row_order")
 """Reasons of answers that run: no instance takes one that does not for right."""
-JUDGEMENTS = ("right", "wrong", "unsure")
 
 
 Source: TypeAlias = Literal["reading", "flips", "execution"]
@@ -66,27 +64,9 @@ Source: TypeAlias = Literal["reading", "flips", "execution"]
 suite judged, or what survives the instances that judge."""
 
 
-class Share(NamedTuple):
-    """So many of so many."""
-
-    hits: int
-    num: int
-
-    @property
-    def value(self) -> float:
-        return self.hits / self.num if self.num else math.nan
-
-
 SUITE_SEPARATES = Share(2_279, 2_324)
 """Of distinct wrong predictions of eight systems on Spider dev, those that our test suites tell
 from gold; random databases told the others from it. See LOG.md, test suites of Spider dev."""
-
-
-class ReadPairs(NamedTuple):
-    """What people found who read pairs."""
-
-    chosen_wrong: Share
-    rejected_right: Share
 
 
 class Alone(NamedTuple):
@@ -187,7 +167,7 @@ class NoiseTally:
             survivors = Survivors(*self.separated, chosen_wrong, _correction(total))
         if self.flips:
             chosen_wrong, source = self.flips.value, "flips"
-        read = _together(self.read.values()) if self.read else None
+        read = together(self.read.values()) if self.read else None
         if read:
             source = "reading"
             chosen_wrong, rejected_right = read.chosen_wrong.value, read.rejected_right.value
@@ -220,7 +200,7 @@ class NoiseTally:
             return sum(_drawn(share, lots) for share in counts) / 2
         chosen = lots.choices(groups, k=len(groups))
         if self.read:
-            return sum(share.value for share in _together(self.read[name] for name in chosen)) / 2
+            return sum(share.value for share in together(self.read[name] for name in chosen)) / 2
         assert self.separated is not None  # else there is nothing to estimate
         odds = _odds(_drawn(self.separated, lots))
         return _survivors(added(self._sums[name] for name in chosen), odds) / 2
@@ -305,48 +285,6 @@ def pairs_at_risk(
     return num_pairs(len(right), len(wrong)), at_risk
 
 
-def parse_share(text: str) -> Share:
-    """A share written as `HITS/NUM`.
-
-    >>> parse_share("2279/2324")
-    Share(hits=2279, num=2324)
-    """
-    hits, _, num = text.partition("/")
-    if not (hits.isdecimal() and num.isdecimal() and 0 <= int(hits) <= int(num) != 0):
-        raise ValueError(f"'{text}' is no share; expected two counts such as 9/300: so many of all")
-    return Share(int(hits), int(num))
-
-
-def read_errors(text: str) -> dict[str, ReadPairs]:
-    """What reading found: `CHOSEN_WRONG/READ,REJECTED_RIGHT/READ`, or a file of the pairs read.
-
-    The file has a JSON object per line with `db_id`, `chosen` and `rejected`, each of the last two
-    `right`, `wrong` or `unsure`, which does not count. By database, or under "" for counts.
-    """
-    if not Path(text).is_file():
-        parts = text.split(",")
-        if len(parts) != 2 or "/" not in text:
-            raise ValueError(
-                f"'{text}' is no file and no two shares; expected CHOSEN_WRONG/READ,REJECTED_RIGHT"
-                "/READ such as 9/300,6/300, or JSON lines with db_id, chosen and rejected"
-            )
-        return {"": ReadPairs(*map(parse_share, parts))}
-    counts: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
-    for number, line in enumerate(read_lines(Path(text)), start=1):
-        place = f"{text}, line {number}"
-        db_id, *sides = texts_of(json_object(line, place), ("db_id", "chosen", "rejected"), place)
-        for side, found in zip(ReadPairs._fields, sides, strict=True):
-            if found not in JUDGEMENTS:
-                raise ValueError(
-                    f"{place} says '{found}' of an answer; expected {', '.join(JUDGEMENTS)}"
-                )
-            counts[db_id][side, found] += 1
-    found_by = {db_id: _read_pairs(count) for db_id, count in counts.items()}
-    if not all(share.num for share in _together(found_by.values())):
-        raise ValueError(f"{text} holds no pair of which a side was judged; read some pairs first")
-    return found_by
-
-
 def label_smoothing_of(facts: Facts, name: str) -> float:
     """What the facts of a weak set say; name: of the set, for errors."""
     noise = facts.results.get("noise")
@@ -379,22 +317,6 @@ def _alone(sums: Sums) -> Alone | None:
     wrong, predicted = sums.alone_wrong, odds * sums.alone_at_risk
     shares = wrong / sums.alone_possible, predicted / sums.alone_possible
     return Alone(int(sums.alone_possible), *shares)
-
-
-def _read_pairs(count: Counter[tuple[str, str]]) -> ReadPairs:
-    chosen, rejected = ReadPairs._fields
-    return ReadPairs(
-        Share(count[chosen, "wrong"], count[chosen, "wrong"] + count[chosen, "right"]),
-        Share(count[rejected, "right"], count[rejected, "wrong"] + count[rejected, "right"]),
-    )
-
-
-def _together(found: Iterable[ReadPairs]) -> ReadPairs:
-    chosen, rejected = (
-        Share(sum(share.hits for share in side), sum(share.num for share in side))
-        for side in zip(*found, strict=True)
-    )
-    return ReadPairs(chosen, rejected)
 
 
 def _drawn(share: Share, lots: random.Random) -> float:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
 from sense.engine import Engine
-from sense.noise import parse_share, read_errors
 from sense.pairing import GoldUse, Pairing
 from sense.policies import POLICIES
 from sense.prompt import CONTRACTS
+from sense.read_pairs import parse_share, read_errors
 from sense.scoring import OFFICIAL_SCORES
 from sense.server_options import SERVER_OPTIONS, add_server_options, server_option_fault
 

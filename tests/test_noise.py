@@ -11,16 +11,9 @@ from typing import NamedTuple
 import pytest
 
 from sense.facts import collect_facts
-from sense.noise import (
-    LabelNoise,
-    NoiseTally,
-    ReadPairs,
-    Share,
-    label_smoothing_of,
-    pairs_at_risk,
-    read_errors,
-)
+from sense.noise import LabelNoise, NoiseTally, label_smoothing_of, pairs_at_risk
 from sense.preference import Sample
+from sense.read_pairs import ReadPairs, Share, read_errors
 
 
 def make_samples(
