@@ -142,6 +142,20 @@ def test_a_feature_that_never_comes_is_named() -> None:
     assert [name for name, _ in missed_shares(report)] == ["feature=nested"]
 
 
+def test_a_feature_that_a_style_always_has_is_named() -> None:
+    coverage = Coverage(parse_plan(SMALL), 400, {"tea": 1.0})
+    for slot, num in coverage.missing().items():
+        for place in range(num):
+            has_join = slot.style == "formal" or place % 5 == 0
+            coverage.add(Kept(slot, ("join",) if has_join else ()))
+    coverage.refit()
+    [named] = [item for item in coverage_report([coverage])["infeasible"] if "join" in item["cell"]]
+    assert named == {
+        "cell": "style=formal, feature=join",
+        "reason": "all 100 rows have it, 40 were planned",
+    }
+
+
 def test_a_style_that_cannot_be_had_goes_to_the_others_and_is_named() -> None:
     coverage = Coverage(parse_plan(SMALL), 100, {"tea": 1.0})
     coverage.rule_out("style", "formal", "the grammar does not speak it")

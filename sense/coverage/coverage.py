@@ -173,12 +173,18 @@ class Coverage:
         for feature in self.plan.feature:
             for cell, num in rows.items():
                 part = cell[0]
-                if len(cell) > 1 or part[0] == "style" or not num:
+                if len(cell) > 1 or not num:
                     continue
                 pair: Cell = (part, ("feature", feature))
                 wanted = self.expected.get(pair, 0.0) * self.counts[cell] / num
                 if self.counts[cell] < MIN_EVIDENCE or wanted < MIN_PLANNED:
                     continue
+                if self.counts[pair] == self.counts[cell] > MAX_PAIR_EXCESS * wanted:
+                    self.infeasible[pair] = (
+                        f"all {self.counts[pair]:,} rows have it, {wanted:,.0f} were planned"
+                    )
+                if part[0] == "style":
+                    continue  # a query does not depend on the style, but for what all have
                 if self.counts[pair] < SCARCE * wanted:
                     self.infeasible[pair] = (
                         f"{self.counts[pair]:,} of {self.counts[cell]:,} rows have it, "
