@@ -145,6 +145,8 @@ def _kept_values(intent: Intent, group: ColumnProfile, rows: str, voice: Voice) 
         )
     best = _most(order.key, order.descending, rows, voice)
     best += "" if order.key.column is None else f" of {rows}"
+    if intent.filters:  # else each value has some
+        best = best.replace("the fewest", "the fewest (but at least one)")
     if intent.limit == 1:
         text = f"the {title(group)} with {best}"
         return Content(text, False, question=f"which {title(group)} has {best}?")

@@ -108,7 +108,13 @@ def _listing(intent: Intent, voice: Voice) -> Content:
         names = _wanted_list(intent, voice)
         each = voice.pick("each", "every")
         rows = rows_of(intent, voice, False) + _paired(intent)
-        return Content(names, is_many, f"for {each} {rows}", suffix)
+        labelled = names.split(" and whether ")
+        question = ""
+        if len(labelled) == 2:  # "what are the name and whether" is no English
+            question = (
+                f"for {each} {rows}, what is {labelled[0]}, and is it true that {labelled[1]}?"
+            )
+        return Content(names, is_many, f"for {each} {rows}", suffix, question)
     titles = [title(column) for column in columns]
     if all(map(has_plural, titles)) and voice.chance(0.75):
         text = f"the {names_of(columns)} of {subject_of(intent, voice)}"

@@ -323,7 +323,7 @@ def _beyond(item: Beyond, table: TableProfile, voice: Voice) -> str:
 
 def _has(item: Has, table: TableProfile, many: bool, voice: Voice) -> Restriction:
     member = item.relation.member
-    if item.relation.is_kind and is_person(table.noun):
+    if item.relation.is_kind and is_person(table.noun) and is_person(member.noun):
         noun = plural(member.noun) if many else article(member.noun)
         scope = restricted((item.scope,), False, member, many, voice) if item.scope else ""
         return Restriction("be", f"{'not ' * item.negated}{noun}{scope}")
