@@ -23,7 +23,8 @@ MAX_NUMBER_CHARS = 9
 """A person rounds a longer number."""
 CODE_WORDS = word_set(
     """
-    advisor building classroom code date edition gate id index key lat latitude long longitude major no
+    advisor building classroom code date
+    edition gate id index key lat latitude long longitude major no
     number order phone platform position rank ranking room section sequence serial version zip
     """
 )
