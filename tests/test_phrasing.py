@@ -354,8 +354,8 @@ SNAPSHOT = [
         "GROUP BY country.code ORDER BY SUM(city.population) LIMIT 1",
     ),
     (
-        "For each continent, please report the number of countries, in descending order of "
-        "that number.",
+        "For each continent, please report the continent and the number of countries, in "
+        "descending order of that number.",
         "SELECT continent, COUNT(*) FROM country GROUP BY continent ORDER BY COUNT(*) DESC",
     ),
 ]

@@ -102,18 +102,23 @@ def grouped(intent: Intent, group: ColumnProfile, voice: Voice) -> Content:
     if measure is None:
         return _kept_values(intent, group, rows, voice)
     shown = _measure(measure, rows, voice)
-    text = f"the {shown}" if measure.column is None else f"the {shown} of {rows}"
+    # Readers put the measure first unless they are told what else is shown, and where.
+    keys = listed([title(column) for column in (group, intent.second) if column])
+    keys = keys.replace(" and ", ", the ")
+    text = f"the {keys} and the {shown}{f' of {rows}' if measure.column else ''}"
     suffix = ""
     if intent.order:
         suffix = sorted_by(f"that {_short(measure)}", intent.order.descending, voice)
     if intent.having:
-        return Content(text, False, f"for each {name} with {_kept(intent, voice)}", suffix)
+        return Content(text, True, f"for each {name} with {_kept(intent, voice)}", suffix)
     if voice.style == "keyword" or voice.chance(0.3):
-        return Content(text, False, suffix=f" {voice.pick('per', 'for each')} {name}{suffix}")
+        return Content(text, True, suffix=f" {voice.pick('per', 'for each')} {name}{suffix}")
     question = (
-        f"how many {rows} are there for each {name}{suffix}?" if measure.column is None else ""
+        f"how many {rows} are there for each {name}{suffix}? Show the {keys} first."
+        if measure.column is None
+        else ""
     )
-    return Content(text, False, f"for each {name}", suffix, question)
+    return Content(text, True, f"for each {name}", suffix, question)
 
 
 def _short(measure: Measure) -> str:
