@@ -1,9 +1,5 @@
-"""The chat client against a real server: `transformers serve` with a tiny model.
+"""The chat client against a real server: `transformers serve` with a tiny model."""
 
-It needs the extra `transformers[serving]`, whose packages the kit does not need.
-"""
-
-import importlib.util
 import os
 import socket
 import subprocess
@@ -25,13 +21,7 @@ from sense.tiny import make_model
 MAX_START_SECONDS = 300
 SCHEMA = {"type": "object", "properties": {"sql": {"type": "string"}}, "required": ["sql"]}
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("openai") is None,
-        reason='needs the server: pip install "transformers[serving]"',
-    ),
-]
+pytestmark = pytest.mark.slow
 
 
 class Served(NamedTuple):
