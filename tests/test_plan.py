@@ -181,6 +181,18 @@ def test_rows_beyond_the_quota_have_no_room() -> None:
     assert coverage.counts[("style", "formal"), ("feature", "join")] == 1
 
 
+def test_no_more_rows_are_taken_than_were_planned() -> None:
+    coverage = Coverage(parse_plan(SMALL), 40, {"tea": 0.5, "salt": 0.5})
+    slots = [slot for slot, num in coverage.missing().items() for _ in range(2 * num)]
+    for slot in slots:
+        if coverage.has_room_in_sums(slot):
+            coverage.add(Kept(slot, ()))
+        coverage.refit()
+    assert 36 <= coverage.num_rows <= 40
+    assert coverage.counts[("hardness", "easy"),] <= 20
+    assert coverage.counts[("style", "keyword"),] <= 30
+
+
 def test_what_a_domain_lacks_is_asked_of_it_more() -> None:
     coverage = Coverage(parse_plan(SMALL), 400, {"tea": 0.5, "salt": 0.5})
     for domain, features in (("tea", ()), ("salt", ("join",))):

@@ -46,6 +46,7 @@ class Coverage:
         self._domains = {name: share for name, share in domains.items() if share}
         self._filled: Counter[Slot] = Counter()
         self._quota: dict[Slot, int] = {}
+        self._fitted: Counter[Cell] = Counter()
         self._closed: set[Slot] = set()
         self._ruled_out: dict[Cell, str] = {}
         self.refit()
@@ -63,7 +64,7 @@ class Coverage:
         }
 
     def has_room(self, slot: Slot) -> bool:
-        return self._filled[slot] < self._quota.get(slot, 0)
+        return self.num_rows < self.total and self._filled[slot] < self._quota.get(slot, 0)
 
     def has_room_in_sums(self, slot: Slot) -> bool:
         """Whether level, style and domain have room, each for itself and in larger pairs.
@@ -71,8 +72,8 @@ class Coverage:
         For rows that cost money: a slot of its own is too small to hold each of them to it.
         """
         for cell in cells_of(slot):
-            planned = self.expected.get(cell, 0.0)
-            if len(cell) == 1 and self.counts[cell] >= planned:
+            planned = self._fitted.get(cell, 0.0)
+            if len(cell) == 1 and self.counts[cell] >= planned - 1e-9:
                 return False
             if planned >= MIN_PAIR_ROWS and self.counts[cell] >= MAX_PAIR_EXCESS * planned:
                 return False
@@ -113,6 +114,7 @@ class Coverage:
         names: tuple[Dimension, ...] = ("domain", "hardness", "style")
         shares = {name: self._open_shares(name) for name in names}
         fitted = fit_slots(shares, self.total, self._filled, self._closed)
+        self._fitted = margins(fitted)
         self._quota = round_slots(fitted, self.total, self._filled)
         rows = margins(self._quota)
         self.infeasible = dict(self._ruled_out)
