@@ -33,7 +33,8 @@ def differences(gold: exp.Expr, predicted: exp.Expr) -> list[str]:
     """Every kind of difference between two trees, the gravest first; [] when none is found.
 
     Another structure may be another way to write the same. Where the selected values or the
-    literals differ too, which no structure explains, these come first.
+    literals differ too, which no structure explains, these come first; their order comes last, as
+    the strict rule calls no answer wrong for that alone.
 
     >>> from sense.hardness import parse_sql
     >>> gold = parse_sql("SELECT name FROM city WHERE id > 3 ORDER BY name")
@@ -46,7 +47,7 @@ def differences(gold: exp.Expr, predicted: exp.Expr) -> list[str]:
     if not STRUCTURES.isdisjoint(kinds):
         certain = sorted(set(_content(first, second)), key=GRAVITY.index)
         kinds = [*certain, *(kind for kind in kinds if kind not in certain)]
-    return kinds
+    return sorted(kinds, key="column_order".__eq__)
 
 
 def _content(gold: exp.Expr, predicted: exp.Expr) -> Iterator[str]:
