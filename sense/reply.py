@@ -21,6 +21,8 @@ MAX_TEMPLATE_TOKENS = 1_000
 """What a server's own template may add to a prompt, whose tokens are otherwise below its bytes."""
 FOREIGN_ROLES = ("user", "system", "developer", "tool")
 """Roles of a message that is no answer; some servers give a role of their own, or none."""
+MAX_LOGPROB = 1e6
+"""Of a token, without its sign; what is no number, or a greater one, says nothing."""
 FORMAT_NAME = "answer"
 """Of a schema, where the protocol wants a name."""
 
@@ -113,6 +115,15 @@ def derived_seed(seed: int, number: int) -> int:
     return int(content_id(str(seed), str(number))[:7], 16) if number else seed
 
 
+def encodable(text: str) -> str:
+    """The text with `?` for halves of a character, which JSON can spell and no file can hold.
+
+    >>> encodable("a\\ud800b")
+    'a?b'
+    """
+    return text.encode(errors="replace").decode()
+
+
 def _choice(item: Any) -> Choice:
     """Raises ValueError for a choice that holds no message of the model."""
     message = item.get("message") if isinstance(item, dict) else None
@@ -122,7 +133,7 @@ def _choice(item: Any) -> Choice:
         raise ValueError(f"a message of the {message['role']}, not of the model")
     content = message.get("content")
     return Choice(
-        content if isinstance(content, str) else "",
+        encodable(content) if isinstance(content, str) else "",
         _logprob(item.get("logprobs")),
         item.get("finish_reason") == "length",
     )
@@ -133,7 +144,7 @@ def _logprob(logprobs: Any) -> float | None:
     if not isinstance(tokens, list) or not tokens:
         return None
     values = [token.get("logprob") if isinstance(token, dict) else None for token in tokens]
-    known = [value for value in values if isinstance(value, (int, float))]
+    known = [v for v in values if isinstance(v, (int, float)) and abs(v) <= MAX_LOGPROB]
     return round(sum(known), 4) if len(known) == len(values) else None
 
 

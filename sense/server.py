@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from sense.reply import FORMAT_NAME, REQUEST_SECONDS, Choice, Reply, Request, to_reply
+from sense.reply import FORMAT_NAME, REQUEST_SECONDS, Choice, Reply, Request, encodable, to_reply
 
 if TYPE_CHECKING:
     import ssl
@@ -88,7 +88,7 @@ class Server:
     ) -> None:
         """first_wait_seconds: before a second attempt; it doubles from one to the next.
 
-        Raises ValueError for an address that is none, or that holds a password.
+        Raises ValueError for an address that is none, or that holds a secret.
         """
         self.model = model
         self.base_url = check_base_url(base_url)
@@ -225,17 +225,21 @@ class Server:
 
 
 def check_base_url(base_url: str) -> str:
-    """The address itself; raises ValueError for one that is none, or that holds a password."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    """The address itself; raises ValueError for one that is none, or that holds a secret."""
+    try:
+        parts = urlsplit(base_url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of brackets or a port
+        has_host = False
+    if not has_host or parts.scheme not in ("http", "https"):
         raise ValueError(
             f"--base-url {base_url!r} is no address of a server; expected one such as "
             "http://localhost:8000/v1"
         )
-    if parts.password or parts.query:
+    if parts.username or parts.password or parts.query:
         raise ValueError(
-            f"--base-url of {parts.hostname} holds a password or a query, which would be published "
-            "with the command; put the key into OPENAI_API_KEY"
+            f"--base-url of {parts.hostname} holds a name, a password or a query, which would be "
+            "published with the command; put the key into OPENAI_API_KEY"
         )
     return base_url.rstrip("/")
 
@@ -244,12 +248,20 @@ def api_key(base_url: str) -> str:
     """The key for the address; "" when there is none.
 
     OPENAI_API_KEY; but Hugging Face's own hosts get HF_TOKEN first, and no other host gets it, over
-    HTTPS only.
+    HTTPS only. Raises ValueError, without the key, for one that no header can hold.
     """
     parts = urlsplit(base_url)
     is_hf = parts.scheme == "https" and parts.hostname in HF_HOSTS
     names = ("HF_TOKEN", "OPENAI_API_KEY") if is_hf else ("OPENAI_API_KEY",)
-    return next((os.environ[name] for name in names if os.environ.get(name)), "")
+    for name in names:
+        if key := os.environ.get(name, "").strip():
+            if key.isascii() and key.isprintable():
+                return key
+            raise ValueError(
+                f"{name} holds something that no key has, such as a line break or a letter with an "
+                "accent; set it to the key alone"
+            )
+    return ""
 
 
 @cache
@@ -268,13 +280,13 @@ def _server_message(text: str) -> tuple[str, str]:
         error = body.get("error", body) if isinstance(body, dict) else body
         text = str(error.get("message", error) if isinstance(error, dict) else error)
         code = str(error.get("code", "")) if isinstance(error, dict) else ""
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return _first_line(text) or "no reason given", code
 
 
 def _first_line(text: str) -> str:
-    lines = text.strip().splitlines()
+    lines = encodable(text).strip().splitlines()
     return lines[0][:MAX_SHOWN_CHARS] if lines else ""
 
 

@@ -35,7 +35,7 @@ from sense.budget import Prices
 from sense.chat import AHEAD, Chat
 from sense.chat_writer import chat_writer, server_writer
 from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT, save_contract
-from sense.reply import Request, derived_seed
+from sense.reply import Choice, Request, derived_seed
 from sense.reply_cache import ReplyCache
 from sense.sampler import Completion
 from sense.server import Server, ServerError, api_key, check_base_url
@@ -282,6 +282,23 @@ def test_a_server_that_refuses_n_and_logprobs_is_asked_without() -> None:
         assert ["n" in request for request in server.requests] == [True, False, False]
 
 
+def test_halves_of_characters_and_numbers_that_are_none(server: ChatServer, tmp_path: Path) -> None:
+    message = '"message": {"role": "assistant", "content": "\\ud800"}'
+    for value in ("NaN", "-Infinity", "1" + "0" * 400):
+        logprobs = f'"logprobs": {{"content": [{{"logprob": {value}}}, {{"logprob": -0.5}}]}}'
+        server.faults.append(reply(f'{{"choices": [{{{message}, {logprobs}}}]}}'))
+    with ReplyCache(tmp_path / "replies.sqlite") as cache:
+        chat = Chat(client(server), cache)
+        found = chat.ask_all([ask(name, logprobs=True) for name in "abc"])
+    assert [item.choices[0] if item else None for item in found] == [Choice("?", None)] * 3
+
+
+def test_a_refusal_that_no_parser_ends(server: ChatServer) -> None:
+    server.answer = lambda request: lambda handler, body: handler.send(400, "[" * 100_000)
+    with pytest.raises(ServerError, match=r"answered with status 400: \[\[\["):
+        Chat(client(server)).ask_all([ask("a")])
+
+
 def test_logprobs_are_summed_where_there_are_some(server: ChatServer) -> None:
     requests = [ask("a", logprobs=True)]
     [first] = Chat(client(server)).ask_all(requests)
@@ -444,13 +461,32 @@ def test_keys_go_to_their_own_servers(server: ChatServer, monkeypatch: pytest.Mo
     assert server.keys == ["", "sk-secret"]
 
 
-@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "http://", "", "no url"])
+def test_a_key_that_no_header_can_hold_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret\n")
+    assert api_key("http://host/v1") == "sk-secret"
+    for key in ("sk-sécret", "sk-1\nsk-2"):
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        with pytest.raises(ValueError, match="OPENAI_API_KEY holds something") as found:
+            api_key("http://host/v1")
+        assert "sk-" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("localhost:8000", "ftp://host/v1", "http://", "", "no url"),
+        *("http://host:port/v1", "http://host:99999/v1", "http://[::1/v1"),
+    ],
+)
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(ValueError, match="is no address of a server; expected one such as"):
         check_base_url(url)
 
 
-@pytest.mark.parametrize("url", ["http://user:secret@host/v1", "http://host/v1?key=secret"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://user:secret@host/v1", "http://secret@host/v1", "http://host/v1?key=secret"],
+)
 def test_an_address_with_a_secret_is_refused_without_it(url: str) -> None:
     with pytest.raises(ValueError, match="put the key into OPENAI_API_KEY") as found:
         check_base_url(url)
