@@ -108,7 +108,7 @@ class LabelNoise(NamedTuple):
     num_databases: int
     survivors: Survivors | None
     alone: Alone | None
-    """None where no suite judged."""
+    """None where no suite judged, or the original refutes nothing that it could be compared by."""
     read: ReadPairs | None
 
     def as_json(self) -> dict[str, Any]:
@@ -311,7 +311,7 @@ def _correction(sums: Sums) -> float:
 
 
 def _alone(sums: Sums) -> Alone | None:
-    if sums.refuted == sums.refuted_alone or not sums.alone_possible:
+    if not 0 < sums.refuted_alone < sums.refuted or not sums.alone_possible:
         return None
     odds = _odds(sums.refuted_alone / sums.refuted)
     wrong, predicted = sums.alone_wrong, odds * sums.alone_at_risk

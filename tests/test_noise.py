@@ -286,3 +286,15 @@ def test_facts_hand_the_smoothing_on_or_say_what_is_missing() -> None:
     assert label_smoothing_of(noisy, "weak") == 0.04
     with pytest.raises(ValueError, match="facts of weak hold no label noise; build the set"):
         label_smoothing_of(collect_facts("b.py", seed=0, settings={}), "weak")
+
+
+def test_an_original_that_refutes_nothing_says_nothing_of_survivors() -> None:
+    tally = NoiseTally(Share(9, 10))
+    for number in range(50):
+        samples = make_samples(f"db_{number % 3}", ["SELECT 1"], ["SELECT 2"], ["SELECT"])
+        alone = ["correct", "correct", "incorrect"]
+        tally.add([replace(s, database_verdict=v) for s, v in zip(samples, alone, strict=True)], 1)
+    found = tally.estimate()
+    assert found is not None
+    assert found.alone is None
+    assert 0 < found.low <= found.label_smoothing <= found.high < 0.5
