@@ -5,7 +5,8 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from sense.agreement import NUM_ANSWERS
+from sense.agreement import MIN_FOR_OTHER, NUM_ANSWERS
+from sense.command import positive
 from sense.coverage.plan import Plan, read_plan
 from sense.example import HARDNESS_LEVELS
 from sense.prompt import CONTRACTS
@@ -16,6 +17,8 @@ from sense.teaching.tasks import MODE_TEXT, MODES, Mode
 
 PLACES = ("out", "push", "num_workers", "databases", "few_shot", "against", "preview")
 """Options that say where things are, not what the rows hold."""
+UNKNOWN = "unknown"
+"""The Hub's word for a licence that nobody named."""
 NUM_QUESTIONS = 3
 """Asked for in one request: the schema, most of its tokens, is paid for once."""
 
@@ -69,7 +72,7 @@ def add_set_options(parser: argparse.ArgumentParser) -> None:
         help="benchmarks that no row may be like: folders as Spider's or BIRD's, JSON files, or "
         "datasets of this kit",
     )
-    add("--license", default="unknown", help="licence of the databases or the teacher's answers")
+    add("--license", default=UNKNOWN, help="licence of the databases or the teacher's answers")
     add("--seed", type=int, default=0, help="of every random choice (default 0)")
     add("--num-workers", type=int, default=os.cpu_count() or 1, help="processes (default: cores)")
     add("--out", required=True, metavar="DIR", help="folder to write; must not exist")
@@ -79,7 +82,7 @@ def add_set_options(parser: argparse.ArgumentParser) -> None:
 def add_database_options(group: Any) -> None:
     add = group.add_argument
     add("--databases", metavar="DIR", help="folder of SQLite files")
-    add("--invent", metavar="N", type=int, help="number of databases to invent instead")
+    add("--invent", metavar="N", type=positive, help="number of databases to invent instead")
     add(
         "--invented-names",
         type=float,
@@ -103,13 +106,13 @@ def add_teacher_options(group: Any) -> None:
     )
     add(
         "--questions-per-request",
-        type=int,
+        type=positive,
         metavar="N",
         help=f"asked for in one request, over one database (default {NUM_QUESTIONS})",
     )
     add("--few-shot", metavar="SOURCE", help="Spider folder, or folder or Hub id of examples")
     add("--temperature", type=float, help="of the answers (default 1)")
-    add("--max-tokens", type=int, help="of one answer (default 4096)")
+    add("--max-tokens", type=positive, help="of one answer (default 4096)")
     add(
         "--rationale",
         action="store_true",
@@ -118,12 +121,12 @@ def add_teacher_options(group: Any) -> None:
     )
     add(
         "--agreement",
-        type=int,
+        type=positive,
         metavar="K",
         help=f"also ask for K answers to each question without its SQL ({NUM_ANSWERS} is a good "
-        "number), and keep it where most agree, mend it where 3 agree on other SQL",
+        f"number), and keep it where most agree, mend it where {MIN_FOR_OTHER} agree on other SQL",
     )
-    add("--preview", type=int, metavar="N", help="show N answers and write no dataset")
+    add("--preview", type=positive, metavar="N", help="show N answers and write no dataset")
 
 
 def check_arguments(arguments: argparse.Namespace) -> str:
@@ -165,13 +168,24 @@ def _grammar_fault(arguments: argparse.Namespace) -> str:
         "few_shot",
         "preview",
         "agreement",
+        "temperature",
+        "max_tokens",
+        "rationale",
     )
-    given = [name for name in (*names, "rationale") if getattr(arguments, name)]
+    values = {name: getattr(arguments, name) for name in names}
+    given = [
+        name for name, value in values.items() if value not in (None, []) and value is not False
+    ]
     if given:
         listed = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         return f"{listed} cannot go with --teacher grammar"
     if bool(arguments.databases) == bool(arguments.invent):
         return "--teacher grammar needs either --databases DIR or --invent N"
+    if arguments.invent and arguments.license != UNKNOWN:
+        return (
+            f"--license {arguments.license} says nothing of databases that the grammar invents, "
+            "which are under apache-2.0; leave it out"
+        )
     return ""
 
 
@@ -180,14 +194,14 @@ def _teacher_fault(arguments: argparse.Namespace) -> str:
     arguments.max_tokens = arguments.max_tokens or 4_096
     arguments.questions_per_request = arguments.questions_per_request or NUM_QUESTIONS
     arguments.modes = arguments.modes or default_modes(arguments)
-    if not 0 < arguments.questions_per_request < len(NUMBER_WORDS):
+    if not 0 <= arguments.temperature < float("inf"):
+        return f"--temperature {arguments.temperature:g}; expected a number of 0 or more"
+    if not arguments.questions_per_request < len(NUMBER_WORDS):
         return (
             f"--questions-per-request {arguments.questions_per_request}; expected 1 to "
             f"{len(NUMBER_WORDS) - 1}"
         )
     arguments.agreement = arguments.agreement or 0
-    if arguments.agreement < 0:
-        return f"--agreement {arguments.agreement}; expected answers per question, 0 for none"
     if arguments.agreement and CONTRACTS[arguments.contract].handles:
         return (
             f"--agreement asks with the prompts of the rows, and those of --contract "
@@ -246,7 +260,7 @@ def share_list(text: str) -> list[float]:
         shares = [float(part) for part in text.split(",")]
     except ValueError:
         shares = []
-    if not shares or min(shares) < 0 or not sum(shares):
+    if not all(0 <= share < float("inf") for share in shares) or not sum(shares):
         raise argparse.ArgumentTypeError(f"{text!r}; expected shares such as 1,1,1,1")
     return shares
 

@@ -74,6 +74,8 @@ UNMENTIONED = [
     ("day = '2012-03-05'", "in 2012", ["2012-03-05"]),
     ("name LIKE '%son%'", "with a long name", ["%son%"]),
     ("kind = 'cat'", "each dog", ["cat"]),
+    ("kind = '\u1369\u136a'", "each dog", ["\u1369\u136a"]),  # digits that are no decimals
+    (f"kind = '{'9' * 5_000}'", "each dog", ["9" * 5_000]),
 ]
 
 

@@ -288,6 +288,19 @@ def test_rows_of_the_teacher_that_say_nothing_give_way_to_generated_ones(
     assert verified.database and verified.database["num_rows"] == 120
 
 
+def test_rows_of_the_teacher_stay_where_no_others_meet_its_constraints() -> None:
+    schema = """CREATE TABLE box (
+    id INTEGER PRIMARY KEY,
+    code TEXT NOT NULL CHECK (code GLOB '*qzx*' AND unicode(code) = 64 + id)
+);
+INSERT INTO box VALUES (1, 'Aqzx'), (2, 'Bqzx');"""
+    text = answer(schema, "SELECT code FROM box", question="Which codes do the boxes have?")
+    text += "\nQuestion: Which box has the code Dqzx?\nSQL: SELECT id FROM box WHERE code = 'Dqzx'"
+    verified = verify_reply(job(text, task=invention(0, Ask("easy", ""), Ask("easy", ""))))
+    assert [item["reject_reason"] for item in verified.items] == ["", "empty_result"]
+    assert verified.database and verified.database["num_rows"] == 2
+
+
 def test_a_question_over_a_given_database(world: Path) -> None:
     home = Database("world", str(world), "", "mit", "")
     task = Task(0, "databases", (MEDIUM,), "world", home, (), Request([]))

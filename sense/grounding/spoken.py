@@ -134,8 +134,9 @@ def _is_number_in(needed: Needed, words: Words) -> bool:
 
 
 def _is_word_in(word: str, words: Words) -> bool:
-    if word.isdigit():
-        return float(word) in words.numbers or word in words.list or _is_month_in(int(word), words)
+    if word.isdecimal():
+        is_there = float(word) in words.numbers or word in words.list
+        return is_there or (len(word) <= 2 and _is_month_in(int(word), words))
     if stem_word(word) in words.stems:
         return True
     if any(word in group and not group.isdisjoint(words.list) for group in ALIASES):

@@ -81,6 +81,8 @@ def domain_name(domain: str) -> str:
 
     >>> domain_name("Beekeeping and honey sales (small farms)")
     'beekeeping'
+    >>> domain_name("E-commerce returns - small shops")
+    'e-commerce returns'
     """
-    head = re.split(r"[,;:(/&-]|\band\b|\bfor\b", domain.lower(), maxsplit=1)[0]
+    head = re.split(r"[,;:(/&]|\s[-\u2013\u2014]+\s|\band\b|\bfor\b", domain.lower(), maxsplit=1)[0]
     return " ".join(head.split()) or " ".join(domain.lower().split())

@@ -114,7 +114,12 @@ def _build(answer: Answer, path: Path) -> list[Rejection | None] | Rejection:
     best_fill = -1
     try:
         for attempt in range(MAX_FILLS):
-            _fill(answer, path, attempt)
+            try:
+                _fill(answer, path, attempt)
+            except FillError:
+                if best_fill < 0:
+                    raise
+                break  # the rows of an earlier attempt stay
             found = [_rejection(item, path) for item in answer.items]
             if best_fill < 0 or found.count(None) > best.count(None):
                 best, best_fill = found, attempt
