@@ -180,18 +180,24 @@ def slow(seconds: float, text: str) -> Fault:
 
 
 def storm(chat: ChatServer, most: int) -> Callable[[Body], "str | Fault"]:
-    """Answers of a server that does no more than `most` at a time and refuses the rest."""
+    """Answers of a server that does no more than `most` at a time and refuses the rest.
+
+    It answers once it has refused, so that a client which keeps asking is refused on any machine.
+    """
     inside: set[int] = set()
+    has_refused = threading.Event()
     numbers = itertools.count()
 
     def answer(request: Body) -> str | Fault:
         number = next(numbers)
         with chat.lock:
             if len(inside) >= most:
+                has_refused.set()
                 return status(429, "slow down")
             inside.add(number)
 
         def good(handler: Handler, request: Body) -> None:
+            has_refused.wait(60)
             time.sleep(0.02)
             with chat.lock:
                 inside.discard(number)

@@ -27,7 +27,7 @@ def ask(text: str, **options: Any) -> Request:
     return Request([{"role": "user", "content": text}], **options)
 
 
-def chat_with(*servers: ChatServer, seconds: float = 5.0, **options: Any) -> Chat:
+def chat_with(*servers: ChatServer, seconds: float = 60.0, **options: Any) -> Chat:
     return Chat(
         [Server("m", server.base_url, seconds, first_wait_seconds=0.01) for server in servers],
         **options,

@@ -4,7 +4,7 @@ import json
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +23,6 @@ from chat_server import (
     no_choices,
     out_of_quota,
     reply,
-    slow,
     status,
     trickle,
     truncated,
@@ -55,7 +54,7 @@ def ask(text: str, **options: Any) -> Request:
     return Request([{"role": "user", "content": text}], **options)
 
 
-def client(server: ChatServer, seconds: float = 5.0) -> Server:
+def client(server: ChatServer, seconds: float = 60.0) -> Server:
     return Server("m", server.base_url, request_seconds=seconds, first_wait_seconds=0.01)
 
 
@@ -111,9 +110,7 @@ def test_cached_replies_cost_nothing_and_are_counted(server: ChatServer, tmp_pat
         status(503),
         status(408),
         cut,
-        hang(1.0),
-        trickle,
-        lying_length(500),
+        hang(0.2),
         lying_length(-50),
         changed(message={"role": "user"}),
         html,
@@ -130,31 +127,38 @@ def test_cached_replies_cost_nothing_and_are_counted(server: ChatServer, tmp_pat
 )
 def test_a_passing_fault_is_asked_again(server: ChatServer, fault: Fault) -> None:
     server.faults.append(fault)
-    assert texts(Chat(client(server, seconds=2)), [ask("a")]) == [["A"]]
+    assert texts(Chat(client(server)), [ask("a")]) == [["A"]]
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("fault", [hang(60), trickle, lying_length(500)])
+def test_an_answer_without_end_is_asked_again(server: ChatServer, fault: Fault) -> None:
+    server.faults.append(fault)
+    assert texts(Chat(client(server, seconds=2)), [ask("a")]) == [["A"]]
+    assert len(server.requests) >= 2
+
+
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("fault", "reason", "seconds"),
     [
-        (status(500), "server_http_500"),
-        (status(400), "server_http_400"),
-        (status(413), "server_http_413"),
-        (html, "server_not_json"),
-        (no_choices, "server_not_json"),
-        (cut, "server_cut"),
-        (hang(1.0), "server_timeout"),
+        (status(500), "server_http_500", 60),
+        (status(400), "server_http_400", 60),
+        (status(413), "server_http_413", 60),
+        (html, "server_not_json", 60),
+        (no_choices, "server_not_json", 60),
+        (cut, "server_cut", 60),
+        (hang(60), "server_timeout", 0.5),
     ],
 )
 def test_one_request_that_always_fails_is_a_reject(
-    tmp_path: Path, fault: Fault, reason: str
+    tmp_path: Path, fault: Fault, reason: str, seconds: float
 ) -> None:
     with (
         ChatServer(lambda request: fault if question(request) == "bad" else "good") as server,
         ReplyCache(tmp_path / "replies.sqlite") as cache,
     ):
         requests = [ask("a"), ask("bad"), ask("c")]
-        chat = Chat(client(server, seconds=0.2), cache)
+        chat = Chat(client(server, seconds), cache)
         replies = [found for found in chat.ask_all(requests) if found]
         assert [found.reject_reason for found in replies] == ["", reason, ""]
         assert server.base_url in replies[1].error
@@ -213,13 +217,22 @@ def test_failures_in_a_row_end_the_run_and_are_not_kept(tmp_path: Path) -> None:
 
 
 def test_threads_that_share_a_chat_do_not_end_each_other() -> None:
+    is_asked, is_refused = threading.Event(), threading.Event()
+
     def answer(request: Body) -> str | Fault:
-        return {"bad": status(401), "slow": slow(0.5, "late")}.get(question(request), "good")
+        if question(request) == "slow":
+            is_asked.set()
+            is_refused.wait(60)
+            return "late"
+        if question(request) == "bad":
+            is_refused.set()
+            return status(401)
+        return "good"
 
     with ChatServer(answer) as server, ThreadPoolExecutor() as pool:
         chat = Chat(client(server))
         waiting = pool.submit(texts, chat, [ask("slow")])
-        time.sleep(0.1)
+        assert is_asked.wait(60)
         with pytest.raises(ServerError, match="401"):
             chat.ask_all([ask("bad")])
         assert texts(chat, [ask("a")]) == [["good"]]
@@ -397,10 +410,21 @@ def test_requests_are_taken_as_replies_come_in(server: ChatServer) -> None:
 
 
 def test_replies_as_they_finish(server: ChatServer) -> None:
-    server.answer = lambda r: slow(0.5, "late") if question(r) == "0" else "soon"
+    have_others = threading.Event()
+
+    def answer(request: Body) -> str:
+        if question(request) == "0":
+            have_others.wait(60)
+        return "answer"
+
+    server.answer = answer
     chat = Chat(client(server), concurrency=2)
     requests = [ask(str(number)) for number in range(6)]
-    found = [answer.request for answer in chat.ask_each(requests, in_order=False)]
+    found = []
+    for item in chat.ask_each(requests, in_order=False):
+        found.append(item.request)
+        if len(found) == 5:
+            have_others.set()
     assert found[-1] == requests[0]
     assert sorted(found, key=requests.index) == requests
 
@@ -585,11 +609,18 @@ def test_a_run_that_is_killed_again_and_again_pays_only_for_what_was_in_flight(
     tmp_path: Path,
 ) -> None:
     replies = tmp_path / "replies.sqlite"
-    with ChatServer(lambda request: slow(0.02, question(request))) as server:
+    last = 0  # of the questions that are answered; the run waits for the others until it is killed
+
+    def answer(request: Body) -> str | Fault:
+        return question(request) if int(question(request)) <= last else hang(60)
+
+    with ChatServer(answer) as server:
         command = [sys.executable, "-c", ASKING, server.base_url, str(replies)]
         moments = (0, 7, 21, 40)
         for moment in moments:
+            last = moment + 5
             kill_when(command, lambda moment=moment: num_replies(replies) > moment)
+        last = 60
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         assert done.stdout.split() == [str(number) for number in range(60)]
         assert 60 <= len(server.requests) <= 60 + 3 * len(moments)  # in flight at each

@@ -251,16 +251,19 @@ def test_samples_of_a_server_are_scored_and_written_for_the_next_evaluation(
 def test_killed_evaluation_of_a_server_pays_for_no_answer_twice(folder: Path, data: Path) -> None:
     def answer(request: Body) -> str | Fault:
         is_third = "all countries" in str(request["messages"])
-        return hang(60) if is_third and not released.is_set() else COUNT
+        if not is_third or released.is_set():
+            return COUNT
+        is_hanging.set()
+        return hang(60)
 
-    released = threading.Event()
+    released, is_hanging = threading.Event(), threading.Event()
     out, replies = folder / "out", folder / "out.work" / "replies.sqlite"
     with ChatServer(answer) as server:
         command = [
             *(sys.executable, RECIPE, "--model", "m", "--base-url", server.base_url),
             *("--data", str(data), "--databases", str(data / "databases"), "--out", str(out)),
         ]
-        kill_when(command, lambda: num_replies(replies) == 2)
+        kill_when(command, lambda: is_hanging.is_set() and num_replies(replies) == 2)
         assert len(server.requests) == 3
         released.set()
         subprocess.run(command, check=True, capture_output=True, timeout=120)
