@@ -127,12 +127,6 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
                 f"{strong.funnel.reasons()}; give databases with more tables and rows"
             )
         left_out = {f"{db_id} {fault}": 1 for db_id, fault in faults.items()}
-        missing: dict[str, dict[str, int]] = {
-            f"missing_{split}": {
-                str(level): num for level, num in strong.missing[split].items() if num
-            }
-            for split in SPLITS
-        }
         facts = collect_facts(
             "builders/strong.py",
             seed=arguments.seed,
@@ -143,14 +137,14 @@ def build_with_grammar(arguments: argparse.Namespace) -> Facts:
             ],
             funnels=[database_funnel(databases, used, faults), strong.funnel],
             counts={
-                **missing,
+                **{f"missing_{split}": strong.lacking(split) for split in SPLITS},
                 "databases_left_out": left_out,
                 "databases_not_published": unpublished(used),
             },
             results={
                 **limit_facts(),
                 **teacher_facts("grammar", {}, GRAMMAR_TERMS),
-                **decontamination_facts(benchmark_inputs(benchmarks)),
+                **decontamination_facts(benchmarks),
                 **({"plan": coverage_report([*coverages.values()])} if coverages else {}),
             },
             seconds=time.monotonic() - started,
@@ -235,7 +229,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             results={
                 **limit_facts(),
                 **teacher_facts(arguments.model, prompt_hashes(arguments), model_terms(arguments)),
-                **decontamination_facts(benchmark_inputs(benchmarks)),
+                **decontamination_facts(benchmarks),
                 "plan": coverage_report([coverage]),
             },
             seconds=time.monotonic() - started,

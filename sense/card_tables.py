@@ -53,7 +53,7 @@ def _cost(facts: Facts) -> str:
     usage = facts.usage
     if not usage:
         return "nothing"
-    tokens = sum(num for name, num in usage.items() if name.endswith("_tokens"))
+    tokens = sum(usage.get(name, 0) for name in ("prompt_tokens", "completion_tokens"))
     cost = usage.get("cost_usd")
     digits = 2 if cost is None or not 0 < cost < 0.01 else 4
     money = "" if cost is None else f"${cost:,.{digits}f}, "

@@ -141,18 +141,17 @@ def read_benchmark(source: str, split: str = "") -> Benchmark:
     """The benchmark in a folder as Spider's or BIRD's, a JSON file, or a dataset of a builder.
 
     split: of a folder `dev` by default, of a dataset `test`. Schemas come from `tables.json` or
-    `<split>_tables.json` beside the questions, or from the dataset's databases; without them only
+    `dev_tables.json` beside `dev.json`, or from the dataset's databases; without them only
     questions are compared. Raises FileNotFoundError or ValueError.
     """
     path = Path(source)
     if path.is_file():
-        return _from_files([path], path.name, path.parent / TABLES_FILE)
+        return _from_files([path], path.name, _tables_beside(path.parent, path.stem))
     wanted = split or "dev"
     names = [*SPIDER_FILES["train"], "train.json"] if wanted == "train" else [f"{wanted}.json"]
     if files := [path / name for name in names if (path / name).is_file()]:
-        tables = [path / TABLES_FILE, path / f"{wanted}_{TABLES_FILE}"]
-        found = next((file for file in tables if file.is_file()), tables[0])
-        return _from_files(files, f"{path.resolve().name}, {wanted}", found)
+        name = f"{path.resolve().name}, {wanted}"
+        return _from_files(files, name, _tables_beside(path, wanted))
     return _from_dataset(source, split or "test")
 
 
@@ -191,6 +190,11 @@ def schema_words(schema: Schema) -> SchemaWords:
 def database_words(path: str) -> SchemaWords:
     """The `schema_words` of a database file that does not change meanwhile."""
     return schema_words(read_schema(path))
+
+
+def _tables_beside(folder: Path, stem: str) -> Path:
+    tables = [folder / TABLES_FILE, folder / f"{stem}_{TABLES_FILE}"]
+    return next((file for file in tables if file.is_file()), tables[0])
 
 
 def _from_files(files: Sequence[Path], name: str, tables: Path) -> Benchmark:

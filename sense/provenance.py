@@ -5,10 +5,13 @@ Each function gives a part of `Facts.results`, which the card of that kind of se
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sense.execution import DEFAULT_LIMITS, Limits
-from sense.facts import Input, versions
+from sense.facts import versions
+
+if TYPE_CHECKING:
+    from sense.contamination import Benchmark
 
 
 def limit_facts(limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
@@ -26,14 +29,18 @@ def teacher_facts(name: str, prompts: Mapping[str, str], terms: str) -> dict[str
     return {"teacher": {"name": name, "prompts": dict(prompts), "terms": terms}}
 
 
-def decontamination_facts(benchmarks: Iterable[Input]) -> dict[str, Any]:
+def decontamination_facts(benchmarks: Iterable["Benchmark"]) -> dict[str, Any]:
     """The benchmarks that rows were compared with, and from where on a row was too like one."""
-    from sense.contamination import LIKE_SCHEMA, NUM_WORDS, SAME_SCHEMA
+    from sense.contamination import LIKE_SCHEMA, MIN_COVERED, NUM_WORDS, SAME_SCHEMA
+
+    names = {benchmark.name: bool(benchmark.schemas) for benchmark in benchmarks}
 
     return {
         "decontamination": {
-            "benchmarks": [benchmark.name for benchmark in benchmarks],
+            "benchmarks": list(names),
+            "without_schemas": [name for name, has_schemas in names.items() if not has_schemas],
             "num_words": NUM_WORDS,
+            "min_covered": MIN_COVERED,
             "same_schema": SAME_SCHEMA,
             "like_schema": LIKE_SCHEMA,
         }

@@ -79,6 +79,7 @@ class StrongSet:
         """`db_sha256` of the databases that the kept rows use."""
         self.faults: dict[str, str] = {}
         """Databases that failed in use, with the reason."""
+        self._totals = dict(totals)
         self._test_share = totals["test"] / max(1, sum(totals.values()))
         self._seen: set[bytes] = set()
         self._units: list[Unit] = []
@@ -143,6 +144,15 @@ class StrongSet:
             self.missing[split] = Counter()
             for slot, num in coverage.missing().items():
                 self.missing[split][slot.level] += num  # type: ignore[index]
+
+    def lacking(self, split: Split) -> dict[str, int]:
+        """Rows that were asked for and not found, by level.
+
+        `any level`: those that the databases cannot give at any place of the plan.
+        """
+        found = {str(level): num for level, num in self.missing[split].items() if num > 0}
+        rest = self._totals[split] - len(self.kept[split]) - sum(found.values())
+        return found | ({"any level": rest} if rest > 0 else {})
 
     def _has_room(self, split: Split, row: Mapping[str, Any]) -> bool:
         if self.coverages:

@@ -179,17 +179,22 @@ def strong_set(**changes: Any) -> str:
         "teacher": {"name": "big-model", "prompts": {"invent": "e" * 64}, "terms": "Its terms."},
         "decontamination": {
             "benchmarks": ["spider-dev"],
+            "without_schemas": [],
             "num_words": 8,
+            "min_covered": 0.5,
             "same_schema": 0.6,
             "like_schema": 0.2,
         },
         "plan": {
             "name": "default",
             "rows": 1020,
+            "planned_rows": 1040,
             "shares": {"style": {"formal": {"planned": 0.5, "realised": 0.4}}},
             "cells": {
                 "planned": 12,
                 "within": 11,
+                "min_rows": 50,
+                "tolerance": 0.2,
                 "off": [{"cell": "style=formal", "planned": 60.0, "realised": 44}],
             },
             "infeasible": [{"cell": "style=vague", "reason": "no model speaks it"}],
@@ -198,7 +203,7 @@ def strong_set(**changes: Any) -> str:
     }
     funnel = Funnel("teacher", "answers", 1050, {"empty_result": 25, "contaminated_sql": 5}, 1020)
     settings = {**FACTS.settings, "prompt_hash": "f" * 64, "agreement": 5}
-    counts = {"modes": {"invent": 1020}, "votes": {"kept": 1000, "repaired": 20, "dropped": 7}}
+    counts = {"modes": {"invent": 1020}, "votes": {"kept": 1000, "repaired": 20}}
     facts = replace(FACTS, results=results, funnels=(funnel,), settings=settings, counts=counts)
     features = {"default": example_features(), "rejected": rejected_features()}
     return kind_card(text, facts, features, row_of(features["default"]))
@@ -347,10 +352,13 @@ def test_name_that_nobody_gives_is_an_error() -> None:
 
 
 def test_numbers_of_a_card_come_from_facts() -> None:
-    for name in ("dataset_card.md.jinja", "model_card.md.jinja"):
+    for name in (
+        *("dataset_card.md.jinja", "model_card.md.jinja"),
+        *("strong_sections.md.jinja", "weak_sections.md.jinja"),
+    ):
         template = (cards_folder() / name).read_text("utf-8")
         prose = re.sub(r"```.+?```|{[{%].*?[%}]}", "", template, flags=re.DOTALL)
-        assert set(re.findall(r"\d+", prose)) <= {"95"}, name  # 95 % intervals
+        assert set(re.findall(r"\d+", prose)) <= {"95", "256"}, name  # intervals, SHA
 
 
 @pytest.mark.parametrize(
@@ -380,7 +388,8 @@ def test_strong_card_says_what_was_not_compared_and_what_was_not_planned() -> No
 
 def test_reasons_and_small_costs_are_told() -> None:
     funnels = (Funnel("teacher", "answers", 3, {"server_http_400": 1, "home_made": 1}, 1),)
-    facts = replace(FACTS, funnels=funnels, usage={"prompt_tokens": 9, "cost_usd": 0.0004})
+    usage = {"prompt_tokens": 9, "replies_with_estimated_tokens": 5, "cost_usd": 0.0004}
+    facts = replace(FACTS, funnels=funnels, usage=usage)
     assert drop_reasons(facts) == [
         ("server_http_400", 1, "The server gave no answer that could be used."),
         ("home_made", 1, ""),

@@ -103,8 +103,10 @@ def test_a_benchmark_is_read_from_a_folder_or_a_file(tmp_path: Path) -> None:
     assert (folder.name, file.name) == (f"{tmp_path.name}, dev", "dev.json")
     schema = frozenset({"shop.name", "shop.location"})
     assert folder.schema_rejection(schema)
-    assert file.schema_rejection(schema) is None
+    assert file.schema_rejection(schema)
     assert file.question_rejection(ROWS[0][1])
+    (tmp_path / "dev_tables.json").unlink()
+    assert not read_benchmark(str(tmp_path / "dev.json")).schemas
 
 
 def test_a_broken_tables_file_is_named(tmp_path: Path) -> None:

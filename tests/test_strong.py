@@ -3,16 +3,19 @@
 from collections import Counter
 from pathlib import Path
 
+from conftest import write_database
 from test_collection import damaged
 
 from sense.collection import Database, given_databases
+from sense.coverage.asking import grammar_coverages
+from sense.coverage.plan import parse_plan
 from sense.database import database_sha256
 from sense.example import Hardness
 from sense.execution import execute
 from sense.journal import Journal
 from sense.prompt import TINY_CONTRACT
 from sense.reasons import meaning
-from sense.splits import split_by_template
+from sense.splits import Split, split_by_template
 from sense.strong import StrongSet, make_examples, parts, plan_round
 from sense.strong_unit import Unit, run_unit
 
@@ -99,3 +102,18 @@ def test_dropped_candidates_are_shown_with_their_reasons(world: Path, tmp_path: 
     empty = next(row for row in found if row["reason"] == "empty_result")
     assert execute(world, empty["sql"]).rows == ()
     assert (empty["teacher"], empty["db_id"], empty["license"]) == ("grammar", "world", "mit")
+
+
+def test_rows_that_no_part_of_a_plan_can_give_are_missing_too(tmp_path: Path) -> None:
+    script = "CREATE TABLE cat (name TEXT, age INT); INSERT INTO cat VALUES ('Tom', 3), ('Kim', 5);"
+    databases = [database(write_database(tmp_path / "cats.sqlite", script))]
+    plan = parse_plan("{hardness: {easy: 1}, style: {imperative: 1}, feature: {}}")
+    totals: dict[Split, int] = {"train": 400, "test": 5}
+    coverages = grammar_coverages(plan, totals, databases)
+    with Journal(tmp_path / "journal.jsonl", {}) as journal:
+        strong = StrongSet(totals, {"easy": 1}, journal, coverages)
+        make_examples(strong, databases, TINY_CONTRACT, 0, 0)
+    num_kept = len(strong.kept["train"])
+    assert 0 < num_kept < 400
+    assert sum(strong.lacking("train").values()) == 400 - num_kept
+    assert strong.lacking("test") == {"any level": 5}

@@ -54,10 +54,13 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
     return {
         "name": coverages[0].plan.name,
         "rows": rows,
+        "planned_rows": sum(coverage.total for coverage in coverages),
         "shares": {name: _shares(name, coverages, counts, rows) for name in DIMENSIONS},
         "cells": {
             "planned": len(pairs),
             "within": len(pairs) - len(off),
+            "min_rows": MIN_PAIR_ROWS,
+            "tolerance": CELL_TOLERANCE,
             "off": off[:MAX_SHOWN_CELLS],
         },
         "infeasible": [
