@@ -157,7 +157,7 @@ def _format_of(text: str) -> Format:
         return "spider" if start else "json_lines"
     try:
         first, _ = json.JSONDecoder().raw_decode(start)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return "bird" if start.partition("\n")[0].rstrip() == "{" else "json_lines"
     is_numbered = isinstance(first, dict) and first and all(key.isdigit() for key in first)
     return "bird" if is_numbered else "json_lines"

@@ -207,6 +207,8 @@ def _parse(text: str, place: str) -> Any:
             f"{place} is not JSON: {error.msg} at {at}column {error.colno}; "
             "correct it or write the file again"
         ) from error
+    except RecursionError as error:
+        raise ValueError(f"{place} holds JSON that is nested too deeply to be read") from error
 
 
 def texts_of(row: Mapping[str, Any], keys: Sequence[str], place: str) -> list[str]:

@@ -181,12 +181,13 @@ def test_sql_is_taken_out_of_prose_only_when_asked(tmp_path: Path, gold: Path) -
         (json.dumps({"0": "", "1": f"{MARK}pets", "2": ""}), r"key '1', is for db_id 'pets'"),
         ('{\n "0": "SELECT 1",\n "1": \n}', r"is not JSON: .* line 4, column 1"),
         ('{"0": "SELECT 1"', r"line 1 is not JSON"),
+        ("[" * 100_000, r"holds a JSON array; expected JSON lines"),
         ("", r"is empty"),
         ("[]", r"holds a JSON array; expected JSON lines"),
     ],
     ids=[
         *("short", "split query", "other database", "missing key", "surplus", "twice"),
-        *("misaligned", "broken", "cut", "empty", "array"),
+        *("misaligned", "broken", "cut", "deep", "empty", "array"),
     ],
 )
 def test_misaligned_or_broken_file_is_refused_by_line(

@@ -81,6 +81,7 @@ def test_line_separators_inside_texts_do_not_split_lines(tmp_path: Path) -> None
         (" \n\n", r"p\.jsonl is empty"),
         (json.dumps([LINE]), "holds a JSON array; expected JSON lines"),
         (f"{json.dumps(LINE)}\n{{'a': 1}}", r"line 2 is not JSON: .* column 2"),
+        ('{"a": ' + "[" * 100_000, r"line 1 holds JSON that is nested too deeply"),
         (f'{json.dumps(LINE)}\n"text"', "line 2 holds a string; expected a JSON object"),
         (json.dumps({"db_id": "a", "gold": "b"}), "line 1 lacks 'question', 'pred'; it has"),
         (json.dumps({**LINE, "pred": None}), "line 1 has null as 'pred'.*write an empty string"),

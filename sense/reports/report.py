@@ -299,7 +299,10 @@ def _input_blocks(
     if forms:
         blocks += [
             Heading("Predictions that are not one query"),
-            Text("They were run as they are. `--extract-sql` takes SQL out of prose and fences."),
+            Text(
+                "They were run as shown. `--extract-sql`, unless it was given, takes SQL out of "
+                "prose and fences."
+            ),
             _examples_table("form", forms),
         ]
     if notes:
