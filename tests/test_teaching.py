@@ -6,21 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_server import ChatServer
 from conftest import WORLD_SCRIPT, write_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sense.chat import Chat
 from sense.collection import Database
 from sense.coverage.plan import Plan, parse_plan
 from sense.database import database_sha256
 from sense.example import content_id, to_example
 from sense.journal import Journal
 from sense.prompt import DEFAULT_CONTRACT, RATIONALE_CONTRACT, extract_sql
-from sense.server import Choice, Reply, Request
+from sense.reply_cache import ReplyCache
+from sense.server import Choice, Reply, Request, Server
 from sense.teaching.ledger import FIELDS, DomainLedger
 from sense.teaching.parts import Answer, Item, parse_answer
 from sense.teaching.planning import Teaching, teacher_coverage
-from sense.teaching.proposals import ProposalSet, plan_round
+from sense.teaching.proposals import ProposalSet, plan_round, preview
 from sense.teaching.requests import request_messages
 from sense.teaching.shots import Shot, read_shots
 from sense.teaching.tasks import Ask, Task
@@ -513,6 +516,22 @@ def test_rounds_ask_for_what_is_missing(tmp_path: Path) -> None:
     assert [task.number for task in second] == [46, 47]
     found.num_asked = 48
     assert plan_round(found, HOW, 0) == []
+
+
+def test_nothing_to_ask_for_is_previewed_as_such(tmp_path: Path) -> None:
+    script = "CREATE TABLE cat (name TEXT); INSERT INTO cat VALUES ('Tom');"
+    cats = Database("cats", str(write_database(tmp_path / "cats.sqlite", script)), "", "mit", "")
+    plan = parse_plan("hardness: {extra: 1}")  # no query of one column is that hard
+    teaching = Teaching((), 1.0, 9, DEFAULT_CONTRACT, "mit", 0, {"sql": 1.0}, [cats])
+    with (
+        ChatServer(lambda request: "Sure!") as server,
+        Chat(Server("m", server.base_url), ReplyCache(tmp_path / "replies.sqlite")) as chat,
+        Journal(tmp_path / "journal.jsonl", {}) as journal,
+    ):
+        found = ProposalSet(4, teacher_coverage(plan, 4, teaching), journal)
+        text = preview(found, chat, teaching, 3, num_workers=0)
+        assert "unknown: no answer gave a row that would be kept" in text
+        assert not server.requests
 
 
 def test_a_level_that_never_comes_is_asked_no_more(tmp_path: Path) -> None:

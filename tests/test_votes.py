@@ -78,6 +78,8 @@ def test_answers_without_sight_of_gold_keep_mend_or_drop_a_pair(
     assert found.funnel.dropped["no_agreement"] == len(dropped) > 0
     assert all("CREATE TABLE piece" in row["script"] for row in dropped)
     assert {row["detail"] for row in dropped} == {"0 of 0 as gold, 0 otherwise"}
+    assert all(number(row) % 2 == 0 for row in dropped)
+    assert found.funnel.dropped["server_http_400"] > 0
 
 
 def make_set(chat: Chat, journal: Journal, plan: Path) -> ProposalSet:

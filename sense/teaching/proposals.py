@@ -301,7 +301,8 @@ def answered(
     tasks: Sequence[Task], chat: Chat, teaching: Teaching, journal: Journal, num_workers: int
 ) -> list[Job]:
     """The tasks that got a reply, each verified and in the journal."""
-    replies = chat.ask_all([task.request for task in tasks], f"answers to {tasks[-1].number + 1:,}")
+    last = tasks[-1].number + 1 if tasks else 0
+    replies = chat.ask_all([task.request for task in tasks], f"answers to {last:,}")
     jobs = [
         Job(task, reply, chat.model, teaching.license, teaching.contract, teaching.rationale)
         for task, reply in zip(tasks, replies, strict=True)

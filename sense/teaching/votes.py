@@ -19,7 +19,7 @@ from sense.execution import WorkerFailure, map_in_workers
 from sense.filters import Candidate, Rejection
 from sense.hardness import hardness, sql_features
 from sense.prompt import PromptContract, completion_messages
-from sense.server import Request
+from sense.server import Reply, Request
 from sense.teaching.verification import Job, Verified
 
 MAX_VOTE_SECONDS = 120.0
@@ -60,7 +60,8 @@ def voted(
             answers_of(job.contract, pair[0], pair[1]) if pair and pair[1] else [] for pair in given
         ]
         path = job.task.database.path if job.task.database else ""
-        ballots.append(Ballot(verified, path, answers, job.contract, job.task.number))
+        asked = _without_failed(verified, [pair[1] if pair else None for pair in given])
+        ballots.append(Ballot(asked, path, answers, job.contract, job.task.number))
     counted = map_in_workers(
         count_votes, [ballot for ballot in ballots if ballot], num_workers, MAX_VOTE_SECONDS
     )
@@ -120,12 +121,27 @@ def _after_vote(
     if not objection and agreed.vote.outcome == "repaired" and row["reasoning"]:
         objection = Rejection("repair_rejected", "the rationale explains the SQL of the teacher")
     if objection:
-        script = ballot.verified.database["script"] if ballot.verified.database else ""
-        rejected = {**row, "script": script}
-        return {"reject_reason": objection.reason, "detail": objection.detail, "row": rejected}
+        return _rejected(item, objection, ballot.verified)
     if agreed.vote.outcome == "repaired":
         row = _repaired(row, agreed.vote.sql, ballot.contract)
     return {**item, "row": row, "vote": agreed.vote.outcome}
+
+
+def _without_failed(verified: Verified, replies: Sequence[Reply | None]) -> Verified:
+    """The verified reply without the questions that the server failed to answer."""
+    items = [
+        _rejected(item, Rejection(reply.reject_reason, reply.error), verified)
+        if reply and reply.reject_reason
+        else item
+        for item, reply in zip(verified.items, replies, strict=True)
+    ]
+    return verified._replace(items=items)
+
+
+def _rejected(item: Mapping[str, Any], objection: Rejection, verified: Verified) -> dict[str, Any]:
+    script = verified.database["script"] if verified.database else ""
+    row = {**item["row"], "script": script}
+    return {"reject_reason": objection.reason, "detail": objection.detail, "row": row}
 
 
 def _repaired(row: Mapping[str, Any], sql: str, contract: PromptContract) -> dict[str, Any]:
