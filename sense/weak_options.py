@@ -27,6 +27,14 @@ labels among the results."""
 LEAST = {"num_questions": 1, "num_samples": 0, "round": 1, "max_pairs": 0, "num_workers": 0}
 LEAST |= {"max_pairs_per_database": 0, "max_pairs_per_kind": 0, "max_length_gap": 0}
 """The least value of each numeric argument."""
+OWNERS = {
+    "num_samples": "model",
+    "temperatures": "model",
+    "license": "samples",
+    "split": "data",
+    "num_questions": "data",
+}
+"""Option -> the one without which it would do nothing."""
 NOT_WITH_FROM_SAMPLES = (
     *("data", "split", "num_questions", "num_samples", "temperatures", "round", "test_share"),
     *("contract", "rule", "license", "engine", "base_url", "previous"),
@@ -59,7 +67,8 @@ def weak_arguments(description: str, argv: Sequence[str] | None = None) -> argpa
 
 def run_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The arguments that decide the rows."""
-    unused = (*PLACES, *(NOT_WITH_FROM_SAMPLES if arguments.from_samples else ()))
+    idle = [name for name, owner in OWNERS.items() if not getattr(arguments, owner)]
+    unused = (*PLACES, *idle, *(NOT_WITH_FROM_SAMPLES if arguments.from_samples else ()))
     return {name: value for name, value in vars(arguments).items() if name not in unused}
 
 
@@ -90,6 +99,9 @@ def _fault(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> st
         return "--flip-rate is that of labels without --suite or --separated; leave one out"
     if arguments.previous and arguments.round < 2:
         return "--previous holds earlier rounds; give this one its number, --round 2 or more"
+    for name, owner in OWNERS.items():
+        if not getattr(arguments, owner) and getattr(arguments, name) != parser.get_default(name):
+            return f"--{_spelt(name)} says nothing without --{owner}; add that, or leave it out"
     for name in ("test_share", "synthetic_share"):
         if not 0 <= (share := getattr(arguments, name)) < 1:
             return f"--{_spelt(name)} is {share}; expected a share from 0 to below 1"

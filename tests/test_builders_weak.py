@@ -114,7 +114,8 @@ def test_a_suite_turns_answers_that_are_right_by_luck_into_rejected_ones(
     write_database(suite / "world" / "world.sqlite", WORLD_SCRIPT)
     script = f"{WORLD_SCRIPT}; UPDATE city SET name = 'Parikia' WHERE name <> 'Paris';"
     write_database(suite / "world" / "1.sqlite", script)
-    out = build(folder, monkeypatch, "--suite", suite, "--witness", "database")
+    options = ("--suite", suite, "--witness", "database", "--keep-subtle")
+    out = build(folder, monkeypatch, *options)
     [pair] = rows(out, "default")
     assert (pair["chosen_sql"], pair["rejected_sql"]) == (gold, lucky)
     assert pair["suite_hash"] == read_suite(suite).hash
@@ -125,6 +126,7 @@ def test_a_suite_turns_answers_that_are_right_by_luck_into_rejected_ones(
         ("correct", "correct", 1),
         ("correct", "incorrect", 1),
     ]
+    assert [s["is_subtle"] for s in samples] == [False, True]
     facts = read_facts(out)
     flips = facts.results["flip_rate"]
     assert (flips["num"], flips["num_flipped"], flips["rate"]) == (2, 1, 0.5)
@@ -419,6 +421,23 @@ def test_bad_file_ends_with_a_sentence_and_leaves_nothing(
     with pytest.raises(SystemExit, match=f"(?s)error: .*{words}"):
         build(folder, monkeypatch)
     assert not (folder / "out").exists()
+
+
+def test_given_answers_refuse_what_only_a_model_is_asked_with(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = read_facts(build(folder, monkeypatch)).settings
+    assert not {"num_samples", "temperatures", "split"} & settings.keys()
+    model = ("--model", "m", "--data", "d")
+    for options, words in (
+        (("--num-samples", "3"), "--num-samples says nothing without --model"),
+        (("--temperatures", "0.5"), "--temperatures says nothing without --model"),
+        (("--num-questions", "2"), "--num-questions says nothing without --data"),
+        ((*model, "--license", "mit"), "--license says nothing without --samples"),
+    ):
+        with pytest.raises(SystemExit):
+            build(folder, monkeypatch, *options)
+        assert words in capsys.readouterr().err
 
 
 def test_bad_arguments_end_with_a_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
