@@ -7,7 +7,7 @@ Hardness is Spider's; `gold_status` is `ok` or the reason why gold cannot judge 
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -149,7 +149,8 @@ def content_id(*parts: str) -> str:
 
 def to_row(record: Example | Rejected | Pair) -> dict[str, Any]:
     """The record as one row of its dataset, `id` first."""
-    return {"id": record.id, **asdict(record)}
+    row = {f.name: getattr(record, f.name) for f in fields(record)}
+    return {"id": record.id, **row}
 
 
 def to_example(row: dict[str, Any]) -> Example:
@@ -207,7 +208,7 @@ def sample_features() -> "Features":
     text += ["completion", "verdict", "reason", "error_kind", "witness", "weak_model"]
     text += ["weak_model_revision", "gold_status", "hardness", "rule", "database_verdict", "source"]
     integers = ["round", "index", "rule_correct"]
-    return _columns(text, integers, reals=["temperature", "logprob"])
+    return _columns(text, integers, reals=["temperature", "logprob"], booleans=["is_subtle"])
 
 
 def question_features() -> "Features":
@@ -249,13 +250,17 @@ def _features(record: type) -> "Features":
 
 
 def _columns(
-    text: Iterable[str], integers: Iterable[str] = (), reals: Iterable[str] = ()
+    text: Iterable[str],
+    integers: Iterable[str] = (),
+    reals: Iterable[str] = (),
+    booleans: Iterable[str] = (),
 ) -> "Features":
     from datasets import Features, Value
 
     columns = {name: Value("string") for name in text}
     columns |= {name: Value("int64") for name in integers}
     columns |= {name: Value("float64") for name in reals}
+    columns |= {name: Value("bool") for name in booleans}
     return Features(columns)
 
 

@@ -17,6 +17,7 @@ from sense.example import content_id
 from sense.hardness import DIALECT, UnparsedSqlError, normalize_sql, parse_sql, sql_text
 from sense.mutation import Mutation, mutate
 from sense.pairing import Answered, answered_from
+from sense.plainness import OPEN_KINDS
 from sense.preference import Sample, sample_row
 from sense.question import Question
 from sense.schema import read_schema
@@ -25,9 +26,9 @@ from sense.weak import Answer, Job, Judging, judged_jobs
 
 MAX_TRIED = 3
 """Near misses of one question that are judged; most are incorrect, and one is enough."""
-OPEN_KINDS = ("distinct", "extra_column", "extra_condition")
-"""Not made: a question seldom says that a result may hold no duplicates, no further column or rows
-without a value in some other column, so that a person may call such an answer right."""
+NOT_MADE = (*OPEN_KINDS, "extra_condition")
+"""Kinds of edits: the one added here asks for a value in some other column, which a question seldom
+excludes."""
 NAMES = (TokenType.VAR, TokenType.IDENTIFIER, TokenType.STRING, TokenType.NUMBER)
 """Tokens whose case is theirs, not that of the keywords around."""
 
@@ -115,7 +116,7 @@ def _job(question: Answered, seed: int, kinds: dict[str, dict[str, str]]) -> Job
     right = lots[0][1]
     found: dict[str, Mutation] = {}
     for mutation in _shuffled(right, db_path, seed):
-        if len(found) < MAX_TRIED and mutation.kind not in (*found, *OPEN_KINDS):
+        if len(found) < MAX_TRIED and mutation.kind not in (*found, *NOT_MADE):
             text = in_own_words(right.predicted_sql, mutation.sql)
             if text:
                 found[mutation.kind] = mutation._replace(sql=text)
@@ -140,9 +141,9 @@ def _answer(right: Sample, sql: str) -> Answer:
 
 
 def _wrong(samples: Sequence[Sample], kinds: dict[str, str]) -> Iterator[Sample]:
-    """Those that are incorrect, marked as near misses; their indexes count down from -1."""
+    """Those that are plainly wrong, marked as near misses; their indexes count down from -1."""
     for sample in samples:
-        if sample.verdict == "incorrect":
+        if sample.verdict == "incorrect" and not sample.is_subtle:
             yield replace(
                 sample,
                 error_kind=kinds[sample.predicted_sql],

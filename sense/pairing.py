@@ -7,7 +7,7 @@ samples' ids: neither the order of the samples nor the clock changes it. Memory 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -76,6 +76,9 @@ class Pairing:
     keeps_disputed: bool = False
     """Whether questions stay on which at least as many models agree against gold as with it, two or
     more: there gold is wrong, or the question can be read in two ways, as often as not."""
+    keeps_subtle: bool = False
+    """Whether answers are rejected that a person may take for right, see `sense.plainness`. Readers
+    accepted 141 of 234 such answers of published systems, and 21 of 366 others."""
     seed: int = 0
     suite_hash: str = ""
     contract: PromptContract | None = None
@@ -101,7 +104,7 @@ class Pairing:
             )
 
 
-PAPER_PAIRING = Pairing(synthetic_share=0, max_length_gap=0, keeps_disputed=True)
+PAPER_PAIRING = Pairing(synthetic_share=0, max_length_gap=0, keeps_disputed=True, keeps_subtle=True)
 """SENSE, section 3.3: one right and one wrong answer per question, both sampled, at random."""
 
 
@@ -212,7 +215,8 @@ def _ordered_choices(
     """
     choices = _choices(group, pairing)
     if not choices:
-        return [], _why_no_choice(group)
+        is_hidden = bool(_wrong(group)) and _choices(group, replace(pairing, keeps_subtle=True))
+        return [], "only_subtle" if is_hidden else _why_no_choice(group)
     if not pairing.keeps_disputed and _is_disputed(group):
         return [], "disputed"
     choices = list(_differing(choices))
@@ -232,7 +236,8 @@ def _choices(group: Sequence[Sample], pairing: Pairing) -> list[Choice]:
     sides: list[Sample | None] = list(right)
     if pairing.gold == "always" or (pairing.gold == "when_none_correct" and not right):
         sides = [None]
-    choices = [Choice(chosen, rejected) for rejected in _wrong(group) for chosen in sides]
+    wrong = [s for s in _wrong(group) if pairing.keeps_subtle or not s.is_subtle]
+    choices = [Choice(chosen, rejected) for rejected in wrong for chosen in sides]
     return sorted(choices, key=lambda choice: _lot(choice, pairing.seed))
 
 

@@ -48,6 +48,8 @@ class Sample:
     """1 where that rule accepts the answer, else 0; None when none was asked."""
     database_verdict: str = ""
     """The verdict on the question's own database alone: without a suite the same as `verdict`."""
+    is_subtle: bool = False
+    """Whether a person may take an incorrect answer for right, see `sense.plainness`."""
     source: Source = "sample"
 
     @property
@@ -149,13 +151,14 @@ def with_database(pair: Pair, gold_sql: str, db_path: str) -> Pair:
 def unpaired_of(
     example: Example, samples: Iterable[Sample], contract: PromptContract | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Rows of one question for KTO: each distinct text of a model with a verdict.
+    """Rows of one question for KTO: each distinct text of a model that is right or plainly wrong.
 
     `label` True = correct.
     """
     seen: set[str] = set()
     for sample in distinct(samples):
-        if sample.source != "sample" or sample.verdict == "unknown" or sample.gold_status != "ok":
+        is_open = sample.verdict == "unknown" or sample.gold_status != "ok" or sample.is_subtle
+        if sample.source != "sample" or is_open:
             continue
         completion = messages_of(sample, example, contract)
         text = completion[-1]["content"]

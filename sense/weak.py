@@ -21,6 +21,7 @@ from sense.diagnosis.kinds import OTHER
 from sense.engine import Engine, map_on_engine
 from sense.example import content_id
 from sense.journal import Journal
+from sense.plainness import OPEN_KINDS, is_plainly_wrong
 from sense.preference import Sample, sample_row, to_sample
 from sense.prompt import PromptContract, completion_sql
 from sense.question import Question
@@ -36,7 +37,7 @@ QUESTIONS_PER_BATCH = 64
 BATCHES_AHEAD = 2
 """Batches that are answered and wait for workers: whoever is slower, model or judges, never idles,
 and memory holds a few hundred questions."""
-SECONDS_FOR_KINDS = 120.0
+SECONDS_FOR_FAULTS = 120.0
 """For the answers to one question; some take seconds each, deeply nested ones."""
 NO_DATABASE = "no_database"
 """Reason of answers, and status of golds, whose database is gone when they are to be judged."""
@@ -52,6 +53,13 @@ class Answer(NamedTuple):
     revision: str = ""
     temperature: float = 0.0
     logprob: float | None = None
+
+
+class Fault(NamedTuple):
+    """What is wrong with an answer."""
+
+    kind: str
+    is_subtle: bool
 
 
 class Job(NamedTuple):
@@ -208,36 +216,51 @@ def judged_jobs(
     process, which may have a model to run, has neither to do.
     """
     judged, again = itertools.tee(_judged(itertools.chain.from_iterable(batches), judging))
-    kinds = map_on_engine(
+    faults = map_on_engine(
         judging.engine,
-        kinds_of,
-        (samples for _, samples in judged),
+        faults_of,
+        ((question.db_path, samples) for question, samples in judged),
         judging.num_workers,
-        SECONDS_FOR_KINDS,
+        SECONDS_FOR_FAULTS,
     )
-    for (question, samples), found in zip(again, kinds, strict=True):
+    for (question, samples), found in zip(again, faults, strict=True):
         if isinstance(found, WorkerFailure):
-            found = [OTHER if sample.verdict == "incorrect" else "" for sample in samples]
-        pairs = zip(samples, found, strict=True)
-        yield question, [replace(sample, error_kind=kind) for sample, kind in pairs]
+            lost = [s.verdict == "incorrect" for s in samples]
+            found = [Fault(OTHER if is_wrong else "", is_wrong) for is_wrong in lost]
+        yield (
+            question,
+            [
+                replace(sample, error_kind=kind, is_subtle=is_subtle)
+                for sample, (kind, is_subtle) in zip(samples, found, strict=True)
+            ],
+        )
 
 
-def kinds_of(samples: Sequence[Sample]) -> list[str]:
-    """What is wrong with each answer to a question, "" with one that is not `incorrect`.
+def faults_of(answers: tuple[str, Sequence[Sample]]) -> list[Fault]:
+    """What is wrong with each answer to a question; kind "" with one that is not `incorrect`.
 
-    It is said against the nearest right answer, or gold; each spelling is looked at once.
+    answers: the question's database and the answers. The kind is said against the nearest right
+    answer, or gold; each spelling is looked at once.
     """
+    db_path, samples = answers
     right = dict.fromkeys(one_spelling(s.predicted_sql) for s in samples if s.verdict == "correct")
-    known: dict[tuple[str, str, str], str] = {}
-    kinds = []
+    known: dict[tuple[str, str, str], Fault] = {}
+    faults = []
     for s in samples:
         key = (one_spelling(s.predicted_sql), s.verdict, s.witness)
         if key not in known:
-            known[key] = judged_kind(
-                s.gold_sql, s.predicted_sql, s.verdict, s.witness, right_sqls=tuple(right)
-            )
-        kinds.append(known[key])
-    return kinds
+            known[key] = _fault(db_path, s, tuple(right))
+        faults.append(known[key])
+    return faults
+
+
+def _fault(db_path: str, sample: Sample, right_sqls: tuple[str, ...]) -> Fault:
+    gold, predicted = sample.gold_sql, sample.predicted_sql
+    kind = judged_kind(gold, predicted, sample.verdict, sample.witness, right_sqls)
+    if not kind:
+        return Fault("", is_subtle=False)
+    is_plain = kind not in OPEN_KINDS and is_plainly_wrong(db_path, gold, predicted)
+    return Fault(kind, is_subtle=not is_plain)
 
 
 def _judged(jobs: Iterable[Job], judging: Judging) -> Iterator[tuple[Question, list[Sample]]]:

@@ -247,6 +247,12 @@ def _add_pairing(group: argparse._ArgumentGroup) -> None:
         help="pair also where as many models agree against gold as with it, two or more",
     )
     add(
+        "--keep-subtle",
+        action="store_true",
+        help="reject also answers that differ from gold only in repeated rows, in further columns, "
+        "or on the test suite alone: a person takes most of them for right",
+    )
+    add(
         "--gold-as-chosen",
         choices=get_args(GoldUse),
         default="never",

@@ -32,6 +32,8 @@ from sense.weak_rows import (
 
 MADE = ("default", "unpaired", "questions")
 """The configs that are made while pairing."""
+GIVING_NONE = ("disputed", "only_subtle")
+"""Reasons of questions that give no pair, whatever survives, and so no noise."""
 JUDGED = (
     *("answers", "questions_sha256", "suite_hash", "rule", "round"),
     *("num_samples", "temperatures"),
@@ -133,6 +135,7 @@ def make_tables(arguments: argparse.Namespace, judged: Judged, spool: Callable[[
         synthetic_share=arguments.synthetic_share,
         max_length_gap=arguments.max_length_gap,
         keeps_disputed=arguments.keep_disputed,
+        keeps_subtle=arguments.keep_subtle,
         seed=arguments.seed,
         suite_hash=judged.settings["suite_hash"],
         contract=judged.contract,
@@ -154,7 +157,7 @@ def make_tables(arguments: argparse.Namespace, judged: Judged, spool: Callable[[
                 made["unpaired"][split].add(example.id, row)
             made["questions"][split].add(example.id, question_row(found))
             judged.tally.add(samples, why_none)
-            if why_none != "disputed":  # such a question gives no pair, whatever survives
+            if why_none not in GIVING_NONE:
                 noise.add(samples, len(pairs), pairing.max_pairs, pairing.gold)
             rounds.add(samples, pairs)
     tables: dict[str, Mapping[str, Iterable[dict[str, Any]]]] = {

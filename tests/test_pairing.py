@@ -117,6 +117,18 @@ def test_a_question_on_which_models_agree_against_gold_is_left_out(
     assert paired([question(1, *apart)], Pairing())[0].pairs
 
 
+def test_answers_that_a_person_may_take_for_right_are_not_rejected() -> None:
+    samples = [right(), wrong(1, is_subtle=True)]
+    [found] = paired([question(1, *samples)], Pairing())
+    assert (found.pairs, found.why_none) == ([], "only_subtle")
+    [kept] = paired([question(1, *samples)], Pairing(keeps_subtle=True))
+    assert [pair.rejected_sql for pair in kept.pairs] == [wrong(1).predicted_sql]
+    [plain] = paired([question(1, *samples, wrong(2))], Pairing())
+    assert [pair.rejected_sql for pair in plain.pairs] == [wrong(2).predicted_sql]
+    [unknown] = paired([question(1, right())], Pairing())
+    assert unknown.why_none == "no_wrong_answer"
+
+
 def test_sides_of_very_different_length_make_no_pair() -> None:
     chatty = wrong(1, completion="I think that " * 50)
     assert paired([question(1, right(), chatty)], Pairing())[0].why_none == "length_gap"
