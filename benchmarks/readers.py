@@ -20,6 +20,7 @@ from itertools import groupby, permutations
 from pathlib import Path
 from typing import Any
 
+from sense.closeness import Rows
 from sense.collection import ROWS_PER_TABLE
 from sense.command import run_script
 from sense.database import build_database, database_paths, fill_database
@@ -226,8 +227,8 @@ def holds_gold(paths: Sequence[str], gold_sql: str, answer_sql: str) -> bool:
     return is_compared
 
 
-def projected(rows: Sequence[tuple[Any, ...]], order: Sequence[int]) -> list[tuple[Any, ...]]:
-    return [tuple(row[place] for place in order) for row in rows]
+def projected(rows: Sequence[tuple[Any, ...]], order: Sequence[int]) -> Rows:
+    return tuple(tuple(row[place] for place in order) for row in rows)
 
 
 def report(results: Sequence[Item]) -> str:

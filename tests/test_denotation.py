@@ -91,6 +91,7 @@ def test_tied_rows_may_come_in_any_order_and_others_not() -> None:
     assert strict_comparison(gold, swapped_ties, True, tie_sizes=(2, 1)) == "equal"
     assert strict_comparison(gold, swapped_keys, True, tie_sizes=(2, 1)) == "row_order"
     assert strict_comparison(gold, swapped_ties, True, tie_sizes=None) == "row_order"
+    assert strict_comparison([(1,)], ((1.0000001,),), True, tie_sizes=(1,)) == "equal"
 
 
 def test_spider_sorts_rows_as_text_before_it_compares_them() -> None:
