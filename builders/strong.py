@@ -23,19 +23,19 @@ The key of a server is read from OPENAI_API_KEY, for servers of Hugging Face fro
 
 import argparse
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sense.collection import (
     MAX_READ_BYTES,
-    Database,
     database_files,
     database_funnel,
     database_rows,
     databases_digest,
     find_or_invent,
     is_huge,
+    unpublished,
     usable_databases,
 )
 from sense.command import run_script
@@ -270,10 +270,6 @@ def read_databases(
             flush=True,
         )
     return paths, faults
-
-
-def unpublished(databases: Iterable[Database]) -> dict[str, int]:
-    return {database.db_id: 1 for database in databases if is_huge(database.path)}
 
 
 def databases_input(arguments: argparse.Namespace, license: str) -> Input:

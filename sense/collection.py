@@ -76,8 +76,8 @@ def usable_databases(
             faults[db_id] = "contaminated_schema"
     if len(faults) == len(paths):
         raise ValueError(
-            f"all {len(paths):,} databases of {folder} are left out, as they are those of the "
-            "benchmarks that --against names; give other databases, or leave --against out"
+            f"all {len(paths):,} databases of {folder} are left out, as they are damaged, empty or "
+            "like those of the benchmarks that --against names; give others, or leave --against out"
         )
     return {db_id: path for db_id, path in paths.items() if db_id not in faults}, faults
 
@@ -241,6 +241,11 @@ def database_files(databases: Iterable[Database]) -> dict[str, str]:
         for database in databases
         if is_large(database.path) and not is_huge(database.path)
     }
+
+
+def unpublished(databases: Iterable[Database]) -> dict[str, int]:
+    """The databases that are too large to be published, as a table of counts."""
+    return {database.db_id: 1 for database in databases if is_huge(database.path)}
 
 
 def is_large(path: str | Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sense.card import DatasetText
-from sense.collection import Database, database_files, database_rows
+from sense.collection import Database, database_files, database_rows, unpublished
 from sense.command import with_progress
 from sense.database import database_sha256
 from sense.example import Example, database_features, example_features, to_row
@@ -101,14 +101,18 @@ def write_human_set(
             settings={**settings, "prompt_hash": contract.hash},
             inputs=human.inputs,
             funnels=funnels.values(),
-            counts={"strings_in_double_quotes": dict(sorted(quotes.items())), **(counts or {})},
+            counts={
+                "strings_in_double_quotes": dict(sorted(quotes.items())),
+                **({"databases_not_published": left} if (left := unpublished(databases)) else {}),
+                **(counts or {}),
+            },
             seconds=time.monotonic() - started,
         )
 
+    databases = human.used_databases if has_databases else []
     tables: dict[str, dict[str, Any]] = {
         "default": {PUBLISHED_SPLIT[split]: map(to_row, examples(split)) for split in human.rows}
     }
-    databases = human.used_databases if has_databases else []
     if has_databases:
         digests = {database.db_id: database_sha256(database.path) for database in databases}
         tables["databases"] = {"train": database_rows(databases, digests, human.name)}

@@ -107,6 +107,17 @@ def test_only_the_listed_rows_are_kept(
     assert "The databases are not part of this set" in (out / "README.md").read_text("utf-8")
 
 
+def test_databases_too_large_to_be_published_are_named(
+    bird: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sense.collection.MAX_READ_BYTES", 0)
+    out = tmp_path / "out"
+    build(monkeypatch, "--bird", bird, "--split", "dev", "--out", out, "--num-workers", 0)
+    assert read_facts(out).counts["databases_not_published"] == {"town": 1}
+    assert "| databases not published | count |" in (out / "README.md").read_text("utf-8")
+    assert load(out, tmp_path, "databases")["train"]["num_rows"][:] == [0]
+
+
 def test_ids_are_those_of_the_questions_where_they_have_some(
     bird: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
