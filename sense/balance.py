@@ -188,7 +188,8 @@ class Balance:
         try:
             await asyncio.wait_for(changed, min(ends, default=None))
         except TimeoutError:
-            self._waiting.remove(changed)
+            if changed in self._waiting:  # else it was woken at the same moment
+                self._waiting.remove(changed)
 
     def _leave(self, place: Place) -> None:
         place.num_in_flight -= 1
