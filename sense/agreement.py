@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from sense.denotation import denotation_key
+from sense.example import Messages
 from sense.execution import Limits, execute
 from sense.filters import FILTERS, Candidate, Rejection, rejection
 from sense.hardness import UnparsedSqlError, parse_sql
-from sense.prompt import PromptContract, completion_sql, prompt_messages
+from sense.prompt import PromptContract, completion_sql
 from sense.server import Reply, Request
 from sense.suites.material import read_material
 from sense.suites.variants import make_variant
@@ -66,17 +67,8 @@ class Agreed(NamedTuple):
     """None where the candidate with the SQL of the vote may be kept."""
 
 
-def answer_request(
-    contract: PromptContract,
-    db_path: str | Path,
-    question: str,
-    evidence: str = "",
-    *,
-    num: int = NUM_ANSWERS,
-    seed: int = 0,
-) -> Request:
-    """The request for several answers to the question, in which nothing is said of gold."""
-    messages = prompt_messages(contract, db_path, question, evidence)
+def answer_request(messages: Messages, *, num: int = NUM_ANSWERS, seed: int = 0) -> Request:
+    """The request for several answers to the prompt of a question."""
     return Request(messages, temperature=TEMPERATURE, seed=seed, max_tokens=MAX_TOKENS, num=num)
 
 

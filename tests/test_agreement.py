@@ -13,7 +13,7 @@ from sense.agreement import NUM_ANSWERS, agree, answer_request, answers_of, vari
 from sense.chat import Chat
 from sense.execution import execute
 from sense.filters import Candidate
-from sense.prompt import DEFAULT_CONTRACT
+from sense.prompt import DEFAULT_CONTRACT, prompt_messages
 from sense.server import Server
 
 QUESTION = "Which countries of Africa have more than 100000 people?"
@@ -111,7 +111,7 @@ def teacher() -> Iterator[ChatServer]:
 
 
 def test_a_teacher_is_asked_without_sight_of_gold(world: Path, teacher: ChatServer) -> None:
-    request = answer_request(DEFAULT_CONTRACT, world, QUESTION, seed=7)
+    request = answer_request(prompt_messages(DEFAULT_CONTRACT, world, QUESTION), seed=7)
     with Chat(Server("m", teacher.base_url, first_wait_seconds=0.01), concurrency=1) as chat:
         [reply] = chat.ask_all([request])
     assert reply is not None

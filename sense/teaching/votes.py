@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sense.agreement import MAX_TOKENS, TEMPERATURE, agree, answers_of
+from sense.agreement import agree, answer_request, answers_of
 from sense.chat import Chat
 from sense.database import build_database
 from sense.example import to_example, to_row
@@ -87,13 +87,7 @@ def count_votes(ballot: Ballot) -> Verified:
 def _requests(job: Job, verified: Verified, num_votes: int) -> list[Request | None]:
     """One request for each question that passed the filters."""
     return [
-        Request(
-            item["row"]["prompt"],
-            temperature=TEMPERATURE,
-            seed=job.task.request.seed + place,
-            max_tokens=MAX_TOKENS,
-            num=num_votes,
-        )
+        answer_request(item["row"]["prompt"], num=num_votes, seed=job.task.request.seed + place)
         if not item["reject_reason"]
         else None
         for place, item in enumerate(verified.items)
