@@ -1,6 +1,7 @@
 """The options of recipes/evaluate.py, and which of them go together."""
 
 import argparse
+import math
 import os
 from pathlib import Path
 from typing import get_args
@@ -138,10 +139,10 @@ def _check_values(parser: argparse.ArgumentParser, arguments: argparse.Namespace
         value = getattr(arguments, name)
         if value is not None and value < least:
             parser.error(f"{_option(name)} is {value}; expected {least} or more")
-    if arguments.temperature is not None and not arguments.temperature > 0:
+    if arguments.temperature is not None and not 0 < arguments.temperature < math.inf:
         parser.error(
-            f"--temperature is {arguments.temperature:g}; expected more than 0, where all samples "
-            "would be the same"
+            f"--temperature is {arguments.temperature:g}; expected a number above 0, at which all "
+            "samples would be the same"
         )
     for option, values in (
         ("--compare", [name for name, _ in arguments.compare or ()]),

@@ -503,7 +503,7 @@ def test_several_answers_to_a_question_give_pass_and_majority_beside_the_first(
         (["--model", "m", "--data", "d", "--num-samples", "1"], "expected 2 or more"),
         (
             ["--model", "m", "--data", "d", "--num-samples", "2", "--temperature", "0"],
-            "--temperature is 0; expected more than 0",
+            "--temperature is 0; expected a number above 0",
         ),
         (
             [
