@@ -1,8 +1,8 @@
 """Do others answer a question as gold does? A vote of answers given without sight of gold.
 
 Answers are compared by their results on the database and on a few variants of it, since two queries
-may agree by chance on one. Gold is kept where most agree with it, replaced where at least three
-agree on something else, and dropped otherwise (after OmniSQL, arXiv 2503.02240, whose vote is on
+may agree by chance on one. Gold is kept where more agree with it than on anything else, replaced
+where at least three agree on something else, and dropped otherwise (after OmniSQL, arXiv 2503.02240, whose vote is on
 one database and always replaces).
 """
 
