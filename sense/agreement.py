@@ -2,8 +2,8 @@
 
 Answers are compared by their results on the database and on a few variants of it, since two queries
 may agree by chance on one. Gold is kept where more agree with it than on anything else, replaced
-where at least three agree on something else, and dropped otherwise (after OmniSQL, arXiv 2503.02240, whose vote is on
-one database and always replaces).
+where at least three agree on something else, and dropped otherwise (after OmniSQL, arXiv
+2503.02240, whose vote is on one database and always replaces).
 """
 
 import os

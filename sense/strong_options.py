@@ -124,7 +124,7 @@ def add_teacher_options(group: Any) -> None:
         type=positive,
         metavar="K",
         help=f"also ask for K answers to each question without its SQL ({NUM_ANSWERS} is a good "
-        f"number), and keep it where more of them agree with the SQL than on anything else, mend it "
+        "number), and keep it where more of them agree with the SQL than on anything else, mend it "
         f"where {MIN_FOR_OTHER} agree on other SQL",
     )
     add("--preview", type=positive, metavar="N", help="show N answers and write no dataset")
