@@ -130,9 +130,19 @@ def print_findings(judged: Judged, made: Made, results: dict[str, Any]) -> None:
         )
     if "default" not in made.tables:
         print(
-            "No pair: no question has both a right and a wrong answer, see below. Give several "
-            "answers per question, or use --gold-as-chosen when_none_correct.\n"
+            "No pair: no question has a right and a wrong answer that may meet, see below."
+            f"{advice(judged)}\n"
         )
+
+
+def advice(judged: Judged) -> str:
+    """What may give pairs, as far as it was not tried."""
+    num_answers = judged.tally.counts["verdicts"].total()
+    several = "give several answers per question" if num_answers <= judged.num_questions else ""
+    no_right = judged.tally.questions.dropped.get("no_right_answer")
+    gold = "use --gold-as-chosen when_none_correct" if no_right else ""
+    tips = " or ".join(filter(None, (several, gold)))
+    return f" To get some, {tips}." if tips else ""
 
 
 def dataset_text(arguments: argparse.Namespace, judged: Judged) -> DatasetText:

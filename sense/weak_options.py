@@ -123,6 +123,11 @@ def _fault_of_pairing_anew(parser: argparse.ArgumentParser, arguments: argparse.
     for name, value in (("policy", "plan_differs"), ("witness", "database")):
         if getattr(arguments, name) == value and not arguments.databases:
             return f"--{name} {value} needs --databases DIR, the SQLite files of the set"
+    if arguments.suite and arguments.witness != "database":
+        return (
+            "--suite does not go with --from-samples, whose answers and verdicts stay as they are, "
+            "except beside --witness database, which looks for the rows on its variants"
+        )
     return ""
 
 
@@ -262,7 +267,12 @@ def _add_pairing(group: argparse._ArgumentGroup) -> None:
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--test-share", type=float, default=0.1, help="share of databases for the test split")
+    add(
+        "--test-share",
+        type=float,
+        default=0.1,
+        help="share of databases for the test split (default 0.1)",
+    )
     add("--license", default="unknown", help="licence of --samples, as the Hub spells it")
     add("--seed", type=int, default=0, help="of every random choice (default 0)")
     add(

@@ -162,10 +162,16 @@ def test_one_answer_per_question_gives_no_pair_but_samples_and_unpaired(
 ) -> None:
     write_answers(folder / "answers.jsonl", [ANSWERS[1], ANSWERS[3]])
     out = build(folder, monkeypatch)
-    assert "No pair: no question has both a right and a wrong answer" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "No pair: no question has a right and a wrong answer that may meet" in printed
+    assert "give several answers per question or use --gold-as-chosen when_none" in printed
     assert not (out / "default").exists()
     assert len(rows(out, "samples")) == 2
     assert [row["label"] for row in rows(out, "unpaired")].count(False) == 1
+    write_answers(folder / "answers.jsonl", ANSWERS[1:3])
+    build(folder, monkeypatch, "--out", folder / "wrong")
+    printed = capsys.readouterr().out
+    assert "below. To get some, use --gold-as-chosen when_none_correct." in printed
 
 
 def test_answers_without_any_verdict_still_give_samples(
@@ -261,6 +267,7 @@ def test_answers_to_the_questions_of_a_set_take_its_rows_and_databases(
     file, data = facts.inputs
     assert (file.name, file.kind, len(file.sha256)) == ("answers.jsonl", "file", 64)
     assert (data.name, data.kind, len(data.sha256)) == ("strong", "dataset", 64)
+    assert data.license == "other"
     with pytest.raises(SystemExit):
         build(folder, monkeypatch, "--data", strong, "--contract", "tiny", "--out", folder / "no")
 
@@ -344,6 +351,7 @@ def test_pairing_anew_needs_a_weak_set_and_refuses_what_it_would_ignore(
         (("--num-samples", "3"), "--num-samples does not go with --from-samples"),
         (("--policy", "plan_differs"), "--policy plan_differs needs --databases"),
         (("--witness", "database"), "--witness database needs --databases"),
+        (("--suite", "suite"), "--suite does not go with --from-samples"),
     ):
         with pytest.raises(SystemExit):
             pair_anew(folder, out, monkeypatch, *options)
@@ -471,7 +479,8 @@ def strong(folder: Path) -> Path:
     """A strong set of the real builder, over the world, with the tiny contract."""
     strong_builder = BUILDER.with_name("strong.py")
     options = ["--teacher", "grammar", "--databases", str(folder / "db"), "--contract", "tiny"]
-    options += ["--num-examples", "8", "--num-workers", "0", "--out", str(folder / "strong")]
+    options += ["--num-examples", "8", "--num-workers", "0", "--license", "other"]
+    options += ["--out", str(folder / "strong")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [str(strong_builder), *options])
         runpy.run_path(str(strong_builder), run_name="__main__")
