@@ -32,7 +32,7 @@ from sense.execution import (
 from sense.facts import Funnel, file_sha256, versions
 from sense.output import work_folder
 from sense.schema import quote_identifier, read_schema
-from sense.splits import Split, held_out_databases
+from sense.splits import Split, held_out_databases, num_held_out
 
 ROWS_PER_TABLE = 60
 TEST_DOMAIN_SHARE = 0.2
@@ -170,7 +170,7 @@ def invented_databases(
     folder = folder / content_id(*map(str, settings))[:12]
     folder.mkdir(parents=True, exist_ok=True)
     domains = read_domains()
-    num_test = round(test_share * num)
+    num_test = num_held_out(num, test_share)
     train: Sequence[str] = sorted(domains)
     test: Sequence[str] = ()
     if num_test:
@@ -278,7 +278,7 @@ def _database_fault(path: Path) -> str:
                 if execute(path, query).rows:
                     return ""
     except (DatabaseError, apsw.CorruptError):
-        return "database_corrupt"
+        return "database_corrupt" if path.stat().st_size else "database_empty"
     return "database_empty"
 
 

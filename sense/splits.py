@@ -17,10 +17,17 @@ def held_out_databases(db_ids: Collection[str], test_share: float, seed: int) ->
     >>> held_out_databases(["a", "b", "c", "d"], test_share=0.5, seed=0) < {"a", "b", "c", "d"}
     True
     """
-    if not test_share or len(db_ids) < 2:
-        return set()
-    num_test = min(max(1, round(test_share * len(db_ids))), len(db_ids) - 1)
+    num_test = num_held_out(len(db_ids), test_share)
     return set(random.Random(f"split {seed}").sample(sorted(db_ids), num_test))
+
+
+def num_held_out(num: int, test_share: float) -> int:
+    """How many of `num` databases are for testing: at least one and never all; 0 for a share of 0.
+
+    >>> num_held_out(6, 0.05)
+    1
+    """
+    return min(max(1, round(test_share * num)), num - 1) if test_share and num > 1 else 0
 
 
 def split_by_template(sql: str, test_share: float) -> Split:

@@ -146,12 +146,17 @@ class StrongSet:
                 self.missing[split][slot.level] += num  # type: ignore[index]
 
     def lacking(self, split: Split) -> dict[str, int]:
-        """Rows that were asked for and not found, by level.
+        """Rows that were asked for and not found, by level; they sum to what the split lacks.
 
-        `any level`: those that the databases cannot give at any place of the plan.
+        `any level`: those that the databases cannot give at any place of the plan. A level that
+        others stand in for is no lack: the shares of the plan's report show it.
         """
-        found = {str(level): num for level, num in self.missing[split].items() if num > 0}
-        rest = self._totals[split] - len(self.kept[split]) - sum(found.values())
+        rest = self._totals[split] - len(self.kept[split])
+        found: dict[str, int] = {}
+        for level, num in self.missing[split].items():
+            if (lack := min(num, rest)) > 0:
+                found[level] = lack
+                rest -= lack
         return found | ({"any level": rest} if rest > 0 else {})
 
     def _has_room(self, split: Split, row: Mapping[str, Any]) -> bool:

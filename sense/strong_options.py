@@ -19,6 +19,7 @@ PLACES = ("out", "push", "num_workers", "databases", "few_shot", "against", "pre
 """Options that say where things are, not what the rows hold."""
 UNKNOWN = "unknown"
 """The Hub's word for a licence that nobody named."""
+NOT_BOTH = "--databases and --invent cannot go together: give one of them, not both"
 NUM_QUESTIONS = 3
 """Asked for in one request: the schema, most of its tokens, is paid for once."""
 
@@ -110,7 +111,12 @@ def add_teacher_options(group: Any) -> None:
         metavar="N",
         help=f"asked for in one request, over one database (default {NUM_QUESTIONS})",
     )
-    add("--few-shot", metavar="SOURCE", help="Spider folder, or folder or Hub id of examples")
+    add(
+        "--few-shot",
+        metavar="SOURCE",
+        help="Spider folder, or folder or Hub id of examples, which show the teacher the form; "
+        "mode invent needs it",
+    )
     add("--temperature", type=float, help="of the answers (default 1)")
     add("--max-tokens", type=positive, help="of one answer (default 4096)")
     add(
@@ -133,6 +139,8 @@ def add_teacher_options(group: Any) -> None:
 def check_arguments(arguments: argparse.Namespace) -> str:
     """Fills in defaults that depend on others; what is wrong, or ""."""
     arguments.contract = arguments.contract or ("rationale" if arguments.rationale else "default")
+    if arguments.num_examples < 1:
+        return f"--num-examples {arguments.num_examples}; expected at least 1"
     if arguments.num_test is None:
         arguments.num_test = arguments.num_examples // 20
     is_grammar = arguments.teacher == "grammar"
@@ -180,7 +188,9 @@ def _grammar_fault(arguments: argparse.Namespace) -> str:
     if given:
         listed = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         return f"{listed} cannot go with --teacher grammar"
-    if bool(arguments.databases) == bool(arguments.invent):
+    if arguments.databases and arguments.invent:
+        return NOT_BOTH
+    if not (arguments.databases or arguments.invent):
         return "--teacher grammar needs either --databases DIR or --invent N"
     if arguments.invent and arguments.license != UNKNOWN:
         return (
@@ -211,7 +221,7 @@ def _teacher_fault(arguments: argparse.Namespace) -> str:
     if not (arguments.base_url and arguments.model):
         return "--teacher openai needs --base-url and --model"
     if arguments.databases and arguments.invent:
-        return "--databases and --invent cannot go together: give one of them"
+        return NOT_BOTH
     given = bool(arguments.databases or arguments.invent)
     needing = [mode for mode in ("databases", "sql") if arguments.modes.get(mode)]
     if needing and not given:

@@ -260,6 +260,12 @@ def test_a_plan_is_met_or_what_cannot_be_had_is_named(
     assert named["cell"] == "hardness=medium, feature=window"
     printed = capsys.readouterr().out
     assert re.search(r"feature=window +planned 25.0%, realised 0.0%", printed)
+    cells = found["cells"]
+    assert (
+        f"Plan 'mine.yaml': of {cells['planned']} feasible two-way cells with at least 50 planned "
+        f"rows, {cells['within']} came within 20% of their number."
+    ) in printed
+    assert "Fewer examples" not in printed
     assert "hardness=medium, feature=window" in printed
 
 
@@ -715,7 +721,7 @@ def test_arguments_that_do_not_fit_together(
     openai = ["--teacher", "openai", "--base-url", "http://a/v1", "--model", "m", "--few-shot", "f"]
     cases = [
         ([], "needs either --databases DIR or --invent N"),
-        (["--databases", "a", "--invent", "3"], "needs either --databases DIR or --invent N"),
+        (["--databases", "a", "--invent", "3"], "give one of them, not both"),
         (["--databases", "a", "--model", "m"], "--model cannot go with --teacher grammar"),
         (["--databases", "a", "--levels", "1,2"], "--levels has 2 shares"),
         (["--databases", "a", "--levels", "a,b"], "expected shares such as 1,1,1,1"),
@@ -756,6 +762,9 @@ def test_arguments_that_do_not_fit_together(
             build(monkeypatch, *arguments, "--num-examples", "9", "--out", tmp_path / "out")
         assert found.value.code == 2
         assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        build(monkeypatch, "--invent", "3", "--num-examples", "0", "--out", tmp_path / "out")
+    assert "--num-examples 0; expected at least 1" in capsys.readouterr().err
 
 
 def assert_one_sentence(exit: SystemExit, said: str, tmp_path: Path) -> None:

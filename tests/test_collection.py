@@ -40,7 +40,7 @@ def test_unusable_databases_are_told_apart(world: Path, tmp_path: Path) -> None:
         "empty": "database_empty",
         "bare": "database_empty",
         "text": "database_corrupt",
-        "nothing": "database_corrupt",
+        "nothing": "database_empty",
     }
     del paths["world"]
     with pytest.raises(ValueError, match=r"none of the 4 databases can be used: 'empty' \(databa"):
@@ -82,6 +82,11 @@ def test_invented_databases_test_on_domains_of_their_own(tmp_path: Path) -> None
     assert len(found) == 6
     assert by_split["test"] and not by_split["train"] & by_split["test"]
     assert all(Path(d.path).is_file() for d in found)
+
+
+def test_a_small_share_holds_out_one_invented_database(tmp_path: Path) -> None:
+    found = invented_databases(3, 0.05, 0, 0.0, tmp_path, num_workers=0)
+    assert [database.split for database in found] == ["train", "train", "test"]
 
 
 def test_invented_databases_of_other_settings_are_built_anew(tmp_path: Path) -> None:

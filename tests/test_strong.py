@@ -117,3 +117,13 @@ def test_rows_that_no_part_of_a_plan_can_give_are_missing_too(tmp_path: Path) ->
     assert 0 < num_kept < 400
     assert sum(strong.lacking("train").values()) == 400 - num_kept
     assert strong.lacking("test") == {"any level": 5}
+
+
+def test_a_level_that_another_stands_in_for_is_no_lack(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl", {}) as journal:
+        strong = StrongSet({"train": 3, "test": 1}, {"easy": 1, "hard": 1}, journal)
+    strong.missing["train"] = Counter({"easy": -1, "hard": 2})
+    strong.kept["train"] = [("unit", 0), ("unit", 1)]
+    assert strong.lacking("train") == {"hard": 1}
+    strong.kept["train"].append(("unit", 2))
+    assert strong.lacking("train") == {}

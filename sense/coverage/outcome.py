@@ -115,7 +115,7 @@ def plan_tables(report: dict[str, Any] | None) -> list[str]:
     if report is None:
         return []
     cells, named = report["cells"], report["infeasible"]
-    found = [f"Plan '{report['name']}': {cells['within']:,} of {cells['planned']:,} cells are met."]
+    found = [_cells_sentence(report["name"], cells)]
     lines = missed_shares(report)
     if lines:
         found.append(text_table([("share off by more than 3 points", ""), *lines]))
@@ -123,3 +123,20 @@ def plan_tables(report: dict[str, Any] | None) -> list[str]:
     if shown:
         found.append(text_table([("infeasible", ""), *shown]))
     return found
+
+
+def _cells_sentence(name: str, cells: dict[str, Any]) -> str:
+    """
+    >>> _cells_sentence("mine", {"planned": 0, "within": 0, "min_rows": 50, "tolerance": 0.2})
+    "Plan 'mine': no two-way cell has 50 planned rows, fewer are not judged."
+    """
+    if not cells["planned"]:
+        return (
+            f"Plan '{name}': no two-way cell has {cells['min_rows']} planned rows, fewer are not "
+            "judged."
+        )
+    return (
+        f"Plan '{name}': of {cells['planned']:,} feasible two-way cells with at least "
+        f"{cells['min_rows']} planned rows, {cells['within']:,} came within "
+        f"{cells['tolerance']:.0%} of their number."
+    )
