@@ -27,6 +27,7 @@ from tqdm import tqdm
 from sense.command import run_script
 from sense.database import database_paths, unknown_database
 from sense.facts import FACTS_FILE, Input, collect_facts, file_sha256, text_table, write_facts
+from sense.license import SEEDS
 from sense.question import load_questions
 from sense.reading import BIRD_FILES, SPIDER_FILES, read_bird, read_spider
 from sense.source import dataset_source
@@ -121,12 +122,18 @@ def count(suites: Sequence[MadeSuite]) -> dict[str, Any]:
 
 
 def inputs(arguments: argparse.Namespace) -> list[Input]:
-    """What the golds were read from."""
+    """What the golds were read from, with the licence that the suite inherits."""
     if arguments.data:
         return [dataset_source(arguments.data)]
     names = SPIDER_FILES[arguments.split] if arguments.spider else [BIRD_FILES[arguments.split]]
     paths = [Path(arguments.spider or arguments.bird, name) for name in names]
-    return [Input(p.name, kind="file", sha256=file_sha256(p)) for p in paths if p.is_file()]
+    name = "Spider" if arguments.spider else "BIRD"
+    license, url = next((seed.license, seed.url) for seed in SEEDS if seed.name == name)
+    return [
+        Input(p.name, "file", sha256=file_sha256(p), license=license, url=url)
+        for p in paths
+        if p.is_file()
+    ]
 
 
 def parse_arguments() -> argparse.Namespace:

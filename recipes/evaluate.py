@@ -39,7 +39,7 @@ from sense.question import Question, load_questions
 from sense.reports.board import make_board, read_evaluations
 from sense.reports.board_report import line_by_line, write_board, write_results
 from sense.server_options import given_writer
-from sense.source import dataset_source
+from sense.source import dataset_source, suite_source
 from sense.suite import read_suite
 from sense.systems import baseline_system, judged_results, model_system, systems_of_files
 
@@ -73,7 +73,7 @@ def main() -> None:
     if arguments.data:
         inputs.append(dataset_source(arguments.data))
     if suite:
-        inputs.append(Input(suite.folder.resolve().name, kind="databases", sha256=suite.hash))
+        inputs.append(suite_source(suite))
     facts = run_facts(arguments, inputs, started)
     print(write_results(out, results, facts, together))
     print(f"written to {out}")

@@ -22,7 +22,7 @@ from sense.question import (
 )
 from sense.reading import read_predictions
 from sense.server_options import given_writer
-from sense.source import dataset_source, model_source
+from sense.source import dataset_source, model_source, suite_source
 from sense.spool import Spool
 from sense.suite import Suite, read_suite
 from sense.tally import Tally
@@ -150,7 +150,7 @@ def _open_suite(arguments: argparse.Namespace, outline: Outline) -> Suite | None
 def _suite_inputs(suite: Suite | None) -> list[Input]:
     if suite is None:
         return []
-    return [Input(suite.folder.resolve().name, kind="databases", sha256=suite.hash)]
+    return [suite_source(suite)]
 
 
 def _open_data(

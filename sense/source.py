@@ -1,9 +1,11 @@
 """What a run read, as facts and samples name it: never by a path of this machine."""
 
+import json
 from pathlib import Path
 
 from sense.example import content_id
 from sense.facts import FACTS_FILE, Input, file_sha256
+from sense.suite import Suite
 
 
 def model_source(model: str, revision: str = "") -> Input:
@@ -22,13 +24,14 @@ def dataset_source(name: str, revision: str | None = None) -> Input:
     """A set's folder by its name and the hash of its `facts.json`; else the Hub id with its commit.
 
     The hash is "" for a folder without facts, the commit for a set that is read from the cache
-    while the Hub is switched off.
+    while the Hub is switched off. The licence is that of a folder's rows, "" where it tells none.
     """
     folder = Path(name)
     if folder.is_dir():
         facts = folder / FACTS_FILE
         digest = file_sha256(facts) if facts.is_file() else ""
-        return Input(folder.resolve().name, kind="dataset", sha256=digest)
+        license = _licenses(folder)
+        return Input(folder.resolve().name, kind="dataset", sha256=digest, license=license)
     from huggingface_hub import HfApi
     from huggingface_hub.errors import OfflineModeIsEnabled
 
@@ -37,3 +40,22 @@ def dataset_source(name: str, revision: str | None = None) -> Input:
     except OfflineModeIsEnabled:
         commit = revision or ""
     return Input(name, kind="dataset", revision=commit)
+
+
+def suite_source(suite: Suite) -> Input:
+    """A test suite by its folder's name and the hash of its content.
+
+    The licence is that of what it was made from, "" where the folder does not tell.
+    """
+    name = suite.folder.resolve().name
+    return Input(name, kind="databases", sha256=suite.hash, license=_licenses(suite.folder))
+
+
+def _licenses(folder: Path) -> str:
+    """Those of the rows that a folder's facts count, or of its inputs where they count no rows."""
+    path = folder / FACTS_FILE
+    facts = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    tallies = facts.get("results", {}).get("tallies", {})
+    of_rows = {name for columns in tallies.values() for name in columns.get("license", {})}
+    of_inputs = {item.get("license", "") for item in facts.get("inputs", ())}
+    return ", ".join(sorted((of_rows or of_inputs) - {""}))

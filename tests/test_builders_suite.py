@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import WORLD_SCRIPT, write_database
 
+from sense.source import suite_source
 from sense.suite import read_suite
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +56,7 @@ def test_a_suite_is_made_and_kept_by_a_second_run(spider: Path, tmp_path: Path) 
     facts = json.loads((out / "facts.json").read_text())
     assert facts["results"]["golds"] == 3
     assert facts["inputs"][0]["name"] == "dev.json"
+    assert facts["inputs"][0]["license"] == suite_source(suite).license == "cc-by-sa-4.0"
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     again = run("--spider", spider, "--out", out)
     assert again.stdout == first.stdout
