@@ -199,6 +199,7 @@ def _decoded_lines(path: Path) -> Iterator[str]:
 
 
 def _parse(text: str, place: str) -> Any:
+    text = text.rstrip()  # where a line ends too early, the fault is in it and not in the next one
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

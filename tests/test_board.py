@@ -160,6 +160,8 @@ def test_other_questions_and_other_rules_are_not_compared(tmp_path: Path) -> Non
         )
     with pytest.raises(FileNotFoundError, match=r"does not exist; expected a folder"):
         read_evaluations({"a": tmp_path / "nowhere"})
+    with pytest.raises(FileNotFoundError, match=r"several systems: .*; name .* as \S*/first$"):
+        read_evaluations({"a": first, "b": tmp_path})
     (first / "per_example.jsonl").write_text("")
     with pytest.raises(ValueError, match=r"is empty; expected one line per question"):
         read_evaluations({"a": first})

@@ -107,9 +107,9 @@ def test_invalid_utf8_names_line_and_byte(tmp_path: Path) -> None:
 
 
 def test_predictions_are_read_one_by_one(tmp_path: Path) -> None:
-    found = read_predictions(write(tmp_path / "p.jsonl", f"{json.dumps(LINE)}\nno JSON"))
+    found = read_predictions(write(tmp_path / "p.jsonl", f'{json.dumps(LINE)}\n{{"a": \n{{}}\n'))
     assert next(found).question == "How many?"
-    with pytest.raises(ValueError, match="line 2 is not JSON"):
+    with pytest.raises(ValueError, match="line 2 is not JSON: Expecting value at column 6;"):
         next(found)
 
 

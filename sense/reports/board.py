@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sense.folder import some
 from sense.metrics import PairedTest, holm, mcnemar
 from sense.outcomes import Outcome, from_row, summarize
 
@@ -127,6 +128,12 @@ def read_evaluation(folder: Path) -> list[Outcome]:
     """The lines of `per_example.jsonl` of a folder of recipes/evaluate.py."""
     path = folder / "per_example.jsonl"
     if not path.is_file():
+        systems = sorted(found.parent.name for found in folder.glob("*/per_example.jsonl"))
+        if systems:
+            raise FileNotFoundError(
+                f"{folder} holds the evaluations of several systems: {some(systems)}; name the "
+                f"folder of one, such as {folder / systems[0]}"
+            )
         raise FileNotFoundError(
             f"{path} does not exist; expected a folder that recipes/evaluate.py wrote"
         )
