@@ -50,7 +50,7 @@ def main() -> None:
     if arguments.compare:
         compare_folders(arguments, started)
         return
-    out = check_output(arguments.out)
+    out = check_output(arguments.out, is_published=False)
     questions = asked_questions(arguments)
     databases = {question.example.db_id: Path(question.db_path) for question in questions}
     databases |= database_paths(arguments.databases) if arguments.databases else {}
@@ -108,7 +108,7 @@ def compare_folders(arguments: argparse.Namespace, started: float) -> None:
     folders: dict[str, Path] = dict(arguments.compare)
     evaluations = read_evaluations(folders)
     if arguments.out:
-        out = check_output(arguments.out)
+        out = check_output(arguments.out, is_published=False)
         inputs = [
             Input(name, kind="evaluation", sha256=file_sha256(folder / "per_example.jsonl"))
             for name, folder in folders.items()

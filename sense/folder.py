@@ -31,10 +31,28 @@ LEFT_OUT = (
 
 
 def check_folder(folder: str | Path, repo_type: RepoType = "dataset") -> None:
-    """Checks that the folder may be published; raises ValueError naming what is missing."""
+    """Checks that the folder may be published; raises ValueError naming what is missing.
+
+    Raises FileNotFoundError where there is no folder.
+    """
     from huggingface_hub import RepoCard
 
     folder = Path(folder)
+    check_files(folder, repo_type)
+    if not RepoCard.load(folder / "README.md").data.to_dict():
+        raise ValueError(
+            f"{folder / 'README.md'} has no front matter; render it with sense.card and try again"
+        )
+    if repo_type == "dataset":
+        check_dataset(folder)
+
+
+def check_files(folder: Path, repo_type: RepoType) -> None:
+    """The first check of `check_folder`, which takes no time: that the files are there."""
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"no folder at {folder}; expected a {repo_type} folder as a builder or recipe leaves it"
+        )
     needed = {
         "dataset": ["README.md", FACTS_FILE],
         "model": ["README.md", FACTS_FILE, "sense_prompt.json", "*config.json", "*.safetensors"],
@@ -46,12 +64,6 @@ def check_folder(folder: str | Path, repo_type: RepoType = "dataset") -> None:
             f"{folder} lacks {', '.join(missing)}; expected a {repo_type} folder as a builder or "
             "recipe leaves it"
         )
-    if not RepoCard.load(folder / "README.md").data.to_dict():
-        raise ValueError(
-            f"{folder / 'README.md'} has no front matter; render it with sense.card and try again"
-        )
-    if repo_type == "dataset":
-        check_dataset(folder)
 
 
 def release_files(folder: str | Path) -> list[str]:

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 
-def check_output(folder: str | Path) -> Path:
+def check_output(folder: str | Path, is_published: bool = True) -> Path:
     """The absolute folder, free to be written; call it before any work starts.
 
+    is_published: whether what is written there may go to the Hub by `python -m sense.release`.
     Raises FileExistsError when something is there, OSError when it cannot be created, ValueError
     for a path that datasets cannot load.
     """
@@ -17,10 +18,13 @@ def check_output(folder: str | Path) -> Path:
             "pattern; choose another folder"
         )
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise FileExistsError(
-            f"--out {target} already exists; choose another folder, delete it, or publish it as it "
-            f"is with `python -m sense.release {folder} OWNER/NAME`"
-        )
+        advice = "choose another folder or delete it"
+        if is_published:
+            advice = (
+                "choose another folder, delete it, or publish it as it is with "
+                f"`python -m sense.release {folder} OWNER/NAME`"
+            )
+        raise FileExistsError(f"--out {target} already exists; {advice}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

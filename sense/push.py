@@ -13,7 +13,7 @@ from sense.facts import (
     identity,
     read_facts,
 )
-from sense.folder import RepoType, check_folder, first_line, release_files, some
+from sense.folder import RepoType, check_files, check_folder, first_line, release_files, some
 from sense.parquet import Row
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def push_folder(
     from huggingface_hub.utils import httpx
 
     folder = Path(folder).absolute()
+    check_files(folder, repo_type)
     check_push(repo_id, token)
     check_folder(folder, repo_type)
     try:

@@ -175,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from sense.release import check_output
 
-    folder = check_output(arguments.out)
+    folder = check_output(arguments.out, is_published=False)
     rows = load_dataset(arguments.data, split=arguments.split)
     missing = [name for name in ("prompt", "completion") if name not in rows.column_names]
     if missing:

@@ -233,7 +233,9 @@ def test_existing_output_is_refused_before_any_row_is_read(tmp_path: Path) -> No
     (tmp_path / "strong" / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="already exists; choose another folder"):
         check_output(tmp_path / "strong")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError, match=r"another folder or delete it$"):
+        check_output(tmp_path / "strong", is_published=False)
+    with pytest.raises(FileExistsError, match=r"sense\.release .* OWNER/NAME"):
         write_strong(tmp_path / "strong")
     assert left_in(tmp_path / "strong") == ["notes.txt"]
 
@@ -503,3 +505,11 @@ def test_folder_name_with_spaces_and_letters_beyond_ascii(tmp_path: Path) -> Non
 def test_folder_that_datasets_could_not_load_is_refused_early(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"has one of \* \? \[ \] in its path"):
         check_output(tmp_path / "strong [1]")
+
+
+def test_missing_folder_is_named_before_token_and_network(tmp_path: Path) -> None:
+    folder = tmp_path / "nope"
+    command = [sys.executable, "-m", "sense.release", str(folder), "ada/strong"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: no folder at {folder}; expected a dataset folder")
