@@ -31,6 +31,7 @@ from sense.example import pair_features, question_features, sample_features, unp
 from sense.facts import Facts, collect_facts, print_outcome
 from sense.figures import check_figures
 from sense.license import check_license, inherited_license
+from sense.noise import shown_noise
 from sense.output import check_output
 from sense.provenance import limit_facts
 from sense.push import check_push, push_folder
@@ -124,10 +125,7 @@ def print_findings(judged: Judged, made: Made, results: dict[str, Any]) -> None:
             "database are wrong on its test suite.\n"
         )
     if noise := results.get("noise"):
-        print(
-            f"Label smoothing for these pairs: {noise['label_smoothing']:.4f} (95 % interval "
-            f"{noise['low']:.4f} to {noise['high']:.4f}), by {noise['source']}.\n"
-        )
+        print(f"Label smoothing for these pairs: {shown_noise(noise)}.\n")
     if "default" not in made.tables:
         print(
             "No pair: no question has a right and a wrong answer that may meet, see below."

@@ -37,7 +37,7 @@ def glance(text: "DatasetText", facts: Facts) -> list[tuple[str, str]]:
     size = sum(part["file_bytes"] for parts in splits.values() for part in parts.values())
     lines = [
         ("rows", f"{rows} (`{config}`)"),
-        ("databases", f"{num_databases:,}"),
+        ("databases", f"{num_databases:,}" if num_databases else ""),
         ("splits kept apart", apart[text.split_by] if len(parts) > 1 else "one split"),
         ("language, dialect", "English, SQLite"),
         ("written by", ", ".join(writers) if text.is_synthetic else "people"),

@@ -52,6 +52,8 @@ NUM_RESAMPLES = 2_000
 """Percentiles at 2.5 % then rest on 50 resamples."""
 OUTSIDE = 0.025
 """Of the resamples, beyond each bound of a 95 % interval."""
+MIN_DATABASES = 5
+"""Below it resamples of whole databases repeat a handful of values: no interval is given."""
 MIN_FLIPS = 20
 """Chosen answers that a suite refutes before their ratio corrects anything: within a quarter of it
 by chance."""
@@ -96,10 +98,12 @@ class LabelNoise(NamedTuple):
     """The noise of the pairs of a set."""
 
     label_smoothing: float
-    low: float
-    high: float
+    """At one half or more the pairs say nothing, and recipes/dpo.py refuses it."""
+    low: float | None
+    high: float | None
     """95 % interval: percentiles over resamples of whole databases, in each of which `separated`
-    and counts without a database are drawn from their own distribution; 0 to 1 for one database."""
+    and counts without a database are drawn from their own distribution. None where fewer than
+    `MIN_DATABASES` have pairs, or pairs that were read."""
     chosen_wrong: float
     rejected_right: float | None
     """None where nobody read: `label_smoothing` is a lower bound then."""
@@ -171,27 +175,33 @@ class NoiseTally:
         if read:
             source = "reading"
             chosen_wrong, rejected_right = read.chosen_wrong.value, read.rejected_right.value
+        low, high = self._interval(random.Random(f"noise {seed}"))
         return LabelNoise(
             (chosen_wrong + (rejected_right or 0.0)) / 2,
-            *self._interval(random.Random(f"noise {seed}")),
+            low,
+            high,
             chosen_wrong,
             rejected_right,
             source,
             int(total.pairs),
-            sum(1 for sums in self._sums.values() if sums.pairs),
+            sum(map(self._has_pairs, self._sums)),
             survivors,
             _alone(total),
             read,
         )
 
-    def _interval(self, lots: random.Random) -> tuple[float, float]:
+    def _interval(self, lots: random.Random) -> tuple[float, float] | tuple[None, None]:
         groups = sorted(self.read or ([""] if self.flips else self._sums))
-        if len(groups) < 2 and groups != [""]:
-            return 0.0, 1.0
+        telling = groups if self.read else [name for name in groups if self._has_pairs(name)]
+        if len(telling) < MIN_DATABASES and groups != [""]:
+            return None, None
         resamples = (self._resampled(groups, lots) for _ in range(NUM_RESAMPLES))
         found = sorted(value for value in resamples if not math.isnan(value))
         outside = int(OUTSIDE * len(found))
         return found[outside], found[-1 - outside]
+
+    def _has_pairs(self, name: str) -> bool:
+        return name in self._sums and self._sums[name].pairs > 0
 
     def _resampled(self, groups: Sequence[str], lots: random.Random) -> float:
         """The label smoothing of one resample; NaN where nobody read a pair of its databases."""
@@ -286,14 +296,39 @@ def pairs_at_risk(
 
 
 def label_smoothing_of(facts: Facts, name: str) -> float:
-    """What the facts of a weak set say; name: of the set, for errors."""
+    """What the facts of a weak set say; name: of the set, for errors.
+
+    Raises ValueError where they say nothing, or a share that is no smoothing.
+    """
     noise = facts.results.get("noise")
     if noise is None:
         raise ValueError(
             f"the facts of {name} hold no label noise; build the set with a test suite (--suite) "
             "or with --read-errors, or give label_smoothing a number"
         )
-    return float(noise["label_smoothing"])
+    share = float(noise["label_smoothing"])
+    if not 0 <= share < 0.5:
+        raise ValueError(
+            f"the facts of {name} give a label_smoothing of {share:g}; expected 0 to below 0.5: at "
+            "one half its pairs say nothing, so that there is nothing to learn from them"
+        )
+    return share
+
+
+def shown_noise(noise: Mapping[str, Any]) -> str:
+    """The smoothing of `LabelNoise.as_json` in a line.
+
+    >>> shown_noise({"label_smoothing": 0.02, "low": 0.01, "high": 0.04, "source": "execution"})
+    '0.0200 (95 % interval 0.0100 to 0.0400), by execution'
+    >>> shown_noise({"label_smoothing": 0.5, "low": None, "high": None, "source": "reading"})
+    '0.5000 (too few databases for an interval), by reading; recipes/dpo.py refuses it from 0.5 on'
+    """
+    smoothing = noise["label_smoothing"]
+    interval = "too few databases for an interval"
+    if noise["low"] is not None:
+        interval = f"95 % interval {noise['low']:.4f} to {noise['high']:.4f}"
+    refused = "; recipes/dpo.py refuses it from 0.5 on" if smoothing >= 0.5 else ""
+    return f"{smoothing:.4f} ({interval}), by {noise['source']}{refused}"
 
 
 def _survivors(sums: Sums, odds: float) -> float:

@@ -236,8 +236,8 @@ def weak_set(**changes: Any) -> str:
     }
     settings = {"policy": "any", "max_pairs": 2, "suite_hash": "a" * 64}
     counts = {"error_kinds": {"missing_join": 15, "value": 5}}
-    tallies = {"default": {**FACTS.results["tallies"]["default"], "error_kind": {"value": 40}}}
-    results["tallies"] = tallies
+    tallies = {**FACTS.results["tallies"]["default"], "error_kind": {"value": 40}}
+    results["tallies"] = {next(iter(results["splits"])): tallies}
     facts = replace(FACTS, results=results, settings=settings, counts=counts, usage={})
     return kind_card(text, facts, FEATURES, row_of(FEATURES["default"]))
 
@@ -401,6 +401,24 @@ def test_weak_card_tells_measured_noise_from_noise_that_was_not_measured() -> No
     assert "makes `label_smoothing` 0.0234 (0.0100 to 0.0400, bootstrap by database)" in weak_set()
     unmeasured = weak_set(noise=jinja2.StrictUndefined(name="noise"))
     assert "The noise of these labels was not measured" in unmeasured
+
+
+def test_weak_card_says_where_noise_has_no_interval_is_no_smoothing_or_has_no_pairs() -> None:
+    noise = {"label_smoothing": 0.5, "low": None, "high": None, "chosen_wrong": 1.0}
+    noise |= {"rejected_right": 0.0, "source": "reading", "num_pairs": 1, "num_databases": 1}
+    card = weak_set(noise=noise)
+    assert "Of 1 pair over 1 database, " in card
+    assert "`label_smoothing` 0.5000 (of too few databases for an interval), which" in card
+    assert "`recipes/dpo.py` refuses, as it would everything from one half on" in card
+
+
+def test_a_weak_set_without_pairs_shows_no_noise_and_no_databases_where_rows_name_none() -> None:
+    unmeasured = jinja2.StrictUndefined(name="noise")
+    splits = {"samples": {"train": {**split_of(9), "num_databases": 0}}}
+    card = weak_set(noise=unmeasured, splits=splits)
+    assert "The set holds no pairs, so that there is no noise to estimate." in card
+    assert "| `samples` | `train` | 9 | - |" in card
+    assert "| databases |" not in card.replace("| config | split | rows | databases |", "")
 
 
 def test_figures_stand_in_their_sections_with_words_for_those_who_cannot_see_them() -> None:

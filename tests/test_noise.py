@@ -197,7 +197,7 @@ def test_errors_of_both_sides_that_go_together_are_found_again_by_reading(tmp_pa
     noise = tally.estimate()
     assert noise and noise.source == "reading"
     assert (noise.num_pairs, noise.num_databases) == (4000, 80)
-    assert noise.low < injected < noise.high
+    assert noise.low and noise.high and noise.low < injected < noise.high
     assert noise.label_smoothing == pytest.approx(injected, abs=0.02)
     assert noise.label_smoothing == (noise.chosen_wrong + (noise.rejected_right or 0)) / 2
 
@@ -250,7 +250,24 @@ def test_nothing_is_estimated_of_nothing_and_little_of_one_database() -> None:
     tally.add([], 0)
     tally.add(make_samples("a", ["SELECT 1"], ["SELECT 2", "SELECT 3"]), 1)
     noise = tally.estimate()
-    assert noise and (noise.low, noise.high) == (0, 1)
+    assert noise and (noise.low, noise.high) == (None, None)
+    assert 0 < noise.label_smoothing < 0.5
+    for number in range(4):
+        alone = tally.estimate()
+        assert alone and alone.low is None, f"{number} more databases"
+        tally.add(make_samples(f"b{number}", ["SELECT 1"], ["SELECT 2", "SELECT 3"]), 1)
+    noise = tally.estimate()
+    assert noise and noise.low is not None and noise.high is not None
+    assert 0 < noise.low <= noise.label_smoothing <= noise.high < 0.5
+
+
+def test_few_databases_that_were_read_give_no_interval(tmp_path: Path) -> None:
+    path = read_file(tmp_path / "read.jsonl", [(f"db_{i}", i > 0, False) for i in range(4)])
+    tally = NoiseTally(None, read_errors(str(path)))
+    for number in range(9):
+        tally.add(make_samples(f"db_{number}", ["SELECT 1"], ["SELECT 2"]), 1)
+    noise = tally.estimate()
+    assert noise and (noise.label_smoothing, noise.low, noise.high) == (1 / 8, None, None)
 
 
 @pytest.mark.parametrize(
@@ -284,6 +301,11 @@ def test_a_file_of_reading_that_says_something_else_is_refused(tmp_path: Path) -
 def test_facts_hand_the_smoothing_on_or_say_what_is_missing() -> None:
     noisy = collect_facts("b.py", seed=0, settings={}, results={"noise": {"label_smoothing": 0.04}})
     assert label_smoothing_of(noisy, "weak") == 0.04
+    for share in (0.5, -0.1, math.nan):
+        results = {"noise": {"label_smoothing": share}}
+        none = collect_facts("b.py", seed=0, settings={}, results=results)
+        with pytest.raises(ValueError, match=r"facts of weak .* expected 0 to below 0\.5"):
+            label_smoothing_of(none, "weak")
     with pytest.raises(ValueError, match="facts of weak hold no label noise; build the set"):
         label_smoothing_of(collect_facts("b.py", seed=0, settings={}), "weak")
 
@@ -291,10 +313,11 @@ def test_facts_hand_the_smoothing_on_or_say_what_is_missing() -> None:
 def test_an_original_that_refutes_nothing_says_nothing_of_survivors() -> None:
     tally = NoiseTally(Share(9, 10))
     for number in range(50):
-        samples = make_samples(f"db_{number % 3}", ["SELECT 1"], ["SELECT 2"], ["SELECT"])
+        samples = make_samples(f"db_{number % 5}", ["SELECT 1"], ["SELECT 2"], ["SELECT"])
         alone = ["correct", "correct", "incorrect"]
         tally.add([replace(s, database_verdict=v) for s, v in zip(samples, alone, strict=True)], 1)
     found = tally.estimate()
     assert found is not None
     assert found.alone is None
+    assert found.low is not None and found.high is not None
     assert 0 < found.low <= found.label_smoothing <= found.high < 0.5

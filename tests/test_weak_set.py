@@ -110,7 +110,8 @@ def test_a_model_that_answers_in_prose_gives_no_right_answer_and_is_told_so(
     assert facts.counts["verdicts"] == {"incorrect": 9}
     assert facts.funnels[1].dropped == {"no_right_answer": 3}
     assert "default" not in facts.results["splits"]
-    assert "No pair: no question has both a right and a wrong answer" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "see below. To get some, use --gold-as-chosen when_none_correct." in printed
 
 
 def test_answers_of_several_queries_stand_on_no_side(
