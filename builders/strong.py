@@ -88,6 +88,8 @@ def main() -> None:
         return
     commit = push_folder(arguments.out, arguments.push, "dataset") if arguments.push else ""
     print_outcome(arguments.out, facts, commit)
+    if arguments.teacher == "grammar":
+        print("\nconfig rejected: for each reason the first few of a database and round, not all")
     for table in plan_tables(facts.results.get("plan")):
         print(f"\n{table}")
     missing = [

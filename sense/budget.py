@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
+from math import floor, log10
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,12 +98,22 @@ def shown_usage(usage: Mapping[str, float]) -> list[tuple[str, int | str]]:
     """Tokens and money as lines of a table.
 
     >>> shown_usage({"replies": 12, "cost_usd": 0.5})
-    [('replies', 12), ('cost_usd', '0.5000')]
+    [('replies', 12), ('cost_usd', '0.50')]
     """
     return [
-        (name, f"{value:,.4f}" if isinstance(value, float) else value)
+        (name, shown_dollars(value) if isinstance(value, float) else value)
         for name, value in usage.items()
     ]
+
+
+def shown_dollars(amount: float) -> str:
+    """Cents, and below ten of them two digits that say something.
+
+    >>> shown_dollars(1234.5), shown_dollars(0.00253), shown_dollars(0)
+    ('1,234.50', '0.0025', '0.00')
+    """
+    digits = 1 - floor(log10(amount)) if 0 < amount < 0.1 else 2
+    return f"{amount:,.{digits}f}"
 
 
 def read_prices(path: str | Path, model: str) -> Prices:

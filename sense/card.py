@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import yaml
 
+from sense.budget import shown_usage
 from sense.card_tables import (
     cited_seeds,
     drop_reasons,
@@ -226,6 +227,7 @@ def _environment() -> "Environment":
         "number": _number,
         "percent": percent,
         "size": shown_size,
+        "usage": shown_usage,
         "file_name": file_name,
     }
     return environment

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sense.budget import shown_dollars
 from sense.diagnosis.kinds import ERROR_KINDS
 from sense.example import HARDNESS_LEVELS
 from sense.facts import Facts
@@ -55,8 +56,7 @@ def _cost(facts: Facts) -> str:
         return "nothing"
     tokens = sum(usage.get(name, 0) for name in ("prompt_tokens", "completion_tokens"))
     cost = usage.get("cost_usd")
-    digits = 2 if cost is None or not 0 < cost < 0.01 else 4
-    money = "" if cost is None else f"${cost:,.{digits}f}, "
+    money = "" if cost is None else f"${shown_dollars(cost)}, "
     return f"{money}{tokens:,.0f} tokens"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
 
-from sense.budget import Prices
+from sense.budget import Prices, shown_dollars
 from sense.metrics import wilson_interval
 from sense.reply import Reply, Request
 
@@ -63,13 +63,13 @@ def projection(
     dollars = prices.cost(round(prompt), round(completion))
     minutes = sum(reply.seconds for reply in answered) / num / concurrency / 60
     lines = [
-        ("requests", 1.0, ",.0f"),
-        ("prompt tokens", prompt, ",.0f"),
-        ("completion tokens", completion, ",.0f"),
-        *([("dollars", dollars, ",.2f")] if any(prices) else []),
-        (f"minutes with {concurrency} in flight", minutes, ",.1f"),
+        ("requests", 1.0, "{:,.0f}".format),
+        ("prompt tokens", prompt, "{:,.0f}".format),
+        ("completion tokens", completion, "{:,.0f}".format),
+        *([("dollars", dollars, shown_dollars)] if any(prices) else []),
+        (f"minutes with {concurrency} in flight", minutes, "{:,.1f}".format),
     ]
     return [
-        (name, "{} ({} to {})".format(*(format(each * count, form) for count in needed)))
-        for name, each, form in lines
+        (name, "{} ({} to {})".format(*(shown(each * count) for count in needed)))
+        for name, each, shown in lines
     ]

@@ -108,7 +108,7 @@ def test_a_preview_shows_prompts_and_projects_the_rest(
     assert printed.count("--- verdict\n") == 5
     # four of five are good: 496 more need 620 requests of $ 0.000075 each
     assert "620 (" in printed
-    assert "dollars" in printed and "0.05 (" in printed
+    assert "dollars" in printed and "0.046 (" in printed
     assert "minutes with 32 in flight" in printed
 
 

@@ -266,6 +266,7 @@ def test_a_plan_is_met_or_what_cannot_be_had_is_named(
         f"rows, {cells['within']} came within 20% of their number."
     ) in printed
     assert "Fewer examples" not in printed
+    assert "config rejected: for each reason the first few" in printed
     assert "hardness=medium, feature=window" in printed
 
 
@@ -372,7 +373,7 @@ def test_proposals_of_a_model_become_a_dataset(
     }
     card = (out / "README.md").read_text()
     assert "The terms of use of big-model apply to these rows as well" in card
-    assert "| cost_usd | 0.00 |" in card
+    assert "| cost_usd | 0.00030 |" in card
     assert "cost_usd" in capsys.readouterr().out
 
 
@@ -381,7 +382,7 @@ def test_rationales_of_a_model_are_kept_where_they_lead_to_the_query(
 ) -> None:
     def answer(request: Body) -> str | Fault:
         found, n = teacher_answer(request), request["seed"]
-        assert "SQL, Rationale: each part behind" in request["messages"][-1]["content"]
+        assert "SQL and Rationale. Write each part behind" in request["messages"][-1]["content"]
         if callable(found) or "SQL:" not in found:
             return found
         sql = found.split("SQL: ")[1]

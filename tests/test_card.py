@@ -384,6 +384,8 @@ def test_strong_card_says_what_was_not_compared_and_what_was_not_planned() -> No
     assert "The rows were compared with no benchmark" in bare
     assert "the program `grammar`, which takes no prompt." in bare
     assert "### Plan" not in bare
+    assert "the first few of a unit of work, a database in one round, and not all." in bare
+    assert "not all" not in strong_set()
 
 
 def test_reasons_and_small_costs_are_told() -> None:
@@ -394,7 +396,7 @@ def test_reasons_and_small_costs_are_told() -> None:
         ("server_http_400", 1, "The server gave no answer that could be used."),
         ("home_made", 1, ""),
     ]
-    assert ("cost", "$0.0004, 9 tokens") in glance(replace(TEXT, kind="strong"), facts)
+    assert ("cost", "$0.00040, 9 tokens") in glance(replace(TEXT, kind="strong"), facts)
 
 
 def test_weak_card_tells_measured_noise_from_noise_that_was_not_measured() -> None:

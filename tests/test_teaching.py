@@ -105,7 +105,8 @@ def test_request_holds_wishes_examples_and_domains_to_avoid() -> None:
     assert "within the field 'Education'" in text
     assert "Stay away from these, which are covered: beekeeping, tea." in text
     assert (
-        "Domain and Schema once, then Question, Evidence where it is needed, SQL two times" in text
+        "Answer with Domain and Schema once, then these parts for each of the two items of the "
+        "list, in its order: Question, Evidence (where it is needed) and SQL. Write each" in text
     )
     example = (
         "Example 1\nDomain: ships\nSchema:\nCREATE TABLE ship (name TEXT);\n"
@@ -122,6 +123,7 @@ def test_request_over_a_database_shows_it_and_one_for_a_query_the_query() -> Non
     ask = MEDIUM._replace(sql="SELECT a FROM t")
     _, user = request_messages("sql", [ask], schema="CREATE TABLE t (a);")
     assert "The query: SELECT a FROM t" in user["content"]
+    assert "Answer with Question and Evidence (where it is needed). Write each" in user["content"]
     assert "Level" not in user["content"] and "SQL. One SELECT" not in user["content"]
 
 
@@ -368,7 +370,7 @@ def test_a_rationale_is_asked_for_only_where_it_is_wanted() -> None:
     assert "ationale" not in plain["content"]
     assert "in a block that starts with ```sql and ends with ```." in wanted["content"]
     assert "but for the rationale, which they lack" in wanted["content"]
-    assert "SQL, Rationale: each part behind its label" in wanted["content"]
+    assert "SQL and Rationale. Write each part behind its label" in wanted["content"]
 
 
 def test_a_rationale_stands_before_the_sql_that_it_agrees_with() -> None:

@@ -117,14 +117,22 @@ def _examples(shots: Sequence[Shot], rationale: bool) -> list[str]:
 
 
 def _closing(mode: Mode, num: int, rationale: bool) -> str:
-    parts = ["Question", "Evidence where it is needed"]
+    """
+    >>> _closing("sql", 3, rationale=False)[:76]
+    'Answer with these parts for each of the three items of the list, in its orde'
+    """
+    parts = ["Question", "Evidence (where it is needed)"]
     parts += ["SQL"] if mode != "sql" else []
     parts += ["Rationale"] if rationale else []
     head = "Domain and Schema once, then " if mode == "invent" else ""
-    times = "" if num == 1 else f" {NUMBER_WORDS[num]} times, in the order of the list"
+    each = (
+        ""
+        if num == 1
+        else f"these parts for each of the {NUMBER_WORDS[num]} items of the list, in its order: "
+    )
     return (
-        f"Answer with {head}{', '.join(parts)}{times}: each part behind its label, as in "
-        "'Question: ...', and nothing before, between or after them."
+        f"Answer with {head}{each}{', '.join(parts[:-1])} and {parts[-1]}. Write each part behind "
+        "its label, as in 'Question: ...', and nothing before, between or after them."
     )
 
 
