@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from sense.source import check_set
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
@@ -102,6 +104,7 @@ def _part(name: str, revision: str | None, weight: float) -> Part:
 def _splits(part: Part) -> list[str]:
     from datasets import get_dataset_split_names
 
+    check_set(part.name)
     return list(get_dataset_split_names(part.name, revision=part.revision))
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, overload
 
 from sense.database import find_database
 from sense.example import Example, content_id, to_example
+from sense.source import check_set
 from sense.spool import Spool
 
 
@@ -120,11 +121,7 @@ def open_questions(
     """
     from datasets import load_dataset
 
-    if not Path(source).is_dir() and (source.count("/") != 1 or source.startswith((".", "~"))):
-        raise FileNotFoundError(
-            f"no set of questions at {source}; expected a folder that a builder wrote, or a "
-            "dataset of the Hub such as sense/strong"
-        )
+    check_set(source)
     parts = load_dataset(source)
     if split not in parts:
         raise ValueError(f"{source} has no split '{split}'; it has {', '.join(sorted(parts))}")

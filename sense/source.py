@@ -20,6 +20,41 @@ def model_source(model: str, revision: str = "") -> Input:
     return Input(folder.resolve().name, kind="model", sha256=content_id(*digests))
 
 
+def check_set(name: str) -> None:
+    """Raises FileNotFoundError for a folder without data, and for a path at which there is none.
+
+    name: folder or Hub id. Nothing is asked of the Hub.
+    """
+    expected = (
+        "expected a folder that a builder wrote, or a dataset of the Hub such as sense/strong"
+    )
+    if not Path(name).is_dir():
+        if is_path(name):
+            raise FileNotFoundError(f"no set of questions at {name}; {expected}")
+        return
+    from datasets import get_dataset_split_names
+
+    try:
+        get_dataset_split_names(name)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"the folder {name} holds no rows; {expected}") from error
+
+
+def is_path(name: str) -> bool:
+    """Whether a name that is no folder here is a path all the same, and no `OWNER/NAME` of the Hub.
+
+    `runs/nope` is one beside a folder `runs`. The folder of this package does not count: in a
+    checkout `sense/strong` is a set on the Hub.
+
+    >>> is_path("sense/strong"), is_path("./strong"), is_path("runs/demo/strong")
+    (False, True, True)
+    """
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        return True
+    owner = Path(name).parent
+    return owner.is_dir() and not owner.samefile(Path(__file__).parent)
+
+
 def dataset_source(name: str, revision: str | None = None) -> Input:
     """A set's folder by its name and the hash of its `facts.json`; else the Hub id with its commit.
 

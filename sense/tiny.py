@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sense.command import run_script
 from sense.example import Messages
+from sense.source import check_set
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -176,6 +177,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from sense.release import check_output
 
     folder = check_output(arguments.out, is_published=False)
+    check_set(arguments.data)
     rows = load_dataset(arguments.data, split=arguments.split)
     missing = [name for name in ("prompt", "completion") if name not in rows.column_names]
     if missing:

@@ -10,6 +10,7 @@ from sense.card import DatasetText
 from sense.database import UnknownDatabase, database_sha256
 from sense.example import Example, database_features, example_features, to_row
 from sense.facts import collect_facts
+from sense.mixture import load_mixture, parts_of
 from sense.question import load_questions
 from sense.release import write_dataset
 
@@ -65,3 +66,16 @@ def test_faults_of_the_set_are_named(strong: Path, tmp_path: Path) -> None:
         load_questions(str(strong), "test", str(other))
     with pytest.raises(FileNotFoundError, match=r"no set of questions at .*nowhere"):
         load_questions(str(tmp_path / "nowhere"), "test")
+
+
+def test_a_path_beside_a_folder_is_no_set_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runs" / "empty").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no set of questions at runs/nope; expected"):
+        load_questions("runs/nope", "test")
+    with pytest.raises(FileNotFoundError, match=r"the folder runs/empty holds no rows; expected"):
+        load_questions("runs/empty", "test")
+    with pytest.raises(FileNotFoundError, match="no set of questions at runs/nope; expected"):
+        load_mixture(parts_of("runs/nope"), "train", ["prompt"], seed=0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sense.tiny import END, PAD, make_model, make_tokenizer, training_texts
+from sense.tiny import END, PAD, main, make_model, make_tokenizer, training_texts
 
 TEXTS = [
     " tea ( tea_id * , tin_price , tea_title ) | tea_guest ( tea_guest_id * , guest_name )",
@@ -136,3 +136,8 @@ def test_command_needs_prompt_and_completion(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "has no column 'prompt'" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_command_says_that_a_folder_is_empty(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="holds no rows; expected a folder that a builder"):
+        main(["--data", str(tmp_path), "--out", str(tmp_path / "out")])
