@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sense.prompt import PromptContract, load_contract
+from sense.source import is_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -51,11 +52,11 @@ def load_model(name: str | Path, revision: str | None = None) -> Model:
 def check_model_folder(name: str | Path) -> None:
     """Raises FileNotFoundError when `name` is a folder without weights, config or tokenizer.
 
-    A name that is no folder is taken for a Hub id, unless it is written as a path.
+    A name that is no folder is taken for a Hub id where it cannot be a path.
     """
     folder = Path(name)
     if not folder.is_dir():
-        if str(name).startswith((".", "/", "~")) or str(name).count("/") != 1:
+        if is_path(str(name)):
             raise FileNotFoundError(
                 f"model {name} is no folder here and no Hub id; "
                 "expected the output of recipes/sft.py or recipes/dpo.py, or OWNER/NAME"

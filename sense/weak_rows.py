@@ -17,6 +17,7 @@ from sense.facts import FACTS_FILE, Facts, read_facts
 from sense.pairing import Answered, Paired
 from sense.preference import to_sample
 from sense.question import Outline
+from sense.source import is_path
 from sense.spool import Spool
 
 
@@ -55,9 +56,14 @@ def read_answered(
     """The answers that a folder, or a dataset on the Hub, holds beside their questions.
 
     databases: a folder of SQLite files, None where no database is needed; spool: opens an empty
-    one. Raises ValueError for a set without the two configs, LookupError for a `db_id` without a
-    database.
+    one. Raises FileNotFoundError where there is no set, ValueError for one without the two configs,
+    LookupError for a `db_id` without a database.
     """
+    if not Path(source).is_dir() and is_path(source):
+        raise FileNotFoundError(
+            f"no weak set at {source}; expected a folder that builders/weak.py wrote, or a dataset "
+            "of the Hub such as sense/weak"
+        )
     questions, samples = _load(source, "questions"), _load(source, "samples")
     paths: dict[str, str] = {}
     seen: dict[str, set[str]] = {name: set() for name in ("db_id", "license", "prompt_hash")}

@@ -356,6 +356,10 @@ def test_pairing_anew_needs_a_weak_set_and_refuses_what_it_would_ignore(
         with pytest.raises(SystemExit):
             pair_anew(folder, out, monkeypatch, *options)
         assert words in capsys.readouterr().err
+    monkeypatch.chdir(folder)
+    for name in ("db/none", "a/b/none"):  # at once: nothing is asked of the Hub
+        with pytest.raises(SystemExit, match=f"error: no weak set at {name}; expected a folder"):
+            pair_anew(folder, Path(name), monkeypatch)
     other = folder / "other"
     Dataset.from_list([{"id": "1"}]).to_parquet(other / "train.parquet")
     with pytest.raises(SystemExit, match=r"error: .*other has no config 'questions', only default"):

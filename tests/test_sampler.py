@@ -240,9 +240,15 @@ def test_an_incomplete_folder_is_named(
         load_model(tmp_path)
 
 
-def test_a_path_that_is_missing_is_not_looked_up_on_the_hub(tmp_path: Path) -> None:
+def test_a_path_that_is_missing_is_not_looked_up_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(FileNotFoundError, match="no folder here"):
         load_model(tmp_path / "nothing")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    with pytest.raises(FileNotFoundError, match="model runs/nothing is no folder here"):
+        load_model("runs/nothing")
 
 
 def test_a_tokenizer_without_chat_template_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from sense.execution import DatabaseError
 from sense.question import load_questions
 from sense.reading import SPIDER_FILES, read_spider
 from sense.schema import natural_name, read_schema, schema_text
+from sense.source import is_path
 
 NUM_SHOTS = 2
 MAX_SHOTS = 2_000
@@ -42,7 +43,7 @@ def read_shots(source: str, seed: int = 0) -> list[Shot]:
             f"--few-shot {source} holds neither {SPIDER_FILES['train'][0]} nor Parquet files; "
             "expected a Spider folder, or a dataset written by a builder of this kit"
         )
-    elif not folder.is_dir() and (source.startswith((".", "/", "~")) or source.count("/") != 1):
+    elif not folder.is_dir() and is_path(source):
         raise FileNotFoundError(
             f"--few-shot {source} is no folder here and no dataset id; expected a Spider folder, "
             "the folder of a dataset or OWNER/NAME"
