@@ -135,8 +135,9 @@ def _cells_sentence(name: str, cells: dict[str, Any]) -> str:
             f"Plan '{name}': no two-way cell has {cells['min_rows']} planned rows, fewer are not "
             "judged."
         )
+    plural = "s" if cells["planned"] != 1 else ""
     return (
-        f"Plan '{name}': of {cells['planned']:,} feasible two-way cells with at least "
+        f"Plan '{name}': of {cells['planned']:,} feasible two-way cell{plural} with at least "
         f"{cells['min_rows']} planned rows, {cells['within']:,} came within "
         f"{cells['tolerance']:.0%} of their number."
     )
