@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sense.card import DatasetText
+from sense.card_tables import numbered
 from sense.command import positive, run_script
 from sense.database import database_paths
 from sense.facts import Input, file_sha256, print_outcome
@@ -194,7 +195,7 @@ def dataset_text(arguments: argparse.Namespace, human: HumanSet) -> DatasetText:
         ),
         license=arguments.license,
         steps=(
-            f"Questions, evidence, SQL and {len(human.used_databases):,} databases: "
+            f"Questions, evidence, SQL and {numbered(len(human.used_databases), 'database')}: "
             f"{title}{origin}; texts are unchanged but for white space around them, a closing "
             "semicolon and the quotes of strings.",
             *(("Rows: only those that the given list of ids names.",) if arguments.ids else ()),

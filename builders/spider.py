@@ -20,6 +20,7 @@ import os
 from pathlib import Path
 
 from sense.card import DatasetText
+from sense.card_tables import numbered
 from sense.command import positive, run_script
 from sense.database import database_paths
 from sense.facts import print_outcome
@@ -80,9 +81,9 @@ def dataset_text(arguments: argparse.Namespace, num_databases: int) -> DatasetTe
         ),
         license=SPIDER_LICENSE,
         steps=(
-            f"Questions, SQL and {num_databases:,} databases: Spider 1.0 by Yu et al. (EMNLP "
-            f"2018), {SPIDER_URL}; texts are unchanged but for white space around them, a closing "
-            "semicolon and the quotes of strings.",
+            f"Questions, SQL and {numbered(num_databases, 'database')}: Spider 1.0 by Yu et "
+            f"al. (EMNLP 2018), {SPIDER_URL}; texts are unchanged but for white space "
+            "around them, a closing semicolon and the quotes of strings.",
             QUOTES_STEP,
             CHECKS_STEP.format(rule="Spider's execution match"),
             LABELS_STEP,

@@ -60,6 +60,15 @@ def _cost(facts: Facts) -> str:
     return f"{money}{tokens:,.0f} tokens"
 
 
+def numbered(number: int, noun: str) -> str:
+    """The noun with its number, as part of a sentence.
+
+    >>> numbered(1, "database"), numbered(1_200, "database")
+    ('1 database', '1,200 databases')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def tally_tables(
     tallies: Mapping[str, Mapping[str, Mapping[str, int]]],
 ) -> Iterable[tuple[str, str, list[tuple[str, int]]]]:
