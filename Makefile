@@ -13,7 +13,7 @@ help: ## list the targets
 demo: $(INSTALLED) ## the whole pipeline at tiny size, then the Space on its model
 	PATH="$(CURDIR)/$(BIN):$$PATH" OUT=$(DEMO_OUT) bash recipes/tiny/demo.sh
 
-test: $(INSTALLED) ## all tests, about ten minutes on two cores
+test: $(INSTALLED) ## all tests, about a quarter of an hour on two cores
 	$(BIN)/python -m pytest -q
 
 test-fast: $(INSTALLED) ## the tests that finish in about two minutes
