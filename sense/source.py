@@ -89,7 +89,12 @@ def suite_source(suite: Suite) -> Input:
 def _licenses(folder: Path) -> str:
     """Those of the rows that a folder's facts count, or of its inputs where they count no rows."""
     path = folder / FACTS_FILE
-    facts = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    try:
+        facts = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not JSON: {error}; expected what a builder wrote: build the set anew"
+        ) from error
     tallies = facts.get("results", {}).get("tallies", {})
     of_rows = {name for columns in tallies.values() for name in columns.get("license", {})}
     of_inputs = {item.get("license", "") for item in facts.get("inputs", ())}

@@ -101,9 +101,12 @@ def test_scores_without_a_split_are_refused(
 
 
 def test_a_set_is_named_by_its_folder_and_facts(tmp_path: Path) -> None:
-    (tmp_path / "facts.json").write_text("abc")
+    (tmp_path / "facts.json").write_text("{}")
     assert dataset_source(str(tmp_path)) == Input(
         tmp_path.name,
         "dataset",
-        sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        sha256="44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
     )
+    (tmp_path / "facts.json").write_text("abc")
+    with pytest.raises(ValueError, match=r"facts.json is not JSON.*build the set anew"):
+        dataset_source(str(tmp_path))

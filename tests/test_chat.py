@@ -623,4 +623,5 @@ def test_a_run_that_is_killed_again_and_again_pays_only_for_what_was_in_flight(
         last = 60
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         assert done.stdout.split() == [str(number) for number in range(60)]
-        assert 60 <= len(server.requests) <= 60 + 3 * len(moments)  # in flight at each
+        # At each kill 3 are in flight, and those up to `last` may be answered but not kept yet.
+        assert 60 <= len(server.requests) <= 60 + (3 + 5) * len(moments)
