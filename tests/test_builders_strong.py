@@ -515,7 +515,8 @@ def test_killed_run_with_a_model_pays_for_nothing_twice(
         build(monkeypatch, *arguments, "--out", whole)
         assert parquet_bytes(killed) == parquet_bytes(whole)
         num_needed = len(server.requests) - num_sent
-        assert num_needed <= num_sent <= num_needed + 2 + 2  # in flight, and failures in doubt
+        # At the kill 2 are in flight, 2 may be answered but not kept yet, 2 failures in doubt.
+        assert num_needed <= num_sent <= num_needed + 2 + 2 + 2
         assert read_facts(killed).usage == read_facts(whole).usage
 
 
