@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 
 from sense.database import database_paths
-from sense.reading import read_predictions
+from sense.inputs.reading import read_predictions
 
 
 def main(file: str, databases: str) -> None:

@@ -46,9 +46,9 @@ def main() -> None:
 
 def ask_ours(arguments: argparse.Namespace) -> Iterator[str]:
     from sense.chat import Chat
-    from sense.reply import Request
-    from sense.reply_cache import ReplyCache
-    from sense.server import Server
+    from sense.servers.reply import Request
+    from sense.servers.reply_cache import ReplyCache
+    from sense.servers.server import Server
 
     requests = (Request(messages(number)) for number in range(arguments.num))
     cache = ReplyCache(arguments.cache) if arguments.cache else None

@@ -24,13 +24,13 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType
 from tqdm import tqdm
 
-from sense.collection import unusable_databases
 from sense.command import run_script
 from sense.database import database_paths
 from sense.facts import code_version
 from sense.grammar import sample_examples
 from sense.hardness import parse_sql, sql_features
-from sense.reading import read_spider
+from sense.inputs.reading import read_spider
+from sense.strong_set.collection import unusable_databases
 
 NUM_SAMPLED = 1_000  # questions that measures of n-grams are taken of
 NUM_HYPOTHESES = 200  # of them whose BLEU against the rest is averaged

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sense.facts import code_version, versions
-from sense.reading import Prediction, read_predictions
+from sense.inputs.reading import Prediction, read_predictions
 
 ROOT = Path(__file__).resolve().parents[1]
 GOAL_TOGETHER = 20.0

@@ -31,12 +31,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from sense.connection import forget_connections
 from sense.database import database_paths
 from sense.execution import execute
 from sense.facts import code_version, versions
-from sense.reading import read_predictions
-from sense.scoring import Unit, score_all
+from sense.inputs.reading import read_predictions
+from sense.scores.scoring import Unit, score_all
+from sense.sqlite.connection import forget_connections
 from sense.verdict import judge_all
 
 Kind = Literal["short", "heavy"]

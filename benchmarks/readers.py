@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from sense.closeness import Rows
-from sense.collection import ROWS_PER_TABLE
 from sense.command import run_script
 from sense.database import build_database, database_paths, fill_database
 from sense.denotation import order_matters, strict_comparison
@@ -33,6 +32,7 @@ from sense.grammar import sample_examples
 from sense.metrics import wilson_interval
 from sense.questions.profile import profile_database
 from sense.schema import read_schema, sample_rows, schema_text
+from sense.strong_set.collection import ROWS_PER_TABLE
 from sense.suite import read_suite
 from sense.suites.distilling import DistilSettings, SuiteJob, make_database_suite
 from sense.verdict import Unit, judge

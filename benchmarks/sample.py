@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 from sense.command import run_script
 from sense.example import Messages
 from sense.facts import code_version, versions
-from sense.model import Model, load_model
-from sense.question import open_questions
+from sense.inputs.question import open_questions
+from sense.models.model import Model, load_model
 from sense.sampler import sample_completions
 
 Way = Callable[[Model, Sequence[Messages], int, int], list[str]]

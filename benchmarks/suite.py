@@ -30,7 +30,7 @@ from tqdm import tqdm
 from sense.command import run_script
 from sense.database import database_paths
 from sense.facts import code_version, versions
-from sense.reading import Prediction, read_predictions, read_spider
+from sense.inputs.reading import Prediction, read_predictions, read_spider
 from sense.suite import Suite, read_suite
 from sense.verdict import Unit, judge_all
 from sense.workers import map_in_workers

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from sense.command import run_script
 from sense.database import database_paths
-from sense.reading import read_predictions
+from sense.inputs.reading import read_predictions
 from sense.verdict import Unit, judge_all
 from sense.witness import shrink
 

@@ -31,11 +31,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sense.card import DatasetText
-from sense.card_tables import numbered
 from sense.command import positive, run_script
 from sense.database import database_paths
 from sense.facts import Input, file_sha256, print_outcome
-from sense.human_set import (
+from sense.inputs.human_set import (
     CHECKS_STEP,
     LABELS_STEP,
     QUOTES_STEP,
@@ -43,10 +42,7 @@ from sense.human_set import (
     question_inputs,
     write_human_set,
 )
-from sense.license import check_license
-from sense.official import bird_score, spider_score
-from sense.prompt import CONTRACTS
-from sense.reading import (
+from sense.inputs.reading import (
     BIRD_FILES,
     Split,
     question_ids,
@@ -55,6 +51,10 @@ from sense.reading import (
     shortened,
     sql_key_of,
 )
+from sense.official import bird_score, spider_score
+from sense.prompt import CONTRACTS
+from sense.publishing.card_tables import numbered
+from sense.publishing.license import check_license
 from sense.release import check_output, check_push, push_folder
 
 BIRD_LICENSE = "cc-by-sa-4.0"

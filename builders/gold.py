@@ -26,10 +26,9 @@ from sense.card import DatasetText
 from sense.command import positive, run_script, with_progress
 from sense.database import database_paths
 from sense.facts import Facts, Funnel, Input, collect_facts, file_sha256, print_outcome, text_table
-from sense.gold_check import check_golds, gold_check_features
-from sense.license import check_license
-from sense.predictions import Gold, read_golds
-from sense.reading import (
+from sense.golds.gold_check import check_golds, gold_check_features
+from sense.inputs.predictions import Gold, read_golds
+from sense.inputs.reading import (
     PUBLISHED_SPLIT,
     SPIDER_FILES,
     SPIDER_LICENSE,
@@ -37,6 +36,7 @@ from sense.reading import (
     Split,
     read_spider,
 )
+from sense.publishing.license import check_license
 from sense.release import check_output, check_push, push_folder, write_dataset
 
 

@@ -20,11 +20,10 @@ import os
 from pathlib import Path
 
 from sense.card import DatasetText
-from sense.card_tables import numbered
 from sense.command import positive, run_script
 from sense.database import database_paths
 from sense.facts import print_outcome
-from sense.human_set import (
+from sense.inputs.human_set import (
     CHECKS_STEP,
     LABELS_STEP,
     QUOTES_STEP,
@@ -32,9 +31,10 @@ from sense.human_set import (
     question_inputs,
     write_human_set,
 )
+from sense.inputs.reading import SPIDER_FILES, SPIDER_LICENSE, SPIDER_URL, Split, read_spider
 from sense.official import spider_score
 from sense.prompt import CONTRACTS
-from sense.reading import SPIDER_FILES, SPIDER_LICENSE, SPIDER_URL, Split, read_spider
+from sense.publishing.card_tables import numbered
 from sense.release import check_output, check_push, push_folder
 
 

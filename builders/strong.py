@@ -27,7 +27,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sense.collection import (
+from sense.command import run_script
+from sense.contamination import Benchmark, read_benchmark
+from sense.coverage.asking import grammar_coverages
+from sense.coverage.outcome import coverage_report, plan_tables
+from sense.example import content_id, database_features, example_features, rejected_features
+from sense.facts import Facts, Input, collect_facts, print_outcome, text_table, versions
+from sense.journal import Journal
+from sense.prompt import CONTRACTS
+from sense.publishing.figures import check_figures
+from sense.publishing.license import check_license, inherited_license, seed_of
+from sense.publishing.provenance import decontamination_facts, limit_facts, teacher_facts
+from sense.release import check_output, check_push, push_folder, work_folder, write_dataset
+from sense.servers.options import open_chat
+from sense.strong import StrongSet, make_examples
+from sense.strong_set.collection import (
     MAX_READ_BYTES,
     database_files,
     database_funnel,
@@ -38,29 +52,21 @@ from sense.collection import (
     unpublished,
     usable_databases,
 )
-from sense.command import run_script
-from sense.contamination import Benchmark, read_benchmark
-from sense.coverage.asking import grammar_coverages
-from sense.coverage.outcome import coverage_report, plan_tables
-from sense.example import content_id, database_features, example_features, rejected_features
-from sense.facts import Facts, Input, collect_facts, print_outcome, text_table, versions
-from sense.figures import check_figures
-from sense.journal import Journal
-from sense.license import check_license, inherited_license, seed_of
-from sense.prompt import CONTRACTS
-from sense.provenance import decontamination_facts, limit_facts, teacher_facts
-from sense.release import check_output, check_push, push_folder, work_folder, write_dataset
-from sense.server_options import open_chat
-from sense.splits import SPLITS
-from sense.strong import StrongSet, make_examples
-from sense.strong_options import (
+from sense.strong_set.options import (
     example_totals,
     level_shares,
     plan_of,
     read_arguments,
     run_settings,
 )
-from sense.strong_text import GRAMMAR_TERMS, grammar_text, model_terms, model_text, prompt_hashes
+from sense.strong_set.splits import SPLITS
+from sense.strong_set.text import (
+    GRAMMAR_TERMS,
+    grammar_text,
+    model_terms,
+    model_text,
+    prompt_hashes,
+)
 from sense.teaching.planning import Teaching, teacher_coverage
 from sense.teaching.proposals import ProposalSet, make_proposals, preview
 from sense.teaching.shots import read_shots

@@ -27,10 +27,10 @@ from tqdm import tqdm
 from sense.command import run_script
 from sense.database import database_paths, unknown_database
 from sense.facts import FACTS_FILE, Input, collect_facts, file_sha256, text_table, write_facts
-from sense.license import SEEDS
-from sense.question import load_questions
-from sense.reading import BIRD_FILES, SPIDER_FILES, read_bird, read_spider
-from sense.source import dataset_source
+from sense.inputs.question import load_questions
+from sense.inputs.reading import BIRD_FILES, SPIDER_FILES, read_bird, read_spider
+from sense.publishing.license import SEEDS
+from sense.publishing.source import dataset_source
 from sense.suites.distilling import DistilSettings, MadeSuite, SuiteJob, make_database_suite
 from sense.workers import WorkerFailure, map_in_workers
 

@@ -24,23 +24,23 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from sense.asked import open_asked
 from sense.card import DatasetText
 from sense.command import run_script
 from sense.example import pair_features, question_features, sample_features, unpaired_features
 from sense.facts import Facts, collect_facts, print_outcome
-from sense.figures import check_figures
-from sense.license import check_license, inherited_license
-from sense.noise import shown_noise
-from sense.output import check_output
-from sense.provenance import limit_facts
-from sense.push import check_push, push_folder
+from sense.publishing.figures import check_figures
+from sense.publishing.license import check_license, inherited_license
+from sense.publishing.output import check_output
+from sense.publishing.provenance import limit_facts
+from sense.publishing.push import check_push, push_folder
+from sense.publishing.source import dataset_source
 from sense.release import write_dataset
-from sense.source import dataset_source
 from sense.spool import Spool
-from sense.tally import systems_table
-from sense.weak_options import run_settings, weak_arguments
-from sense.weak_set import Judged, Made, judge_asked, make_tables, read_judged
+from sense.weak_set.asked import open_asked
+from sense.weak_set.noise import shown_noise
+from sense.weak_set.options import run_settings, weak_arguments
+from sense.weak_set.tables import Judged, Made, judge_asked, make_tables, read_judged
+from sense.weak_set.tally import systems_table
 
 FEATURES = {
     "default": pair_features,

@@ -17,10 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from sense.command import run_script
-from sense.eval_results import Evaluation, to_evaluation
 from sense.facts import Facts, read_facts
+from sense.publishing.eval_results import Evaluation, to_evaluation
+from sense.publishing.source import model_source
 from sense.release import check_push, model_text_of, push_folder, write_model
-from sense.source import model_source
 
 
 def main() -> None:

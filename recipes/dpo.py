@@ -23,9 +23,8 @@ from trl import DPOConfig, DPOTrainer, get_peft_config, get_quantization_config
 
 from sense.command import run_script
 from sense.facts import collect_facts
-from sense.prompt import contract_of, load_contract
-from sense.smoothing import DPOArguments, smooth_labels
-from sense.training import (
+from sense.models.smoothing import DPOArguments, smooth_labels
+from sense.models.training import (
     check_base,
     chosen_settings,
     dataset_inputs,
@@ -41,6 +40,7 @@ from sense.training import (
     parse_recipe,
     prepared_funnel,
 )
+from sense.prompt import contract_of, load_contract
 
 DEFAULT_RECIPE = Path(__file__).parent / "tiny" / "dpo.yaml"
 COLUMNS = ("prompt", "chosen", "rejected")

@@ -27,21 +27,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sense.budget import shown_usage
 from sense.command import run_script
 from sense.database import database_paths
 from sense.evaluation import check_predictions
-from sense.evaluation_options import evaluation_arguments, evaluation_settings
 from sense.facts import Facts, Input, collect_facts, file_sha256, text_table
-from sense.output import check_output
-from sense.predictions import System, extracted
-from sense.question import Question, load_questions
+from sense.inputs.predictions import System, extracted
+from sense.inputs.question import Question, load_questions
+from sense.publishing.output import check_output
+from sense.publishing.source import dataset_source, suite_source
 from sense.reports.board import make_board, read_evaluations
 from sense.reports.board_report import line_by_line, write_board, write_results
-from sense.server_options import given_writer
-from sense.source import dataset_source, suite_source
+from sense.scores.options import evaluation_arguments, evaluation_settings
+from sense.scores.systems import baseline_system, judged_results, model_system, systems_of_files
+from sense.servers.budget import shown_usage
+from sense.servers.options import given_writer
 from sense.suite import read_suite
-from sense.systems import baseline_system, judged_results, model_system, systems_of_files
 
 
 def main() -> None:

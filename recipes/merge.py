@@ -19,7 +19,7 @@ from peft import AutoPeftModelForCausalLM
 
 from sense.command import run_script
 from sense.facts import FACTS_FILE, read_facts, write_facts
-from sense.folder import check_folder, release_files
+from sense.publishing.folder import check_folder, release_files
 from sense.release import check_output
 
 

@@ -21,8 +21,7 @@ from trl import SFTConfig, SFTTrainer, get_peft_config, get_quantization_config
 
 from sense.command import run_script
 from sense.facts import collect_facts
-from sense.prompt import contract_of
-from sense.training import (
+from sense.models.training import (
     SFTArguments,
     check_base,
     chosen_settings,
@@ -41,6 +40,7 @@ from sense.training import (
     parse_recipe,
     prepared_funnel,
 )
+from sense.prompt import contract_of
 
 DEFAULT_RECIPE = Path(__file__).parent / "tiny" / "sft.yaml"
 COLUMNS = ("prompt", "completion")

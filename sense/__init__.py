@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sense.api import equal, execute, judge, score
-    from sense.explanation import explain
     from sense.verdict import execution_reward
+    from sense.witnesses.explanation import explain
 
 __all__ = ["equal", "execute", "execution_reward", "explain", "judge", "score"]
 
-PLACES = {"explain": "sense.explanation", "execution_reward": "sense.verdict"}
+PLACES = {"explain": "sense.witnesses.explanation", "execution_reward": "sense.verdict"}
 """Module of each name that does not stand in `sense.api`."""
 
 

@@ -11,8 +11,8 @@ from typing import TypeAlias, get_args
 from sense.denotation import Rows, bird_equal, spider_equal, strict_equal
 from sense.execution import DEFAULT_LIMITS, Execution, Limits
 from sense.execution import execute as run_query
+from sense.inputs.reading import Prediction
 from sense.metrics import Score
-from sense.reading import Prediction
 from sense.verdict import Judgement, Rule, Unit
 from sense.verdict import judge as judge_unit
 
@@ -112,8 +112,8 @@ def score(
     """
     from sense.database import database_paths
     from sense.evaluation import check_predictions, evaluate
-    from sense.outcomes import column_scores
-    from sense.predictions import read_systems
+    from sense.inputs.predictions import read_systems
+    from sense.scores.outcomes import column_scores
     from sense.suite import read_suite
 
     check_rule(rule)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from sense.example import Messages
 from sense.execution import Execution, Limits, execute, open_read_only
+from sense.inputs.question import Question
 from sense.prompt import PromptContract, completion_sql, prompt_messages
-from sense.question import Question
 from sense.sampler import Completion
 
 DEMO_MODEL = "runs/demo/sense/tiny"
@@ -63,7 +63,7 @@ def open_writer(model: str = "", base_url: str = "") -> Writer:
             f"choose one of its list at {base_url.rstrip('/')}/models"
         )
     if base_url:
-        from sense.chat_writer import server_writer
+        from sense.servers.chat_writer import server_writer
 
         return server_writer(model, base_url)
     from sense.sampler import local_writer

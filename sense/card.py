@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import yaml
 
-from sense.budget import shown_usage
-from sense.card_tables import (
+from sense.facts import Facts
+from sense.publishing.card_tables import (
     cited_seeds,
     drop_reasons,
     error_kinds,
@@ -23,11 +23,11 @@ from sense.card_tables import (
     shown_size,
     tally_tables,
 )
-from sense.eval_results import Evaluation, percent
-from sense.facts import Facts
-from sense.figures import file_name
-from sense.front_matter import dataset_data, model_data
-from sense.license import SHARE_ALIKE
+from sense.publishing.eval_results import Evaluation, percent
+from sense.publishing.figures import file_name
+from sense.publishing.front_matter import dataset_data, model_data
+from sense.publishing.license import SHARE_ALIKE
+from sense.servers.budget import shown_usage
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -122,7 +122,8 @@ def dataset_card(
     folder_name: str,
 ) -> str:
     """README.md of a dataset whose `facts.results` holds `splits`, `tallies` and `lengths`, and
-    `figures` where the text says so; what a `kind` needs beside them is in `sense.provenance`."""
+    `figures` where the text says so; what a `kind` needs beside them is in
+    `sense.publishing.provenance`."""
     from huggingface_hub import DatasetCard
 
     splits = facts.results["splits"]

@@ -12,12 +12,12 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import NamedTuple
 
-from sense.background import Background
-from sense.balance import MAX_FAILURES, Balance
-from sense.budget import Budget, Prices, shown_usage
-from sense.reply import CONCURRENCY, Reply, Request
-from sense.reply_cache import ReplyCache
-from sense.server import Server, ServerError
+from sense.servers.background import Background
+from sense.servers.balance import MAX_FAILURES, Balance
+from sense.servers.budget import Budget, Prices, shown_usage
+from sense.servers.reply import CONCURRENCY, Reply, Request
+from sense.servers.reply_cache import ReplyCache
+from sense.servers.server import Server, ServerError
 
 logger = logging.getLogger(__name__)
 

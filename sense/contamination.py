@@ -15,11 +15,11 @@ from sqlglot import exp
 
 from sense.filters import Rejection
 from sense.hardness import UnparsedSqlError, normalize_sql, parse_sql
-from sense.linking import stem_word
-from sense.question import open_questions
-from sense.reading import SPIDER_FILES, json_rows, read_questions, sql_key_of
+from sense.inputs.question import open_questions
+from sense.inputs.reading import SPIDER_FILES, json_rows, read_questions, sql_key_of
+from sense.prompts.linking import stem_word
+from sense.publishing.source import dataset_source
 from sense.schema import Schema, natural_name, read_schema
-from sense.source import dataset_source
 
 NUM_WORDS = 8
 """Of the word sequences that are compared, as in huggingface/open-r1, scripts/decontaminate.py; of

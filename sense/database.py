@@ -115,7 +115,7 @@ def database_script(path: str | Path, rows: bool = True) -> str:
     views and triggers. Left out are ANALYZE statistics, AUTOINCREMENT counters, and rowids of
     tables without INTEGER PRIMARY KEY.
     """
-    from sense.dump import script_parts
+    from sense.sqlite.dump import script_parts
 
     with closing(_open(path)) as connection:
         return "".join(script_parts(connection, rows))
@@ -256,7 +256,7 @@ def _open(path: str | Path) -> apsw.Connection:
 
 @lru_cache(maxsize=4096)
 def _sha256(path: str, mtime_ns: int, num_bytes: int) -> str:
-    from sense.dump import script_parts
+    from sense.sqlite.dump import script_parts
 
     digest = hashlib.sha256()
     with closing(_open(path)) as connection:

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sense.command import with_late_progress
-from sense.completion import form_of
 from sense.database import unknown_database
-from sense.engine import Engine
 from sense.execution import open_read_only
-from sense.level import gold_hardness
-from sense.outcomes import SUITE, Outcome
-from sense.reading import Prediction, shortened
-from sense.scoring import Rule, Unit, score_all
+from sense.inputs.reading import Prediction, shortened
+from sense.prompts.completion import form_of
+from sense.scores.level import gold_hardness
+from sense.scores.outcomes import SUITE, Outcome
+from sense.scores.scoring import Rule, Unit, score_all
+from sense.sqlite.engine import Engine
 
 if TYPE_CHECKING:
-    from sense.question import Question
+    from sense.inputs.question import Question
     from sense.suite import Suite
     from sense.verdict import Judgement
 
@@ -243,7 +243,7 @@ def with_bird_scores(
 
     num_repetitions: of every timed query; 0 = soft F1 only.
     """
-    from sense.bird import Answer, bird_scores
+    from sense.scores.bird import Answer, bird_scores
 
     answers = [Answer(str(databases[o.db_id]), o.gold_sql, o.predicted_sql) for o in outcomes]
     workers = min(num_workers, 1) if num_repetitions else num_workers

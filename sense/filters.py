@@ -1,8 +1,8 @@
 """Whether a question with its SQL may be kept: filters in order, the first that objects names why.
 
 Each filter is a function of one candidate; what repeats other candidates, overlaps a benchmark or
-is answered otherwise by others is found by `sense.duplicates`, `sense.contamination` and
-`sense.agreement`. All reasons stand in `sense.reasons`.
+is answered otherwise by others is found by `sense.strong_set.duplicates`, `sense.contamination` and
+`sense.strong_set.agreement`. All reasons stand in `sense.strong_set.reasons`.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,8 +24,8 @@ from sense.grounding.gaps import (
 )
 from sense.grounding.query import SqlWords, sql_words
 from sense.hardness import DIALECT, UnparsedSqlError, hardness, parse_sql
-from sense.linking import value_index
-from sense.mention import SchemaNames
+from sense.prompts.linking import value_index
+from sense.prompts.mention import SchemaNames
 from sense.schema import Schema, read_schema
 
 MAX_LINKS = 5
@@ -49,7 +49,7 @@ class Rejection(NamedTuple):
     """Why a candidate is not kept."""
 
     reason: str
-    """A word of `sense.reasons`."""
+    """A word of `sense.strong_set.reasons`."""
     detail: str = ""
     """What the filter saw, for a person."""
 

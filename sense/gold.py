@@ -2,9 +2,9 @@
 
 SQL leaves some results open: which rows survive a LIMIT among ties, which row a bare column under
 GROUP BY comes from, which row of a subquery is compared, which of the texts that a collation takes
-for equal DISTINCT returns. Whether that matters is asked of the data,
-by probes that show the ties or the differing values (`sense.probe`), and then by running the query
-on the same rows in another order (`sense.shuffle`), which finds other cases by their effect alone.
+for equal DISTINCT returns. Whether that matters is asked of the data, by probes that show the ties
+or the differing values (`sense.golds.probe`), and then by running the query on the same rows in
+another order (`sense.golds.shuffle`), which finds other cases by their effect alone.
 """
 
 from collections import Counter
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from sense.denotation import Comparison, order_matters, strict_comparison
-from sense.difference import difference, shown_row
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, Row, execute
-from sense.probe import Cut, OrderProbe, Probes, are_tied, probes_of, runs
-from sense.shuffle import is_open_by_schema, may_depend_on_order, reorderings
-from sense.volatility import volatility
+from sense.golds.probe import Cut, OrderProbe, Probes, are_tied, probes_of, runs
+from sense.golds.shuffle import is_open_by_schema, may_depend_on_order, reorderings
+from sense.golds.volatility import volatility
+from sense.witnesses.difference import difference, shown_row
 
 FaultWitness: TypeAlias = dict[str, Any]
 """What shows that a gold cannot judge, as JSON can hold it."""

@@ -18,8 +18,7 @@ import apsw
 from sense.example import HARDNESS_LEVELS, Hardness
 from sense.execution import open_read_only
 from sense.gold import check_gold
-from sense.misses import Misses
-from sense.probe import are_tied
+from sense.golds.probe import are_tied
 from sense.questions.definedness import is_defined_by_form
 from sense.questions.draw import Draw
 from sense.questions.intent import Intent, Measure, to_sql
@@ -28,6 +27,7 @@ from sense.questions.phrasing import ask
 from sense.questions.profile import Profile, profile_database
 from sense.questions.sentence import STYLES, Style
 from sense.questions.shape import measured
+from sense.strong_set.misses import Misses
 
 Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = list[Row]

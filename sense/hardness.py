@@ -14,7 +14,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.generators.sqlite import SQLiteGenerator
 
 from sense.example import Hardness
-from sense.level import Components, level_of, plain_components
+from sense.scores.level import Components, level_of, plain_components
 
 DIALECT = "sqlite"
 

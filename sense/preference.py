@@ -49,7 +49,7 @@ class Sample:
     database_verdict: str = ""
     """The verdict on the question's own database alone: without a suite the same as `verdict`."""
     is_subtle: bool = False
-    """Whether a person may take an incorrect answer for right, see `sense.plainness`."""
+    """Whether a person may take an incorrect answer for right, see `sense.pairs.plainness`."""
     source: Source = "sample"
 
     @property

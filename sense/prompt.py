@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from sense.completion import extract_sql, first_statement
 from sense.example import Messages
-from sense.handles import decode_sql, encode_sql, handle_text, mentioned_schema
-from sense.linking import ValueLink, value_index
-from sense.mention import SchemaNames
-from sense.pruning import SchemaWords
+from sense.prompts.completion import extract_sql, first_statement
+from sense.prompts.handles import decode_sql, encode_sql, handle_text, mentioned_schema
+from sense.prompts.linking import ValueLink, value_index
+from sense.prompts.mention import SchemaNames
+from sense.prompts.pruning import SchemaWords
 from sense.schema import SchemaStyle, quote_identifier, read_schema, sample_rows, schema_text
 
 __all__ = [  # extract_sql is the way back, so it is found here too
@@ -73,7 +73,8 @@ class PromptContract:
     num_values: int = 5
     """Most literals of the question that are looked up in the data. 0 = none."""
     handles: bool = False
-    """Whether names and literals give way to handles, see `sense.handles`; in place of `style`."""
+    """Whether names and literals give way to handles, see `sense.prompts.handles`; in
+    place of `style`."""
     rationale: bool = False
     """Whether completions hold a rationale and then the SQL in a block, or SQL alone."""
     version: int = 1

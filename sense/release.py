@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sense.card import DatasetText, ModelText, dataset_card, model_card
 from sense.command import run_script
-from sense.eval_results import EVAL_RESULTS, Evaluation, eval_result_files
 from sense.facts import FACTS_FILE, Facts, write_facts
-from sense.figures import draw_figures
-from sense.folder import check_dataset, check_folder, release_files
-from sense.output import check_output, work_folder
-from sense.parquet import Row, write_parquet
-from sense.push import PushError, check_push, push_folder
+from sense.publishing.eval_results import EVAL_RESULTS, Evaluation, eval_result_files
+from sense.publishing.figures import draw_figures
+from sense.publishing.folder import check_dataset, check_folder, release_files
+from sense.publishing.output import check_output, work_folder
+from sense.publishing.parquet import Row, write_parquet
+from sense.publishing.push import PushError, check_push, push_folder
 
 if TYPE_CHECKING:
     from datasets import Features

@@ -94,7 +94,7 @@ def greedy_completions(
 def local_writer(name: str) -> "Writer":
     """The model of a folder or Hub id as something that completes prompts."""
     from sense.ask import Writer
-    from sense.model import load_model
+    from sense.models.model import load_model
 
     loaded = load_model(name)
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import apsw
 
-from sense.connection import reading
+from sense.sqlite.connection import reading
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias, TypeVar
 
 from tqdm import tqdm
 
-from sense.collection import Database
 from sense.contamination import Benchmark, contamination, database_words
 from sense.coverage.asking import close_spent, kept, round_wishes, slot_of, wish_parts
 from sense.coverage.coverage import Coverage
@@ -26,10 +25,11 @@ from sense.execution import (
 from sense.facts import Funnel
 from sense.filters import Rejection
 from sense.journal import Journal
-from sense.misses import SHOWN_PER_REASON
 from sense.prompt import PromptContract
-from sense.splits import SPLITS, Split, split_by_template
-from sense.strong_unit import Quota, Unit, dropped, nothing, run_unit
+from sense.strong_set.collection import Database
+from sense.strong_set.misses import SHOWN_PER_REASON
+from sense.strong_set.splits import SPLITS, Split, split_by_template
+from sense.strong_set.unit import Quota, Unit, dropped, nothing, run_unit
 
 Name = TypeVar("Name", bound=str)
 Spent: TypeAlias = tuple[str, str, str]

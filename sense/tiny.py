@@ -3,7 +3,7 @@
 It stands in for a 7B base model where there is no GPU. Much of what it has to learn is to copy what
 it has never seen, so the tokenizer gives a word the same tokens wherever it stands: `tin price` in
 a question, `tin_price` in a schema and `tea.tin_price` in SQL share theirs, and a handle of
-`sense.handles` is a single token.
+`sense.prompts.handles` is a single token.
 
     python -m sense.tiny --data runs/demo/sense/strong --out runs/demo/base
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sense.command import run_script
 from sense.example import Messages
-from sense.source import check_set
+from sense.publishing.source import check_set
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

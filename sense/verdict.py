@@ -16,16 +16,24 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from sense.connection import FileState, file_state
-from sense.difference import difference
-from sense.engine import Engine, map_on_engine
 from sense.execution import DEFAULT_LIMITS, Execution, Limits
 from sense.gold import GoldCheck, check_gold
-from sense.probe import probes_of
-from sense.runs import Runs
-from sense.scoring import Rule, RuleScore, Unit, max_unit_seconds, official_rules, on_all, scores_on
-from sense.shuffle import is_open_by_schema, may_depend_on_order, reorderings
-from sense.volatility import volatility
+from sense.golds.probe import probes_of
+from sense.golds.runs import Runs
+from sense.golds.shuffle import is_open_by_schema, may_depend_on_order, reorderings
+from sense.golds.volatility import volatility
+from sense.scores.scoring import (
+    Rule,
+    RuleScore,
+    Unit,
+    max_unit_seconds,
+    official_rules,
+    on_all,
+    scores_on,
+)
+from sense.sqlite.connection import FileState, file_state
+from sense.sqlite.engine import Engine, map_on_engine
+from sense.witnesses.difference import difference
 from sense.workers import WorkerFailure
 
 __all__ = [
@@ -97,7 +105,7 @@ def judge_all(
 ) -> Iterator[tuple[str, list[Judgement]]]:
     """`judge` of each unit, in order, in worker processes; num_workers 0 = in this process.
 
-    engine: `local`, or `ray` for a cluster, with the same results; see `sense.engine`.
+    engine: `local`, or `ray` for a cluster, with the same results; see `sense.sqlite.engine`.
 
     A unit whose worker is lost, or in which time or memory ends a query, is judged once more,
     alone. Then it is taken apart: its gold, and then each prediction, is judged on one database at
@@ -142,8 +150,8 @@ def execution_reward(
     >>> execution_reward(completions, ["pets"] * 2, gold, databases=folder)
     [1.0, 0.0]
     """
-    from sense.completion import extract_sql
     from sense.database import find_database
+    from sense.prompts.completion import extract_sql
 
     sources = [databases] * len(completions) if isinstance(databases, str) else databases
     questions: dict[tuple[str, str, str], list[int]] = {}

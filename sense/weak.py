@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tqdm import tqdm
 
-from sense.completion import answer_fault
 from sense.diagnosis.kind import judged_kind
 from sense.diagnosis.kinds import OTHER
-from sense.engine import Engine, map_on_engine
 from sense.example import content_id
+from sense.inputs.question import Question
 from sense.journal import Journal
-from sense.plainness import OPEN_KINDS, is_plainly_wrong
+from sense.pairs.plainness import OPEN_KINDS, is_plainly_wrong
 from sense.preference import Sample, sample_row, to_sample
 from sense.prompt import PromptContract, completion_sql
-from sense.question import Question
-from sense.spelling import one_spelling
+from sense.prompts.completion import answer_fault
+from sense.sqlite.engine import Engine, map_on_engine
+from sense.sqlite.spelling import one_spelling
 from sense.suite import Suite
 from sense.verdict import Judgement, Rule, Unit, Verdict, judge_all
 from sense.workers import WorkerFailure

@@ -21,12 +21,12 @@ from sqlglot.tokens import TokenType
 
 from sense.database import database_script
 from sense.denotation import Row, order_matters, strict_comparison, unmatched_row
-from sense.difference import shown_row
-from sense.excerpt import RowId, Source, read_columns
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
 from sense.filling.constraints import quoted
 from sense.result import text_table
 from sense.verdict import Unit, judge
+from sense.witnesses.difference import shown_row
+from sense.witnesses.excerpt import RowId, Source, read_columns
 
 SAMPLE_SIZES = (4, 16, 64, 256, 1_024, 16_384)
 """Rows per table with which the search begins, one after the other."""

@@ -3,7 +3,7 @@
     SENSE_MODEL=OWNER/NAME python space/app.py --port 7860
 
 The operator's settings are environment variables, which README.md lists. Without a model the page
-runs SQL only. What it does and says is in `sense.page`; here are its widgets.
+runs SQL only. What it does and says is in `sense.web.page`; here are its widgets.
 """
 
 import argparse
@@ -22,7 +22,8 @@ from huggingface_hub import SpaceCard
 from sense.ask import open_writer
 from sense.command import run_script
 from sense.execution import DatabaseError
-from sense.page import (
+from sense.result import Chart, chart_of, display_columns, display_rows
+from sense.web.page import (
     MAX_QUESTION_CHARS,
     Database,
     Step,
@@ -35,8 +36,7 @@ from sense.page import (
     sql_writer,
     step_html,
 )
-from sense.result import Chart, chart_of, display_columns, display_rows
-from sense.upload import MAX_UPLOAD_BYTES, MEGABYTE, Uploads
+from sense.web.upload import MAX_UPLOAD_BYTES, MEGABYTE, Uploads
 
 HERE = Path(__file__).parent
 NUM_RUNS = 4

@@ -20,9 +20,9 @@ from huggingface_hub.errors import RepositoryNotFoundError
 
 from sense.command import run_script
 from sense.facts import file_sha256
-from sense.folder import release_files
-from sense.model import check_model_folder
-from sense.push import check_push, push_folder
+from sense.models.model import check_model_folder
+from sense.publishing.folder import release_files
+from sense.publishing.push import check_push, push_folder
 
 HERE = Path(__file__).parent
 FILES = ("app.py", "style.css", "examples")

@@ -9,12 +9,19 @@ import pytest
 from chat_server import Body, ChatServer
 from conftest import write_database
 
-from sense.agreement import NUM_ANSWERS, agree, answer_request, answers_of, variants, vote
 from sense.chat import Chat
 from sense.execution import execute
 from sense.filters import Candidate
 from sense.prompt import DEFAULT_CONTRACT, prompt_messages
-from sense.server import Server
+from sense.servers.server import Server
+from sense.strong_set.agreement import (
+    NUM_ANSWERS,
+    agree,
+    answer_request,
+    answers_of,
+    variants,
+    vote,
+)
 
 QUESTION = "Which countries of Africa have more than 100000 people?"
 GOLD = "SELECT name FROM country WHERE continent = 'Africa' AND population > 100000"

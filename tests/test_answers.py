@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from sense.answers import (
+from sense.database import UnknownDatabase
+from sense.execution import DatabaseError
+from sense.facts import Funnel
+from sense.inputs.answers import (
     GivenAnswers,
     GivenDatabases,
     answers_over_databases,
     answers_to_questions,
 )
-from sense.database import UnknownDatabase
-from sense.execution import DatabaseError
-from sense.facts import Funnel
+from sense.inputs.question import Question, index_questions
+from sense.inputs.reading import Prediction
 from sense.prompt import TINY_CONTRACT, completion_sql
-from sense.question import Question, index_questions
-from sense.reading import Prediction
 from sense.spool import Spool
 
 CITIES = "SELECT name FROM city"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import sense
-from sense.reading import Prediction
+from sense.inputs.reading import Prediction
 
 CITIES = "SELECT name FROM city"
 

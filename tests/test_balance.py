@@ -1,4 +1,4 @@
-"""sense.balance: requests spread over real servers that are busy, lost, or come back."""
+"""sense.servers.balance: requests spread over real servers that are busy, lost, or come back."""
 
 import json
 import threading
@@ -17,10 +17,10 @@ from chat_server import (
     twice,
 )
 
-import sense.balance
+import sense.servers.balance
 from sense.chat import Chat
-from sense.reply import Request
-from sense.server import Server, ServerError
+from sense.servers.reply import Request
+from sense.servers.server import Server, ServerError
 
 
 def ask(text: str, **options: Any) -> Request:
@@ -74,7 +74,7 @@ def test_a_server_that_fails_is_left_out_with_a_notice(
 ) -> None:
     bad, good = servers
     bad.answer = lambda request: fault
-    with caplog.at_level("INFO", logger="sense.balance"), chat_with(*servers) as chat:
+    with caplog.at_level("INFO", logger="sense.servers.balance"), chat_with(*servers) as chat:
         assert answers(chat, 60) == []
     assert len(good.requests) == 60
     assert len(bad.requests) <= 8 + 32  # eight failures, and those that were under way
@@ -93,10 +93,10 @@ def test_a_server_that_is_not_there_and_then_is(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(sense.balance, "LEFT_OUT_SECONDS", 0.0)
+    monkeypatch.setattr(sense.servers.balance, "LEFT_OUT_SECONDS", 0.0)
     _, late = servers
     late.answer = lambda request: status(401)
-    with caplog.at_level("INFO", logger="sense.balance"), chat_with(*servers) as chat:
+    with caplog.at_level("INFO", logger="sense.servers.balance"), chat_with(*servers) as chat:
         assert answers(chat, 10) == []
         late.answer = lambda request: question(request)
         num_before = len(late.requests)

@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 from conftest import write_database
 
-from sense.baseline import (
+from sense.example import Example
+from sense.execution import execute
+from sense.inputs.question import Question
+from sense.schema import Column, Schema, Table, read_schema
+from sense.scores.baseline import (
     Masked,
     Names,
     NearestQuestion,
@@ -15,10 +19,6 @@ from sense.baseline import (
     nearest_answers,
     schema_names,
 )
-from sense.example import Example
-from sense.execution import execute
-from sense.question import Question
-from sense.schema import Column, Schema, Table, read_schema
 
 
 def names_of(table: str, *columns: str) -> Names:

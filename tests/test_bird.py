@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import sense.bird
-from sense.bird import (
+import sense.scores.bird
+from sense.denotation import Row, Rows
+from sense.scores.bird import (
     UNFINISHED,
     Answer,
     BirdScores,
@@ -23,7 +24,6 @@ from sense.bird import (
     time_ratio,
     ves,
 )
-from sense.denotation import Row, Rows
 from sense.workers import WorkerFailure
 
 VALUES = st.none() | st.integers(-2, 2) | st.sampled_from(["", "a", "1", 0.5, b"a"])
@@ -108,7 +108,7 @@ def test_queries_that_repeat_for_too_long_have_no_ratio(
         "SELECT count(*) FROM n"
     )
     assert measured_time_ratio(world, long, "SELECT 5000", 1) > 0
-    monkeypatch.setattr(sense.bird, "BIRD_SECONDS", -1)
+    monkeypatch.setattr(sense.scores.bird, "BIRD_SECONDS", -1)
     assert measured_time_ratio(world, long, "SELECT 5000", 1) == 0
 
 
@@ -151,7 +151,7 @@ def test_lost_worker_gives_no_score_instead_of_zeros(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = WorkerFailure("crash", "the worker died")
-    monkeypatch.setattr(sense.bird, "map_in_workers", lambda score, answers, *_: [lost] * 2)
+    monkeypatch.setattr(sense.scores.bird, "map_in_workers", lambda score, answers, *_: [lost] * 2)
     for repetitions in (0, 3):
         found = list(bird_scores([], repetitions))
         assert found == [BirdScores(None, None, None, is_unfinished=True)] * 2
@@ -165,7 +165,7 @@ def test_query_that_only_pythons_sqlite_refuses_has_no_ratio(
         raise sqlite3.OperationalError("unable to open database file")
 
     gold = "SELECT name FROM country"
-    monkeypatch.setattr(sense.bird, "_seconds", refuses)
+    monkeypatch.setattr(sense.scores.bird, "_seconds", refuses)
     assert measured_time_ratio(world, gold, gold, 1) is None
     assert measured_time_ratio(world, gold, "SELECT 1", 1) == 0
     assert scores_of(Answer(str(world), gold, gold), 1) == BirdScores(1.0, None, None, True)

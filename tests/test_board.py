@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from sense.facts import collect_facts, read_facts
-from sense.outcomes import Outcome
-from sense.predictions import System
+from sense.inputs.predictions import System
 from sense.reports.board import make_board, read_evaluations
 from sense.reports.board_report import (
     SystemResult,
@@ -19,6 +18,7 @@ from sense.reports.board_report import (
 from sense.reports.document import to_markdown
 from sense.reports.mistakes import Mistake
 from sense.reports.report import write_evaluation
+from sense.scores.outcomes import Outcome
 
 FACTS = collect_facts("recipes/evaluate.py", seed=0, settings={})
 

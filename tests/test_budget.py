@@ -1,11 +1,11 @@
-"""sense.budget: price tables that people write, and limits."""
+"""sense.servers.budget: price tables that people write, and limits."""
 
 from pathlib import Path
 
 import pytest
 
-from sense.budget import Budget, Prices, read_prices
-from sense.reply import Choice, Reply
+from sense.servers.budget import Budget, Prices, read_prices
+from sense.servers.reply import Choice, Reply
 
 
 @pytest.mark.parametrize(

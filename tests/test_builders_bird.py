@@ -110,7 +110,7 @@ def test_only_the_listed_rows_are_kept(
 def test_databases_too_large_to_be_published_are_named(
     bird: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sense.collection.MAX_READ_BYTES", 0)
+    monkeypatch.setattr("sense.strong_set.collection.MAX_READ_BYTES", 0)
     out = tmp_path / "out"
     build(monkeypatch, "--bird", bird, "--split", "dev", "--out", out, "--num-workers", 0)
     assert read_facts(out).counts["databases_not_published"] == {"town": 1}

@@ -11,11 +11,11 @@ import pytest
 from conftest import WORLD_SCRIPT, write_database
 from hub import Hub
 
-from sense import gold_check
 from sense.database import database_sha256
 from sense.facts import Funnel, read_facts
-from sense.gold_check import check_golds
-from sense.predictions import Gold
+from sense.golds import gold_check
+from sense.golds.gold_check import check_golds
+from sense.inputs.predictions import Gold
 
 BUILDER = str(Path(__file__).parents[1] / "builders" / "gold.py")
 

@@ -17,7 +17,7 @@ from test_builders_strong import (
 )
 
 from sense.facts import read_facts
-from sense.server_options import add_server_options, server_option_fault
+from sense.servers.options import add_server_options, server_option_fault
 
 __all__ = ["spider"]
 
@@ -80,7 +80,7 @@ def test_a_quota_that_ends_midway_loses_nothing(
 def test_a_server_that_never_answers(
     spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sense.balance.MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("sense.servers.balance.MAX_WAIT_SECONDS", 0.01)
     with ChatServer(lambda request: hang(60)) as server:
         arguments = openai_arguments(server, spider, num_examples=4, request_seconds=0.2)
         with pytest.raises(SystemExit) as found:

@@ -14,7 +14,7 @@ from hub import Hub
 from sense.database import database_sha256, find_database
 from sense.example import to_example
 from sense.facts import Funnel, read_facts
-from sense.human import human_examples
+from sense.inputs.human import human_examples
 from sense.official import spider_score
 from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT, extract_sql, prompt_messages
 
@@ -194,7 +194,7 @@ def test_rows_that_only_quotes_told_apart_are_duplicates(world: Path) -> None:
 def test_gold_keeps_its_quotes_where_its_rows_would_change(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sense import human
+    from sense.inputs import human
 
     monkeypatch.setattr(human, "single_quoted", lambda sql, schema: sql.replace('"FRA"', "'CHN'"))
     gold = 'SELECT name FROM city WHERE country_code = "FRA"'
@@ -206,9 +206,9 @@ def test_gold_keeps_its_quotes_where_its_rows_would_change(
 def test_gold_that_overruns_is_tried_once_more(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sense import human
     from sense.execution import Limits
     from sense.gold import GoldCheck, check_gold
+    from sense.inputs import human
 
     heap_bytes = iter([1_000, 0])
 
@@ -223,8 +223,8 @@ def test_gold_that_overruns_is_tried_once_more(
 def test_gold_beyond_the_limits_is_counted_as_timeout(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sense import human
     from sense.execution import Limits
+    from sense.inputs import human
 
     monkeypatch.setattr(human, "WORKER_LIMITS", Limits(max_steps=10_000))
     endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import WORLD_SCRIPT, write_database
 
-from sense.source import suite_source
+from sense.publishing.source import suite_source
 from sense.suite import read_suite
 
 ROOT = Path(__file__).parents[1]

@@ -204,7 +204,7 @@ def test_gold_may_stand_in_where_no_answer_is_right(
 def test_everything_that_gives_no_pair_is_counted_by_its_reason(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", logger="sense.asked")
+    caplog.set_level("INFO", logger="sense.weak_set.asked")
     (folder / "db" / "damaged.sqlite").write_bytes(b"no database at all" * 100)
     answers = [
         *ANSWERS[:2],
@@ -550,7 +550,7 @@ def test_server_is_sampled_and_judged(folder: Path, monkeypatch: pytest.MonkeyPa
             seeds[number] = {request["seed"] for request in server.requests}
     assert not seeds["1"] & seeds["2"]
     nobody = "http://127.0.0.1:9/v1"
-    monkeypatch.setattr("sense.balance.MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("sense.servers.balance.MAX_WAIT_SECONDS", 0.01)
     with pytest.raises(SystemExit, match=r"error: .*127\.0\.0\.1:9"):
         build(folder, monkeypatch, *options, "--base-url", nobody, "--out", folder / "no")
     assert not (folder / "no").exists()

@@ -24,8 +24,6 @@ from sense.card import (
     dataset_card,
     model_card,
 )
-from sense.card_tables import drop_reasons, glance
-from sense.eval_results import Evaluation, eval_result_files, to_evaluation
 from sense.example import (
     database_features,
     example_features,
@@ -36,7 +34,9 @@ from sense.example import (
     unpaired_features,
 )
 from sense.facts import Facts, Funnel, Input
-from sense.gold_check import gold_check_features
+from sense.golds.gold_check import gold_check_features
+from sense.publishing.card_tables import drop_reasons, glance
+from sense.publishing.eval_results import Evaluation, eval_result_files, to_evaluation
 
 ROOT = Path(__file__).parents[1]
 SNAPSHOTS = Path(__file__).parent / "fixtures" / "cards"

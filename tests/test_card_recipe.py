@@ -11,11 +11,11 @@ from huggingface_hub import ModelCard, parse_eval_result_entries
 
 from sense.card import ModelText
 from sense.facts import Input, collect_facts, read_facts
-from sense.outcomes import Outcome
 from sense.prompt import TINY_CONTRACT, save_contract
+from sense.publishing.source import dataset_source, model_source
 from sense.release import write_model
 from sense.reports.report import write_evaluation
-from sense.source import dataset_source, model_source
+from sense.scores.outcomes import Outcome
 
 RECIPE = str(Path(__file__).parents[1] / "recipes" / "card.py")
 OUTCOME = Outcome(

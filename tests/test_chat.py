@@ -1,4 +1,4 @@
-"""sense.server and sense.chat against a real HTTP server that fails in every way it can."""
+"""sense.servers.server and sense.chat against a real HTTP server that fails in every way it can."""
 
 import json
 import socket
@@ -29,15 +29,15 @@ from chat_server import (
 )
 from killing import kill_when, num_replies
 
-from sense.balance import MAX_FAILURES
-from sense.budget import Prices
 from sense.chat import AHEAD, Chat
-from sense.chat_writer import chat_writer, server_writer
 from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT, save_contract
-from sense.reply import Choice, Request, derived_seed
-from sense.reply_cache import ReplyCache
 from sense.sampler import Completion
-from sense.server import Server, ServerError, api_key, check_base_url
+from sense.servers.balance import MAX_FAILURES
+from sense.servers.budget import Prices
+from sense.servers.chat_writer import chat_writer, server_writer
+from sense.servers.reply import Choice, Request, derived_seed
+from sense.servers.reply_cache import ReplyCache
+from sense.servers.server import Server, ServerError, api_key, check_base_url
 
 
 @pytest.fixture
@@ -527,7 +527,7 @@ def test_writer_completes_greedily_and_samples(
     server.answer = answer
     writer = server_writer("m", server.base_url)
     prompts = [[{"role": "user", "content": text}] for text in ("a", "too long", "b")]
-    with caplog.at_level("INFO", logger="sense.chat_writer"):
+    with caplog.at_level("INFO", logger="sense.servers.chat_writer"):
         sampled = writer.sample(prompts, (0.5, 0.0, 0.5), 3)
     assert "1 of 3 prompts got no answer: server_http_400 1" in caplog.text
     assert writer.complete([prompts[0], prompts[2]]) == ["a 0", "b 0"]
@@ -554,7 +554,7 @@ def test_writer_takes_the_contract_of_a_folder_and_says_where_there_is_none(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     save_contract(TINY_CONTRACT, tmp_path)
-    with caplog.at_level("INFO", logger="sense.chat_writer"):
+    with caplog.at_level("INFO", logger="sense.servers.chat_writer"):
         assert server_writer(str(tmp_path), "http://localhost:1/v1").contract == TINY_CONTRACT
         assert caplog.text == ""
         assert server_writer("m", "http://localhost:1/v1").contract == DEFAULT_CONTRACT
@@ -594,9 +594,9 @@ def test_writer_with_a_cache_pays_once(server: ChatServer, tmp_path: Path) -> No
 ASKING = """
 import sys
 from sense.chat import Chat
-from sense.reply import Request
-from sense.reply_cache import ReplyCache
-from sense.server import Server
+from sense.servers.reply import Request
+from sense.servers.reply_cache import ReplyCache
+from sense.servers.server import Server
 
 requests = [Request([{"role": "user", "content": str(number)}]) for number in range(60)]
 with Chat(Server("m", sys.argv[1]), ReplyCache(sys.argv[2]), concurrency=3) as chat:

@@ -1,4 +1,4 @@
-"""sense.collection: databases that are given or invented, checked, and published."""
+"""sense.strong_set.collection: databases that are given or invented, checked, and published."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import WORLD_SCRIPT, write_database
 
-from sense.collection import (
+from sense.database import database_sha256
+from sense.strong_set.collection import (
     Database,
     database_files,
     database_rows,
@@ -15,7 +16,6 @@ from sense.collection import (
     num_rows,
     unusable_databases,
 )
-from sense.database import database_sha256
 
 
 def damaged(path: Path) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import write_database
 
-from sense.comparison import DIFFERENT, PROVED, SAME, WITH_WITNESS, compare_queries
+from sense.witnesses.comparison import DIFFERENT, PROVED, SAME, WITH_WITNESS, compare_queries
 
 SCRIPT = """CREATE TABLE a (x INT); CREATE TABLE b (y INT);
     INSERT INTO a VALUES (1), (1); INSERT INTO b VALUES (2), (2);"""

@@ -12,14 +12,15 @@ import apsw
 import pytest
 from conftest import WORLD_SCRIPT, write_database
 
-from sense import connection, execution
-from sense.connection import (
+from sense import execution
+from sense.execution import execute
+from sense.sqlite import connection
+from sense.sqlite.connection import (
     ALLOWED_FUNCTIONS,
     RUNTIME_LIMITS,
     DatabaseError,
     open_read_only,
 )
-from sense.execution import execute
 
 REFUSED_FUNCTIONS = {
     "load_extension", "fts3_tokenizer", "optimize", "sqlite_log", "sqlite_source_id",

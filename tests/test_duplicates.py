@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sense.duplicates import Duplicates, row_keys, similarity
+from sense.strong_set.duplicates import Duplicates, row_keys, similarity
 
 OLDER = ("pets", "Which cats are older than 5?", "SELECT name FROM cat WHERE age > 5")
 
@@ -86,7 +86,7 @@ def test_text_that_is_no_sql_has_keys() -> None:
 
 
 def test_keys_do_not_depend_on_the_process() -> None:
-    code = f"from sense.duplicates import row_keys; print(row_keys(*{OLDER!r}))"
+    code = f"from sense.strong_set.duplicates import row_keys; print(row_keys(*{OLDER!r}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == repr(row_keys(*OLDER))
 

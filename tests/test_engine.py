@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from conftest import WORLD_SCRIPT, write_database
 
-from sense import engine
-from sense.engine import map_on_engine
 from sense.execution import DatabaseError, Limits
 from sense.facts import identity, read_facts
+from sense.sqlite import engine
+from sense.sqlite.engine import map_on_engine
 from sense.verdict import Unit, judge_all
 from sense.workers import WorkerFailure
 

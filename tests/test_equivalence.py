@@ -12,12 +12,12 @@ from sql_pairs import FIXTURES, SqlPair, read_pairs
 
 from sense.database import database_script
 from sense.evaluation import evaluate
+from sense.inputs.reading import Prediction, read_predictions
 from sense.mutation import mutate
 from sense.proofs.algebra import Unsupported
 from sense.proofs.equivalence import proved_equal
 from sense.proofs.proof import is_proved, with_proofs
 from sense.proofs.translation import translate
-from sense.reading import Prediction, read_predictions
 from sense.schema import Column, Schema, Table, read_schema
 from sense.suites.material import read_material
 from sense.suites.variants import make_variant

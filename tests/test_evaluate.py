@@ -154,7 +154,7 @@ def test_server_is_scored(folder: Path, data: Path, monkeypatch: pytest.MonkeyPa
     assert {row["predicted_sql"] for row in lines(out)} == {COUNT}
     assert len(server.requests) == 2
     assert read_facts(out).inputs[0].name == "m"
-    monkeypatch.setattr("sense.balance.MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("sense.servers.balance.MAX_WAIT_SECONDS", 0.01)
     nobody = ("--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--out", folder / "no")
     with pytest.raises(SystemExit, match=r"error: .*127\.0\.0\.1:9"):
         run(folder, monkeypatch, *options, *nobody)

@@ -10,11 +10,11 @@ from sense.database import UnknownDatabase
 from sense.evaluation import check_predictions, evaluate, evaluate_systems
 from sense.example import Example
 from sense.execution import DatabaseError
-from sense.outcomes import Outcome, column_text, summarize
-from sense.question import Question
-from sense.reading import Prediction
+from sense.inputs.question import Question
+from sense.inputs.reading import Prediction
 from sense.reports.document import to_markdown
 from sense.reports.report import evaluation_blocks
+from sense.scores.outcomes import Outcome, column_text, summarize
 from sense.suite import read_suite
 from sense.verdict import Rule
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sense.facts import Facts, Funnel
-from sense.figures import check_figures, draw_figures
+from sense.publishing.figures import check_figures, draw_figures
 
 FACTS = Facts(
     script="builders/strong.py",

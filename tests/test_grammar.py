@@ -15,7 +15,6 @@ from sense.coverage.styles import bears_marks
 from sense.example import HARDNESS_LEVELS
 from sense.grammar import Candidate, Results, reject_reason, sample_examples
 from sense.hardness import hardness, sql_features
-from sense.misses import Misses
 from sense.questions.draw import Draw, numbers
 from sense.questions.groups import grouping, overall
 from sense.questions.intent import Condition, Intent, Measure, Order, to_sql
@@ -25,6 +24,7 @@ from sense.questions.patterns import excepting, linking, listing, matching, pair
 from sense.questions.phrasing import ask
 from sense.questions.profile import profile_database
 from sense.questions.sentence import STYLES, STYLES_SPOKEN, Style
+from sense.strong_set.misses import Misses
 from sense.verdict import check_gold
 
 BEES_SCRIPT = """

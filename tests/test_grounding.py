@@ -20,9 +20,9 @@ from sense.grounding.gaps import (
 from sense.grounding.numerals import numerals
 from sense.grounding.query import sql_words
 from sense.hardness import UnparsedSqlError, parse_sql
-from sense.linking import ValueLink
-from sense.mention import SchemaNames
 from sense.mutation import mutate
+from sense.prompts.linking import ValueLink
+from sense.prompts.mention import SchemaNames
 from sense.schema import Column, Schema, Table, read_schema
 
 MENTIONED = [

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sense.example import Messages
-from sense.handles import decode_sql, encode_sql
 from sense.prompt import TINY_CONTRACT, completion_messages, completion_sql, prompt_messages
+from sense.prompts.handles import decode_sql, encode_sql
 
 
 def prompt(path: Path, question: str) -> Messages:

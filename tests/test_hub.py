@@ -12,9 +12,9 @@ from test_release import example_row, some_facts, strong_tables, write_strong
 
 from sense.card import ModelText
 from sense.database import build_database, database_sha256
-from sense.eval_results import Evaluation
 from sense.facts import read_facts, write_facts
 from sense.prompt import TINY_CONTRACT, save_contract
+from sense.publishing.eval_results import Evaluation
 from sense.release import write_model
 
 PUSH = """

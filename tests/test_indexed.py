@@ -9,11 +9,11 @@ import apsw
 import pytest
 from conftest import write_database
 
-from sense import indexed
 from sense.database import database_paths
 from sense.execution import DEFAULT_LIMITS, Limits, execute
-from sense.indexed import execute_indexed, has_same_rows_in_any_plan
-from sense.reading import read_predictions
+from sense.golds import indexed
+from sense.golds.indexed import execute_indexed, has_same_rows_in_any_plan
+from sense.inputs.reading import read_predictions
 from sense.verdict import Unit, judge
 
 NUMBERS = """

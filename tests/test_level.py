@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sense.hardness import components
-from sense.level import Components, gold_hardness, plain_components
-from sense.reading import read_predictions
-from sense.spelling import TOKENS
+from sense.inputs.reading import read_predictions
+from sense.scores.level import Components, gold_hardness, plain_components
+from sense.sqlite.spelling import TOKENS
 
 JOINED = "SELECT T1.a FROM t AS T1 JOIN s AS T2 ON T1.id = T2.id"
 

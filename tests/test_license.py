@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sense.license import inherited_license, seed_of
+from sense.publishing.license import inherited_license, seed_of
 
 
 @pytest.fixture

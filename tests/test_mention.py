@@ -2,7 +2,7 @@
 
 import pytest
 
-from sense.mention import Mention, SchemaNames
+from sense.prompts.mention import Mention, SchemaNames
 from sense.schema import Column, Schema, Table
 
 

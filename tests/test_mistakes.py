@@ -9,8 +9,7 @@ import pytest
 from conftest import write_database
 
 from sense.evaluation import evaluate
-from sense.outcomes import Outcome
-from sense.reading import Prediction
+from sense.inputs.reading import Prediction
 from sense.reports.mistakes import (
     Mistake,
     diagnosed,
@@ -19,6 +18,7 @@ from sense.reports.mistakes import (
     with_witnesses,
     wrong_database,
 )
+from sense.scores.outcomes import Outcome
 from sense.suite import read_suite
 from sense.workers import WorkerFailure
 

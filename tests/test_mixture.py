@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sense.mixture import Part, load_mixture, parts_of, parts_with_split
+from sense.models.mixture import Part, load_mixture, parts_of, parts_with_split
 
 
 def write_set(folder: Path, splits: dict[str, int]) -> str:

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from sense.muon import make_muon, orthogonalize
+from sense.models.muon import make_muon, orthogonalize
 
 
 class Net(torch.nn.Module):

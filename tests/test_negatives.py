@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from test_preference import EXAMPLE, make_sample
 
-from sense.negatives import OPEN_KINDS, in_own_words, near_misses
-from sense.pairing import Answered
+from sense.pairs.negatives import OPEN_KINDS, in_own_words, near_misses
+from sense.pairs.pairing import Answered
 from sense.spool import Spool
 from sense.weak import Judging
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import pytest
 
 from sense.facts import collect_facts
-from sense.noise import LabelNoise, NoiseTally, label_smoothing_of, pairs_at_risk
 from sense.preference import Sample
-from sense.read_pairs import ReadPairs, Share, read_errors
+from sense.weak_set.noise import LabelNoise, NoiseTally, label_smoothing_of, pairs_at_risk
+from sense.weak_set.read_pairs import ReadPairs, Share, read_errors
 
 
 def make_samples(

@@ -11,8 +11,8 @@ import pytest
 from chat_server import Body, ChatServer
 from conftest import write_database
 
-from sense.collection import MAX_READ_BYTES
 from sense.facts import read_facts
+from sense.strong_set.collection import MAX_READ_BYTES
 
 ROOT = Path(__file__).parents[1]
 PETS = """
@@ -95,8 +95,8 @@ def test_a_huge_database_is_neither_hashed_nor_copied(
 ) -> None:
     path = write_database(tmp_path / "dbs" / "huge.sqlite", PETS)
     os.truncate(path, 20 * 1024**3)  # sparse: it takes no room
-    monkeypatch.setattr("sense.collection.file_sha256", None)
-    monkeypatch.setattr("sense.collection.database_sha256", None)
+    monkeypatch.setattr("sense.strong_set.collection.file_sha256", None)
+    monkeypatch.setattr("sense.strong_set.collection.database_sha256", None)
     rows = build(monkeypatch, path.parent)
     assert len(rows) == 12
     assert {row["db_sha256"] for row in rows} == {""}

@@ -1,6 +1,6 @@
-"""sense.pace: how many requests a server is given, told by what it is told."""
+"""sense.servers.pace: how many requests a server is given, told by what it is told."""
 
-from sense.pace import Pace
+from sense.servers.pace import Pace
 
 
 def one_round(pace: Pace, seconds: float) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_preference import EXAMPLE, make_sample
 
-from sense.pairing import Answered, Paired, Pairing, pair_all
+from sense.pairs.pairing import Answered, Paired, Pairing, pair_all
 from sense.preference import Sample
 from sense.spool import Spool
 

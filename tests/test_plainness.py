@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sense.plainness import is_plainly_wrong, say_the_same
+from sense.pairs.plainness import is_plainly_wrong, say_the_same
 
 GOLD = "SELECT name FROM country WHERE continent = 'Asia'"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sense.predictions import Gold, extracted, read_golds, read_systems
+from sense.inputs.predictions import Gold, extracted, read_golds, read_systems
 
 MARK = "\t----- bird -----\t"
 GOLDS = "SELECT 1\tworld\nSELECT  2\tworld\nSELECT 3\tpets\n"

@@ -14,7 +14,7 @@ from sense.diagnosis.kind import error_kind
 from sense.example import Example, Pair, pair_features, sample_features, to_row, unpaired_features
 from sense.hardness import normalize_sql
 from sense.mutation import mutate
-from sense.pairing import PAPER_PAIRING, Answered, Pairing, pair_all
+from sense.pairs.pairing import PAPER_PAIRING, Answered, Pairing, pair_all
 from sense.preference import Sample, sample_row, to_sample, unpaired_of
 from sense.prompt import DEFAULT_CONTRACT
 from sense.schema import read_schema

@@ -10,7 +10,6 @@ from conftest import write_database
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sense.completion import first_statement
 from sense.prompt import (
     DEFAULT_CONTRACT,
     RATIONALE_CONTRACT,
@@ -25,6 +24,7 @@ from sense.prompt import (
     prompt_messages,
     save_contract,
 )
+from sense.prompts.completion import first_statement
 
 COMPACT = replace(TINY_CONTRACT, handles=False)
 

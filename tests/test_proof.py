@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from sense.evaluation import evaluate
-from sense.explanation import SENTENCES
+from sense.inputs.reading import Prediction
 from sense.proofs.proof import with_proofs
-from sense.reading import Prediction
+from sense.witnesses.explanation import SENTENCES
 from sense.workers import WorkerFailure
 
 GOLD = "SELECT name FROM city WHERE population > 500000"

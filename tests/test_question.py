@@ -10,8 +10,8 @@ from sense.card import DatasetText
 from sense.database import UnknownDatabase, database_sha256
 from sense.example import Example, database_features, example_features, to_row
 from sense.facts import collect_facts
-from sense.mixture import load_mixture, parts_of
-from sense.question import load_questions
+from sense.inputs.question import load_questions
+from sense.models.mixture import load_mixture, parts_of
 from sense.release import write_dataset
 
 TEXT = DatasetText("set", "Rows. For tests.", "mit", ("One.",), ("None.",))

@@ -9,10 +9,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from sense.connection import open_read_only
 from sense.execution import Limits, execute
-from sense.quoting import double_quoted_literals, has_double_quoted_literal, single_quoted
 from sense.schema import Column, Schema, Table, read_schema
+from sense.sqlite.connection import open_read_only
+from sense.sqlite.quoting import double_quoted_literals, has_double_quoted_literal, single_quoted
 
 CITY = Table("city", (Column("id", "INTEGER"), Column("name", "TEXT"), Column("code", "TEXT")))
 SCHEMA = Schema((CITY, Table("capital", (Column("name", ""), Column("since", "")), is_view=True)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sense.reading import Prediction, read_bird, read_predictions, read_spider
+from sense.inputs.reading import Prediction, read_bird, read_predictions, read_spider
 
 SPIDER_ROW = {
     "db_id": "world",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sense.filters import ERROR_REASONS, STATUS_REASONS
-from sense.reasons import REASONS, meaning
+from sense.strong_set.reasons import REASONS, meaning
 
 SENSE = Path(__file__).resolve().parents[1] / "sense"
 

@@ -14,16 +14,9 @@ import pytest
 import yaml
 
 from sense.facts import Input, collect_facts, write_facts
-from sense.mixture import parts_of
-from sense.prompt import (
-    TINY_CONTRACT,
-    load_contract,
-    save_contract,
-)
-from sense.smoothing import DPOArguments
-from sense.source import model_source
-from sense.tiny import make_model, training_texts
-from sense.training import (
+from sense.models.mixture import parts_of
+from sense.models.smoothing import DPOArguments
+from sense.models.training import (
     SFTArguments,
     check_base,
     count_lengths,
@@ -34,6 +27,13 @@ from sense.training import (
     prepared_funnel,
     stand_in,
 )
+from sense.prompt import (
+    TINY_CONTRACT,
+    load_contract,
+    save_contract,
+)
+from sense.publishing.source import model_source
+from sense.tiny import make_model, training_texts
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*/*.yaml"))

@@ -24,7 +24,7 @@ from sense.example import (
     to_row,
 )
 from sense.facts import Facts, Funnel, collect_facts, file_sha256, read_facts
-from sense.folder import check_dataset, check_folder, release_files
+from sense.publishing.folder import check_dataset, check_folder, release_files
 from sense.release import check_output, work_folder, write_dataset
 
 TEXT = DatasetText(
@@ -187,7 +187,7 @@ def test_batches_are_cut_by_rows_and_width_not_by_the_reader(tmp_path: Path) -> 
 def test_a_long_split_lies_in_several_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sense.parquet.SHARD_CHARS", 2_000)
+    monkeypatch.setattr("sense.publishing.parquet.SHARD_CHARS", 2_000)
     rows = [example_row(n) | {"evidence": "x" * 1_000} for n in range(7)]
     for row in rows:
         row["id"] = content_id(row["db_id"], row["question"], row["evidence"], row["sql"])
@@ -212,7 +212,7 @@ def test_memory_stays_flat_as_rows_grow(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from sense.example import database_features
-from sense.parquet import write_parquet
+from sense.publishing.parquet import write_parquet
 def rows(num):
     for n in range(num):
         yield {"db_id": f"db{n}", "domain": "d", "db_sha256": "0", "script": f"{n:09}" * 10_000,
@@ -383,7 +383,7 @@ def test_duplicate_id_is_an_error(tmp_path: Path) -> None:
 def test_ids_are_compared_in_parts_that_hold_all_equal_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sense.folder.IDS_AT_A_TIME", 2)
+    monkeypatch.setattr("sense.publishing.folder.IDS_AT_A_TIME", 2)
     rows = [example_row(number) for number in range(9)]
     write_strong(tmp_path / "whole", tables={"default": {"train": rows}})
     for number in (0, 4, 8):

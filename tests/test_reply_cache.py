@@ -1,4 +1,4 @@
-"""sense.reply_cache: replies that outlive a crash, for one run or several."""
+"""sense.servers.reply_cache: replies that outlive a crash, for one run or several."""
 
 import sqlite3
 import subprocess
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sense.reply import Choice, Reply
-from sense.reply_cache import ReplyCache
+from sense.servers.reply import Choice, Reply
+from sense.servers.reply_cache import ReplyCache
 
 REPLY = Reply((Choice("SELECT 'é'", -0.5, True),), 10, 5, False, seconds=1.5)
 DYING = """
 import os, signal, sys
-from sense.reply import Choice, Reply
-from sense.reply_cache import ReplyCache
+from sense.servers.reply import Choice, Reply
+from sense.servers.reply_cache import ReplyCache
 
 cache = ReplyCache(sys.argv[1])
 for number in range(3):

@@ -10,12 +10,12 @@ import pytest
 
 from sense.evaluation import evaluate
 from sense.facts import collect_facts, read_facts
-from sense.outcomes import Outcome
-from sense.reading import Prediction
+from sense.inputs.reading import Prediction
 from sense.reports.document import Code, Heading, Table, Text, to_html, to_markdown
 from sense.reports.figure import Share, count_chart, interval_chart, stacked_chart
 from sense.reports.mistakes import Mistake, diagnosed, frequent_mistakes, with_witnesses
 from sense.reports.report import write_evaluation
+from sense.scores.outcomes import Outcome
 
 CHROMIUM = Path("/usr/bin/chromium")
 CITIES = "SELECT name FROM city"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sense.example import Example, to_row
-from sense.model import Model, load_model
+from sense.models.model import Model, load_model
 from sense.prompt import TINY_CONTRACT, save_contract
 from sense.sampler import greedy_completions, local_writer, sample_completions
 from sense.tiny import make_model

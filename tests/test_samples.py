@@ -7,12 +7,12 @@ import pytest
 from sense.ask import Writer
 from sense.evaluation import evaluate
 from sense.example import Example
-from sense.outcomes import Outcome
+from sense.inputs.question import Question
+from sense.inputs.reading import Prediction
 from sense.prompt import DEFAULT_CONTRACT
-from sense.question import Question
-from sense.reading import Prediction
 from sense.sampler import Completion
-from sense.samples import answer_rounds, grouped_answers, sampled_sql, summary, with_samples
+from sense.scores.outcomes import Outcome
+from sense.scores.samples import answer_rounds, grouped_answers, sampled_sql, summary, with_samples
 
 CITIES = "SELECT name FROM city"
 

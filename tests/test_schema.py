@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sense.execution import DatabaseError
-from sense.linking import ValueLink, stem_word, value_index
-from sense.pruning import SchemaWords
+from sense.prompts.linking import ValueLink, stem_word, value_index
+from sense.prompts.pruning import SchemaWords
 from sense.schema import (
     RESERVED_WORDS,
     Column,

@@ -11,9 +11,9 @@ from conftest import WORLD_SCRIPT, write_database
 
 from sense.database import database_paths
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
-from sense.reading import read_predictions
-from sense.runs import Runs
-from sense.scoring import Rule, RuleScores, Unit, official_scores, score_all
+from sense.golds.runs import Runs
+from sense.inputs.reading import read_predictions
+from sense.scores.scoring import Rule, RuleScores, Unit, official_scores, score_all
 from sense.verdict import judge_all
 from sense.workers import WorkerFailure
 
@@ -64,7 +64,7 @@ def small_ones_only(
 
 
 def test_a_lost_unit_is_scored_by_its_parts(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sense.scoring.map_on_engine", small_ones_only)
+    monkeypatch.setattr("sense.scores.scoring.map_on_engine", small_ones_only)
     units = [
         Unit((str(world),), CITIES, (*ANSWERS, "stuck")),
         Unit((str(world),), "stuck", (CITIES, "SELECT 1")),
@@ -101,7 +101,7 @@ def test_what_may_change_is_run_each_time(
         ran.append(sql)
         return execute(path, sql, limits)
 
-    monkeypatch.setattr("sense.runs.execute", counted)
+    monkeypatch.setattr("sense.golds.runs.execute", counted)
     run = Runs(DEFAULT_LIMITS, sql)
     first, second = (run.official(str(world), sql) for _ in range(2))
     assert (first.status, second.status, ran) == ("ok", "ok", [sql] * num_runs)
@@ -109,7 +109,7 @@ def test_what_may_change_is_run_each_time(
 
 def test_scoring_loads_nothing_that_reads_sql(world: Path) -> None:
     program = (
-        "import runpy, sys; from sense.scoring import Unit, official_scores; "
+        "import runpy, sys; from sense.scores.scoring import Unit, official_scores; "
         "recipe = runpy.run_path('recipes/evaluate.py'); "
         f"unit = Unit(({str(world)!r},), {CITIES!r}, {ANSWERS!r}); "
         "print([s['spider'] for s in official_scores(unit, ['spider'])]); "

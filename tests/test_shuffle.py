@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import write_database
 
-from sense import shuffle
 from sense.execution import DEFAULT_LIMITS, Execution, execute, execute_on
-from sense.shuffle import is_open_by_schema, may_depend_on_order, reorderings, shuffled_copy
+from sense.golds import shuffle
+from sense.golds.shuffle import is_open_by_schema, may_depend_on_order, reorderings, shuffled_copy
 
 
 def rows_of(path: Path, sql: str) -> tuple[tuple[object, ...], ...]:

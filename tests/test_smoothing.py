@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sense.facts import collect_facts, write_facts
-from sense.smoothing import SMOOTHED, WITHOUT_SIDES, DPOArguments, smooth_labels
+from sense.models.smoothing import SMOOTHED, WITHOUT_SIDES, DPOArguments, smooth_labels
 
 
 def smoothed(

@@ -23,21 +23,7 @@ from chat_server import Body, ChatServer, status
 from conftest import write_database
 
 from sense.ask import INTERACTIVE_LIMITS, Writer
-from sense.chat_writer import server_writer
 from sense.execution import DatabaseError, Execution
-from sense.guard import guarded_execution, guarded_schema
-from sense.page import (
-    MAX_QUESTION_CHARS,
-    Database,
-    Step,
-    answer,
-    compare_html,
-    read_examples,
-    run,
-    schema_html,
-    sql_writer,
-    step_html,
-)
 from sense.prompt import DEFAULT_CONTRACT
 from sense.result import (
     Chart,
@@ -49,7 +35,21 @@ from sense.result import (
     text_table,
 )
 from sense.schema import read_schema
-from sense.upload import Uploads
+from sense.servers.chat_writer import server_writer
+from sense.sqlite.guard import guarded_execution, guarded_schema
+from sense.web.page import (
+    MAX_QUESTION_CHARS,
+    Database,
+    Step,
+    answer,
+    compare_html,
+    read_examples,
+    run,
+    schema_html,
+    sql_writer,
+    step_html,
+)
+from sense.web.upload import Uploads
 
 ROOT = Path(__file__).parents[1]
 SPACE = ROOT / "space"
@@ -558,7 +558,7 @@ def test_push_makes_one_commit_whose_wheel_installs(hub: Any, tmp_path: Path) ->
         check=True,
         env=hub.env(None, False),
     )
-    assert (target / "sense" / "page.py").is_file()
+    assert (target / "sense" / "web" / "page.py").is_file()
 
 
 # In a browser

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from sense.spelling import one_spelling
+from sense.sqlite.spelling import one_spelling
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sense.splits import held_out_databases, split_by_template
+from sense.strong_set.splits import held_out_databases, split_by_template
 
 DB_IDS = [f"db{i}" for i in range(20)]
 

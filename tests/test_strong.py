@@ -6,7 +6,6 @@ from pathlib import Path
 from conftest import write_database
 from test_collection import damaged
 
-from sense.collection import Database, given_databases
 from sense.coverage.asking import grammar_coverages
 from sense.coverage.plan import parse_plan
 from sense.database import database_sha256
@@ -14,10 +13,11 @@ from sense.example import Hardness
 from sense.execution import execute
 from sense.journal import Journal
 from sense.prompt import TINY_CONTRACT
-from sense.reasons import meaning
-from sense.splits import Split, split_by_template
 from sense.strong import StrongSet, make_examples, parts, plan_round
-from sense.strong_unit import Unit, run_unit
+from sense.strong_set.collection import Database, given_databases
+from sense.strong_set.reasons import meaning
+from sense.strong_set.splits import Split, split_by_template
+from sense.strong_set.unit import Unit, run_unit
 
 EVEN: dict[Hardness, float] = {"easy": 1, "medium": 1, "hard": 1, "extra": 1}
 

@@ -1,10 +1,10 @@
-"""sense.structured: the object of an answer in all the ways in which models wrap it."""
+"""sense.servers.structured: the object of an answer in all the ways in which models wrap it."""
 
 from typing import Any
 
 import pytest
 
-from sense.structured import read_object
+from sense.servers.structured import read_object
 
 SCHEMA = {
     "type": "object",

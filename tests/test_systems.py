@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from sense.example import Example
-from sense.question import Question
-from sense.systems import answering_system, baseline_system, judged_results, systems_of_files
+from sense.inputs.question import Question
+from sense.scores.systems import answering_system, baseline_system, judged_results, systems_of_files
 
 CITIES = "SELECT name FROM city"
 

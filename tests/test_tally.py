@@ -3,7 +3,7 @@
 from test_preference import make_sample
 
 from sense.preference import Sample
-from sense.tally import SystemScore, Tally, systems_table
+from sense.weak_set.tally import SystemScore, Tally, systems_table
 
 
 def tally(*questions: tuple[list[Sample], str]) -> Tally:

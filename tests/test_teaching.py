@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sense.chat import Chat
-from sense.collection import Database
 from sense.coverage.plan import Plan, parse_plan
 from sense.database import database_sha256
 from sense.example import content_id, to_example
 from sense.journal import Journal
 from sense.prompt import DEFAULT_CONTRACT, RATIONALE_CONTRACT, extract_sql
-from sense.reply_cache import ReplyCache
-from sense.server import Choice, Reply, Request, Server
+from sense.servers.reply_cache import ReplyCache
+from sense.servers.server import Choice, Reply, Request, Server
+from sense.strong_set.collection import Database
 from sense.teaching.ledger import FIELDS, DomainLedger
 from sense.teaching.parts import Answer, Item, parse_answer
 from sense.teaching.planning import Teaching, teacher_coverage

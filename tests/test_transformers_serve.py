@@ -13,9 +13,9 @@ from typing import NamedTuple
 import pytest
 
 from sense.chat import Chat
-from sense.reply import Request
-from sense.reply_cache import ReplyCache
-from sense.server import Server, ServerError
+from sense.servers.reply import Request
+from sense.servers.reply_cache import ReplyCache
+from sense.servers.server import Server, ServerError
 from sense.tiny import make_model
 
 MAX_START_SECONDS = 300

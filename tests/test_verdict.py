@@ -453,8 +453,8 @@ def test_slow_answer_that_picks_no_rows_is_not_run_on_them_in_another_order(
 def test_query_that_time_or_memory_ends_is_tried_once_more_alone(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sense import runs
     from sense.execution import Execution, OverrunError, execute
+    from sense.golds import runs
 
     tries: list[str] = []
 

@@ -15,8 +15,8 @@ from sense.coverage.plan import read_plan
 from sense.example import to_example
 from sense.journal import Journal
 from sense.prompt import DEFAULT_CONTRACT
-from sense.reply_cache import ReplyCache
-from sense.server import Server
+from sense.servers.reply_cache import ReplyCache
+from sense.servers.server import Server
 from sense.teaching.planning import Teaching, teacher_coverage
 from sense.teaching.proposals import ProposalSet, make_proposals
 

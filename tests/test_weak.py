@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from sense import weak
-from sense.answers import GivenAnswers, GivenDatabases, answers_over_databases
 from sense.ask import Writer
 from sense.example import Messages
 from sense.execution import Execution, execute
 from sense.facts import Funnel
+from sense.inputs.answers import GivenAnswers, GivenDatabases, answers_over_databases
+from sense.inputs.question import Question
+from sense.inputs.reading import Prediction
 from sense.journal import Journal
 from sense.preference import Sample
 from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT
-from sense.question import Question
-from sense.reading import Prediction
 from sense.sampler import Completion
 from sense.spool import Spool
 from sense.verdict import Judgement, Unit, judge
@@ -229,7 +229,7 @@ def test_answers_of_one_spelling_are_executed_once(
         executed.append(sql)
         return execute(path, sql, *options)
 
-    monkeypatch.setattr("sense.runs.execute", counted)
+    monkeypatch.setattr("sense.golds.runs.execute", counted)
     others = "SELECT name FROM country"
     texts = [others, CITIES, "select  NAME from COUNTRY;", others, f"{others} ;"]
     samples = judged(given(world, *(("a", text, "") for text in texts)), tmp_path / "journal")

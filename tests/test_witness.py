@@ -11,12 +11,12 @@ import pytest
 from conftest import write_database
 
 from sense.database import build_database
-from sense.excerpt import RowId, Source, read_columns
 from sense.execution import Limits, execute
-from sense.explanation import SENTENCES, explain
-from sense.reading import read_predictions
+from sense.inputs.reading import read_predictions
 from sense.verdict import Unit, judge, judge_all
 from sense.witness import MAX_TRIALS, Witness, shrink
+from sense.witnesses.excerpt import RowId, Source, read_columns
+from sense.witnesses.explanation import SENTENCES, explain
 
 CITIES = "SELECT name FROM city WHERE population > 500000"
 
@@ -183,10 +183,10 @@ def test_tables_too_large_to_look_through_have_a_witness_by_chance_or_none(
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000)
         INSERT INTO t SELECT i, i % 2 FROM n;"""
     path = write_database(tmp_path / "a.sqlite", script)
-    monkeypatch.setattr("sense.excerpt.MAX_STEPS", 2_000)
+    monkeypatch.setattr("sense.witnesses.excerpt.MAX_STEPS", 2_000)
     gold, predicted = (f"SELECT count(*) FROM t WHERE n = {n}" for n in (0, 1))
     assert found(path, gold, predicted).num_rows == 1
-    monkeypatch.setattr("sense.excerpt.MAX_STEPS", 10)
+    monkeypatch.setattr("sense.witnesses.excerpt.MAX_STEPS", 10)
     assert shrink(path, gold, predicted) is None
 
 
@@ -293,8 +293,8 @@ def test_every_reason_of_a_judgement_has_its_sentence(world: Path) -> None:
 
 
 def test_explaining_loads_nothing_heavy() -> None:
-    code = "import sys, sense.explanation; print([m for m in ('torch', 'datasets', 'gradio') "
-    code += "if m in sys.modules])"
+    code = "import sys, sense.witnesses.explanation; print([m for m "
+    code += "in ('torch', 'datasets', 'gradio') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, cast
 
-from sense.collection import Database
 from sense.coverage.cells import Kept, Slot
 from sense.coverage.coverage import Coverage
 from sense.coverage.plan import Plan
 from sense.coverage.steering import Wish
 from sense.example import Hardness
 from sense.questions.sentence import STYLES_SPOKEN, Style
-from sense.splits import SPLITS, Split
+from sense.strong_set.collection import Database
+from sense.strong_set.splits import SPLITS, Split
 
 ROUND_ENDS = (0.4, 0.65, 0.85, 1.0)
 """Part of the rows asked for by the end of each round: later ones mend what earlier ones missed."""

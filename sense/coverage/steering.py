@@ -17,7 +17,6 @@ from typing import NamedTuple
 from sense.coverage.coverage import Rates
 from sense.example import Hardness
 from sense.grammar import MAX_MISSES, Candidate, Results, reject_reason
-from sense.misses import Misses
 from sense.questions.draw import Draw
 from sense.questions.intent import Intent, to_sql
 from sense.questions.levels import PATTERNS
@@ -25,6 +24,7 @@ from sense.questions.phrasing import ask
 from sense.questions.profile import Profile
 from sense.questions.sentence import Style
 from sense.questions.shape import measured
+from sense.strong_set.misses import Misses
 
 NUM_DRAWN = 8
 """Queries drawn for each wish: more would reach rarer features, and take longer."""

@@ -19,8 +19,8 @@ from sense.grounding.spoken import (
     is_text_in,
     is_used,
 )
-from sense.linking import ValueLink, stem_word
-from sense.mention import SchemaNames
+from sense.prompts.linking import ValueLink, stem_word
+from sense.prompts.mention import SchemaNames
 from sense.schema import natural_name
 
 MAX_WORD_NUMBER = 2
@@ -75,7 +75,8 @@ def unmentioned_values(said: SqlWords, question: str, evidence: str = "") -> lis
 def unused_values(said: SqlWords, question: str, links: Iterable[ValueLink] = ()) -> list[str]:
     """Quoted texts, numbers and values of the data in the question that stand nowhere in the SQL.
 
-    links: values found by `sense.linking`; those that the question spells as the data does count.
+    links: values found by `sense.prompts.linking`; those that the question spells as the data does
+    count.
 
     >>> from sense.grounding.query import sql_words
     >>> from sense.hardness import parse_sql

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from sense.grounding.numerals import Numeral, numerals
 from sense.grounding.query import PATTERNS, STEPS, Needed
-from sense.linking import STOP_WORDS, stem_word
+from sense.prompts.linking import STOP_WORDS, stem_word
 
 IMPLIED = (0.0, 1.0)
 """Booleans, "has no ...", "any", "more than one", "only"."""

@@ -10,6 +10,7 @@ from itertools import permutations, product
 from math import factorial, prod
 from typing import Any, TypeAlias
 
+from sense.golds.volatility import volatility
 from sense.proofs.algebra import (
     Block,
     LeftJoin,
@@ -56,9 +57,8 @@ from sense.proofs.join_laws import (
 )
 from sense.proofs.set_laws import combined
 from sense.proofs.translation import translate
-from sense.quoting import compiles, single_quoted
 from sense.schema import Schema
-from sense.volatility import volatility
+from sense.sqlite.quoting import compiles, single_quoted
 
 Law: TypeAlias = Callable[[Block, Guarantees], Block]
 

@@ -5,13 +5,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sense.connection import FileState, file_state
 from sense.proofs.equivalence import proved_equal
 from sense.schema import Schema, read_schema
+from sense.sqlite.connection import FileState, file_state
 from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:
-    from sense.outcomes import Outcome
+    from sense.scores.outcomes import Outcome
 
 SECONDS_PER_PROOF = 30.0  # each takes a few milliseconds
 

@@ -38,8 +38,8 @@ from sense.proofs.terms import (
     read_condition,
     read_term,
 )
-from sense.quoting import compiles, single_quoted
 from sense.schema import Schema, Table
+from sense.sqlite.quoting import compiles, single_quoted
 
 SET_OPERATIONS: dict[type[exp.Expr], SetKind] = {
     exp.Union: "union",

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
-from sense.connection import FileState, file_state
 from sense.questions.wording import NOT_NOUNS, PREPOSITIONS, singular, word_set
 from sense.schema import (
     Column,
@@ -24,6 +23,7 @@ from sense.schema import (
     quote_identifier,
     read_schema,
 )
+from sense.sqlite.connection import FileState, file_state
 
 Kind: TypeAlias = Literal[
     "id", "foreign_key", "category", "text", "integer", "real", "year", "date", "boolean", "other"

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sense.folder import some
 from sense.metrics import PairedTest, holm, mcnemar
-from sense.outcomes import Outcome, from_row, summarize
+from sense.publishing.folder import some
+from sense.scores.outcomes import Outcome, from_row, summarize
 
 Evaluations = Mapping[str, Sequence[Outcome]]
 """System -> its outcomes, of the same questions in the same order."""

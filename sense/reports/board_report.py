@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sense.facts import Facts, write_facts
-from sense.outcomes import Outcome, column_text
-from sense.predictions import System
+from sense.inputs.predictions import System
 from sense.reports.board import (
     Board,
     Evaluations,
@@ -33,7 +32,8 @@ from sense.reports.report import (
     write_evaluation,
     write_report,
 )
-from sense.samples import answer_rounds
+from sense.scores.outcomes import Outcome, column_text
+from sense.scores.samples import answer_rounds
 
 SIGNIFICANT = 0.05
 AGAINST_ABOVE = "against the line above (p corrected by Holm)"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sense.outcomes import Outcome
+from sense.scores.outcomes import Outcome
 from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def diagnosed(outcomes: Sequence[Outcome], databases: Mapping[str, Path]) -> lis
     databases: file of each `db_id`, for its schema.
     """
     from sense.diagnosis.kind import judged_kind
-    from sense.quoting import has_double_quoted_literal
     from sense.schema import Schema, read_schema
+    from sense.sqlite.quoting import has_double_quoted_literal
 
     schemas: dict[str, Schema] = {}
     kinds: dict[tuple[str, str, str, str], str] = {}

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sense.facts import Facts, write_facts
-from sense.outcomes import Outcome, column_text, summarize, to_row
-from sense.reading import Prediction, shortened
+from sense.inputs.reading import Prediction, shortened
 from sense.reports.document import Block, Code, Figure, Heading, Table, Text, to_html, to_markdown
 from sense.reports.figure import Share, count_chart, interval_chart, stacked_chart
 from sense.reports.mistakes import MAX_KINDS, Mistake
+from sense.scores.outcomes import Outcome, column_text, summarize, to_row
 
 NOT_JUDGED = (
     "Only the official scores were asked for: no gold was checked, and nothing is said of whether "
@@ -245,7 +245,7 @@ def error_blocks(
 def _verdict_blocks(scores: Mapping[str, Any]) -> list[Block]:
     if "verdicts" not in scores:
         return [Text(NOT_JUDGED), *_unfinished(scores)]
-    from sense.explanation import SENTENCES  # it reads SQL, as what only scores does not
+    from sense.witnesses.explanation import SENTENCES  # it reads SQL, as what only scores does not
 
     verdicts = [scores["verdicts"].get(name, 0) for name in VERDICT_CLASSES]
     chart = stacked_chart("Verdicts", {"all": verdicts}, list(VERDICT_CLASSES.values()))

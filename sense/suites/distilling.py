@@ -250,7 +250,7 @@ def _separated_by(data: bytes, wanted: _Wanted, golds: Sequence[str], folder: Pa
     """The near misses in want of variants that differ from their gold on the database."""
     path = folder / f"{hashlib.sha256(data).hexdigest()}.sqlite"
     path.write_bytes(data)
-    os.utime(path, (0, 0))  # `sense.connection` opens a file that was just written for each query
+    os.utime(path, (0, 0))  # see `sense.sqlite.connection`: just written is reopened
     try:
         return separated(path, golds, wanted.by_gold())
     finally:

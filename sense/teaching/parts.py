@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlglot
 from sqlglot import exp
 
-from sense.completion import END_OF_THINKING, first_statement
+from sense.prompts.completion import END_OF_THINKING, first_statement
 from sense.teaching.tasks import Mode
 
 MAX_QUESTION_CHARS = 1_000

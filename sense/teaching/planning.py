@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple, cast
 
-from sense.collection import Database
 from sense.coverage.asking import plan_domain
 from sense.coverage.cells import Slot
 from sense.coverage.coverage import Coverage, Rates
@@ -16,10 +15,11 @@ from sense.coverage.plan import Plan
 from sense.coverage.steering import Wish, sample_wishes
 from sense.example import Hardness
 from sense.execution import DatabaseError, WorkerFailure, map_in_workers
-from sense.misses import Misses
 from sense.prompt import PromptContract
 from sense.questions.profile import profile_database
-from sense.server import Request
+from sense.servers.server import Request
+from sense.strong_set.collection import Database
+from sense.strong_set.misses import Misses
 from sense.teaching.ledger import FIELDS, DomainLedger
 from sense.teaching.requests import request_messages
 from sense.teaching.shots import NUM_SHOTS, Shot

@@ -11,21 +11,21 @@ from typing import Any, TypeAlias
 from tqdm import tqdm
 
 from sense.chat import Chat
-from sense.collection import Database, database_rows
 from sense.contamination import Benchmark, contamination, database_words
 from sense.coverage.asking import plan_domain
 from sense.coverage.cells import Dimension, Kept, Slot
 from sense.coverage.coverage import Coverage
 from sense.coverage.plan import PlanError
-from sense.duplicates import Duplicates, row_keys
 from sense.example import Rejected, content_id, to_row
 from sense.execution import WorkerFailure, map_in_workers
 from sense.facts import Funnel, text_table
 from sense.filters import Rejection
 from sense.hardness import UnparsedSqlError, hardness
 from sense.journal import Journal
-from sense.preview import Tried, projection, shown_exchange
-from sense.splits import Split, split_by_template
+from sense.servers.preview import Tried, projection, shown_exchange
+from sense.strong_set.collection import Database, database_rows
+from sense.strong_set.duplicates import Duplicates, row_keys
+from sense.strong_set.splits import Split, split_by_template
 from sense.teaching.ledger import DomainLedger, domain_name
 from sense.teaching.planning import Teaching, plan_tasks
 from sense.teaching.tasks import Ask, Mode, Task

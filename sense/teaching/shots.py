@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from sense.database import database_paths
 from sense.execution import DatabaseError
-from sense.question import load_questions
-from sense.reading import SPIDER_FILES, read_spider
+from sense.inputs.question import load_questions
+from sense.inputs.reading import SPIDER_FILES, read_spider
+from sense.publishing.source import is_path
 from sense.schema import natural_name, read_schema, schema_text
-from sense.source import is_path
 
 NUM_SHOTS = 2
 MAX_SHOTS = 2_000

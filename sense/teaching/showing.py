@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from random import Random
 
-from sense.pruning import SchemaWords
+from sense.prompts.pruning import SchemaWords
 from sense.schema import Schema, read_schema, sample_rows, schema_text
 from sense.teaching.tasks import Ask
 

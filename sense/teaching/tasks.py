@@ -2,9 +2,9 @@
 
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
-from sense.collection import Database
 from sense.example import Hardness
-from sense.server import Request
+from sense.servers.server import Request
+from sense.strong_set.collection import Database
 from sense.teaching.shots import Shot
 
 Mode: TypeAlias = Literal["invent", "databases", "sql"]

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sense.collection import ROWS_PER_TABLE, database_digest, num_rows
 from sense.contamination import schema_words
 from sense.coverage.styles import style_of
 from sense.database import (
@@ -27,7 +26,8 @@ from sense.filters import FILTERS, Candidate, Rejection, rejection
 from sense.hardness import hardness, sql_features
 from sense.prompt import PromptContract, completion_messages, prompt_messages
 from sense.schema import read_schema
-from sense.server import Reply
+from sense.servers.server import Reply
+from sense.strong_set.collection import ROWS_PER_TABLE, database_digest, num_rows
 from sense.teaching.parts import Answer, Item, parse_answer
 from sense.teaching.tasks import Ask, Task
 from sense.verdict import Unit, judge

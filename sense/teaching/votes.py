@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sense.agreement import agree, answer_request, answers_of
 from sense.chat import Chat
 from sense.database import build_database
 from sense.example import to_example, to_row
@@ -19,7 +18,8 @@ from sense.execution import WorkerFailure, map_in_workers
 from sense.filters import Candidate, Rejection
 from sense.hardness import hardness, sql_features
 from sense.prompt import PromptContract, completion_messages
-from sense.server import Reply, Request
+from sense.servers.server import Reply, Request
+from sense.strong_set.agreement import agree, answer_request, answers_of
 from sense.teaching.verification import Job, Verified
 
 MAX_VOTE_SECONDS = 120.0

@@ -1,0 +1,1 @@
+"""Other people's files, and the questions, golds and answers in them."""

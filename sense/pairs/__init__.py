@@ -1,0 +1,1 @@
+"""Which answers make a preference pair: the parts around `sense.preference`."""

@@ -1,0 +1,1 @@
+"""The web demo, apart from its widgets."""
