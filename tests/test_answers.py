@@ -53,7 +53,7 @@ def test_answers_to_one_question_are_grouped_in_the_order_of_the_file(world: Pat
     assert example.prompt[-1]["content"].endswith("\na")
     [written] = example.completion
     assert completion_sql(TINY_CONTRACT, example.prompt, written["content"]) == CITIES
-    assert found.outline.db_ids == {"world"}
+    assert found.outline.domains == {"world": ""}
 
 
 def test_answers_over_databases_that_cannot_be_used_are_counted(world: Path) -> None:

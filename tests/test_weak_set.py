@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,26 @@ QUESTIONS = {"Cities?": CITIES, "French cities?": FRENCH, "Countries?": COUNTRIE
 @pytest.fixture
 def data(folder: Path) -> Path:
     """Three questions with prompts of the default contract."""
+    return write_questions(folder, {"world": ""})
+
+
+def write_questions(folder: Path, domains: Mapping[str, str]) -> Path:
+    """The questions over each database, whose domains are given."""
     target = folder / "data"
-    target.mkdir()
-    database = folder / "db" / "world.sqlite"
-    examples = [
-        Example(
-            "world", question, sql, "easy", "ok", "t", "0", "mit",
-            prompt=prompt_messages(DEFAULT_CONTRACT, database, question),
-            prompt_hash=DEFAULT_CONTRACT.hash,
-        )
-        for question, sql in QUESTIONS.items()
-    ]  # fmt: skip
+    target.mkdir(exist_ok=True)
+    examples = []
+    for db_id, domain in domains.items():
+        database = folder / "db" / f"{db_id}.sqlite"
+        if not database.exists():
+            write_database(database, WORLD_SCRIPT)
+        examples += [
+            Example(
+                db_id, question, sql, "easy", "ok", "t", "0", "mit", domain=domain,
+                prompt=prompt_messages(DEFAULT_CONTRACT, database, question),
+                prompt_hash=DEFAULT_CONTRACT.hash,
+            )
+            for question, sql in QUESTIONS.items()
+        ]  # fmt: skip
     Dataset.from_list([to_row(example) for example in examples]).to_parquet(target / "t.parquet")
     return target
 
@@ -84,6 +94,22 @@ def test_rounds_stand_beside_each_other_and_are_told_apart(
     }
     assert [source.name for source in facts.inputs][:3] == ["m", "data", "first"]
     assert "beside them those of first, of earlier rounds" in (both / "README.md").read_text()
+
+
+def test_databases_of_one_domain_share_their_split_also_in_later_rounds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domains = {"lions": "zoo", "loans": "bank", "bears": "zoo", "tellers": "bank", "alone": ""}
+    write_questions(folder, dict(list(domains.items())[:2]))
+    share = ("--test-share", "0.4")
+    first = sampled(folder, monkeypatch, lambda request: CITIES, "first", *share)
+    write_questions(folder, domains)
+    again = (*share, "--round", "2", "--previous", first)
+    both = sampled(folder, monkeypatch, lambda request: COUNTRIES, "both", *again)
+    splits = {row["db_id"]: split for split in ("train", "test")
+              for row in rows(both, "questions", split)}  # fmt: skip
+    assert splits["lions"] == splits["bears"] != splits["loans"] == splits["tellers"]
+    assert splits.keys() == domains.keys()
 
 
 def test_rounds_that_do_not_fit_are_refused_before_anything_is_asked(

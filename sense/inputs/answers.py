@@ -89,7 +89,7 @@ def answers_over_databases(
         return _question(p, databases.paths[p.db_id], contract, license)
 
     outline = Outline(
-        frozenset(group.db_ids),
+        dict.fromkeys(group.db_ids, ""),
         frozenset([license]),
         frozenset([contract.hash]),
         databases.sha256(group.db_ids),
@@ -123,7 +123,8 @@ def answers_to_questions(
     def question(position: int) -> Question:
         return asked[_example_id(Prediction(*group.first[position]))]
 
-    return group.given(question, asked.outline._replace(db_ids=frozenset(group.db_ids)))
+    domains = {db_id: asked.outline.domains[db_id] for db_id in group.db_ids}
+    return group.given(question, asked.outline._replace(domains=domains))
 
 
 class _Group(NamedTuple):

@@ -3,7 +3,7 @@
 import hashlib
 import random
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -45,7 +45,8 @@ class QuestionSet(Sequence[Question]):
 class Outline(NamedTuple):
     """What is known of a set of questions after a look at each."""
 
-    db_ids: frozenset[str]
+    domains: Mapping[str, str]
+    """`db_id` -> the domain of the database, "" where none is known."""
     licenses: frozenset[str]
     prompt_hashes: frozenset[str]
     sha256: str
@@ -75,18 +76,17 @@ class IndexedQuestions:
 def index_questions(questions: Sequence[Question], positions: Spool) -> IndexedQuestions:
     """The questions with an index, which is written to the empty spool, after a look at each."""
     digest = hashlib.sha256()
-    db_ids, licenses, prompt_hashes = set(), set(), set()
+    domains: dict[str, str] = {}
+    licenses, prompt_hashes = set(), set()
     for position, (example, _) in enumerate(questions):
         if example.id in positions:
             continue
         positions.add(example.id, position)
         digest.update(content_id(example.id, example.db_sha256).encode())
-        db_ids.add(example.db_id)
+        domains[example.db_id] = example.domain
         licenses.add(example.license)
         prompt_hashes.add(example.prompt_hash)
-    outline = Outline(
-        frozenset(db_ids), frozenset(licenses), frozenset(prompt_hashes), digest.hexdigest()
-    )
+    outline = Outline(domains, frozenset(licenses), frozenset(prompt_hashes), digest.hexdigest())
     return IndexedQuestions(questions, positions, outline)
 
 

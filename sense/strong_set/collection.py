@@ -144,7 +144,7 @@ def given_databases(
 
     A single database serves both splits, which are then kept apart by SQL template.
     """
-    test = held_out_databases(paths, test_share, seed)
+    test = held_out_databases(dict.fromkeys(paths, ""), test_share, seed)
     return [
         Database(
             db_id=db_id,

@@ -1,7 +1,8 @@
 """Train and test kept apart: by database, or by SQL template where there is one database only."""
 
 import random
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from sense.example import content_id
@@ -11,14 +12,26 @@ Split: TypeAlias = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 
-def held_out_databases(db_ids: Collection[str], test_share: float, seed: int) -> set[str]:
+def held_out_databases(domains: Mapping[str, str], test_share: float, seed: int) -> set[str]:
     """A seeded share of the databases, at least one and never all; none for a share of 0.
 
-    >>> held_out_databases(["a", "b", "c", "d"], test_share=0.5, seed=0) < {"a", "b", "c", "d"}
-    True
+    domains: `db_id` -> domain, "" where none is known. Whole domains are held out, at most the
+    share unless even the smallest has more; none of databases that all have one domain.
+
+    >>> held_out_databases({"a": "", "b": "zoo", "c": "zoo", "d": "zoo"}, test_share=0.5, seed=0)
+    {'a'}
     """
-    num_test = num_held_out(len(db_ids), test_share)
-    return set(random.Random(f"split {seed}").sample(sorted(db_ids), num_test))
+    alike: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for db_id, domain in domains.items():
+        alike[domain, "" if domain else db_id].add(db_id)
+    num_test = num_held_out(len(domains), test_share)
+    held_out: set[str] = set()
+    for kind in random.Random(f"split {seed}").sample(sorted(alike), len(alike)):
+        if len(held_out) + len(alike[kind]) <= num_test:
+            held_out |= alike[kind]
+    if num_test and not held_out and len(alike) > 1:
+        return min(alike.values(), key=lambda db_ids: (len(db_ids), sorted(db_ids)))
+    return held_out
 
 
 def num_held_out(num: int, test_share: float) -> int:

@@ -142,7 +142,7 @@ def _open_suite(arguments: argparse.Namespace, outline: Outline) -> Suite | None
     if not arguments.suite:
         return None
     suite = read_suite(arguments.suite)
-    for db_id in sorted(set(outline.db_ids)):
+    for db_id in sorted(outline.domains):
         if db_id not in suite.databases:
             raise unknown_database(db_id, suite.folder, suite.databases)
     return suite

@@ -52,13 +52,18 @@ def check_previous(
         )
 
 
-def splits_of(previous: PublishedAnswers) -> dict[str, str]:
-    """`db_id` -> the split that a published set has it in; a database stays where it is."""
-    return {
-        example["db_id"]: split
-        for split, spool in previous.answered.items()
-        for example, _, _ in spool
-    }
+def splits_beside(previous: PublishedAnswers, domains: Mapping[str, str]) -> dict[str, str]:
+    """`db_id` -> split, of those databases that a published set holds, or whose domain it holds.
+
+    domains: `db_id` -> domain, or "". What is in a split stays there, with all of its domain.
+    """
+    splits, taken = {}, {}
+    for split, spool in previous.answered.items():
+        for example, _, _ in spool:
+            splits[example["db_id"]] = split
+            if example["domain"]:
+                taken[example["domain"]] = split
+    return {db_id: taken[domain] for db_id, domain in domains.items() if domain in taken} | splits
 
 
 def with_previous(

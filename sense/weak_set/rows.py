@@ -66,7 +66,8 @@ def read_answered(
         )
     questions, samples = _load(source, "questions"), _load(source, "samples")
     paths: dict[str, str] = {}
-    seen: dict[str, set[str]] = {name: set() for name in ("db_id", "license", "prompt_hash")}
+    domains: dict[str, str] = {}
+    licenses, prompt_hashes = set(), set()
     answered = {split: spool() for split in questions}
     for split, rows in questions.items():
         answers = spool()
@@ -79,12 +80,12 @@ def read_answered(
             own = [to_sample(answer) for answer in answers.of(example.id)]
             question = Answered(example, paths.get(example.db_id, ""), own)
             answered[split].add(example.id, question.as_json())
-            for name, values in seen.items():
-                values.add(getattr(example, name))
+            domains[example.db_id] = example.domain
+            licenses.add(example.license)
+            prompt_hashes.add(example.prompt_hash)
     facts = _facts(source)
     sha256 = str(facts.settings.get("questions_sha256", ""))
-    db_ids, licenses, prompt_hashes = map(frozenset, seen.values())
-    outline = Outline(db_ids, licenses, prompt_hashes, sha256)
+    outline = Outline(domains, frozenset(licenses), frozenset(prompt_hashes), sha256)
     return PublishedAnswers(answered, outline, facts)
 
 

@@ -20,7 +20,7 @@ from sense.suite import Suite, read_suite
 from sense.weak import Judging, judged_questions
 from sense.weak_set.asked import Asked, judging_settings
 from sense.weak_set.noise import SUITE_SEPARATES, NoiseTally
-from sense.weak_set.rounds import RoundTally, check_previous, splits_of, with_previous
+from sense.weak_set.rounds import RoundTally, check_previous, splits_beside, with_previous
 from sense.weak_set.rows import (
     PublishedAnswers,
     question_row,
@@ -69,8 +69,9 @@ def judge_asked(arguments: argparse.Namespace, asked: Asked, spool: Callable[[],
     )
     settings = judging_settings(arguments, asked)
     previous = _open_previous(arguments, settings, asked.contract, spool)
-    splits = splits_of(previous) if previous else {}
-    new = asked.outline.db_ids - splits.keys()
+    domains = asked.outline.domains
+    splits = splits_beside(previous, domains) if previous else {}
+    new = {db_id: domain for db_id, domain in domains.items() if db_id not in splits}
     held_out = held_out_databases(new, arguments.test_share, arguments.seed)
     answered = {str(split): spool() for split in SPLITS}
     used = {name: versions()[name] for name in VERSIONS}
