@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 
+from sense.sqlite.file_state import kept_per_file
+
 if TYPE_CHECKING:
     from sense.filling.rows import Filling
 
@@ -126,8 +128,7 @@ def database_sha256(path: str | Path) -> str:
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"no database file at {file}; expected a SQLite file")
-    status = file.stat()
-    return _sha256(str(file.resolve()), status.st_mtime_ns, status.st_size)
+    return _sha256(file.resolve())
 
 
 def _write_atomically(data: bytes, path: Path) -> None:
@@ -254,8 +255,8 @@ def _open(path: str | Path) -> apsw.Connection:
     return connection
 
 
-@lru_cache(maxsize=4096)
-def _sha256(path: str, mtime_ns: int, num_bytes: int) -> str:
+@kept_per_file(4096)
+def _sha256(path: str | Path) -> str:
     from sense.sqlite.dump import script_parts
 
     digest = hashlib.sha256()

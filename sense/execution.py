@@ -18,9 +18,10 @@ from typing import Any, Literal, TypeAlias
 
 import apsw
 
-from sense.sqlite.connection import DAMAGE, ReadOnlyConnection, cached_connection, file_state
+from sense.sqlite.connection import DAMAGE, ReadOnlyConnection, cached_connection
 from sense.sqlite.connection import DatabaseError as DatabaseError
 from sense.sqlite.connection import open_read_only as open_read_only
+from sense.sqlite.file_state import file_state
 from sense.workers import OverrunError as OverrunError
 from sense.workers import WorkerFailure as WorkerFailure
 from sense.workers import map_in_workers as map_in_workers

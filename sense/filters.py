@@ -7,7 +7,7 @@ is answered otherwise by others is found by `sense.strong_set.duplicates`, `sens
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -27,6 +27,7 @@ from sense.hardness import DIALECT, UnparsedSqlError, hardness, parse_sql
 from sense.prompts.linking import value_index
 from sense.prompts.mention import SchemaNames
 from sense.schema import Schema, read_schema
+from sense.sqlite.file_state import kept_per_file
 
 MAX_LINKS = 5
 """Values of the data that are looked for in a question, as in the default prompt contract."""
@@ -228,13 +229,8 @@ class _Names(NamedTuple):
     names: SchemaNames
 
 
+@kept_per_file(MAX_CACHED_SCHEMAS)
 def _names(db_path: str | Path) -> _Names:
-    stat = Path(db_path).stat()
-    return _names_of(str(db_path), stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=MAX_CACHED_SCHEMAS)
-def _names_of(db_path: str, mtime_ns: int, size: int) -> _Names:
     schema = read_schema(db_path)
     return _Names(schema, SchemaNames(schema))
 

@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 from sense.example import Messages
@@ -20,6 +20,7 @@ from sense.prompts.linking import ValueLink, value_index
 from sense.prompts.mention import SchemaNames
 from sense.prompts.pruning import SchemaWords
 from sense.schema import SchemaStyle, quote_identifier, read_schema, sample_rows, schema_text
+from sense.sqlite.file_state import kept_per_file
 
 __all__ = [  # extract_sql is the way back, so it is found here too
     "CONTRACTS",
@@ -105,8 +106,7 @@ def prompt_messages(
     contract: PromptContract, db_path: str | Path, question: str, evidence: str = ""
 ) -> Messages:
     """The messages that ask the question over the database."""
-    stat = Path(db_path).stat()
-    source = _prompt_source(str(db_path), stat.st_mtime_ns, stat.st_size)
+    source = _prompt_source(db_path)
     # BIRD's evidence spells out literals and columns: it steers pruning and lookup as well.
     about = f"{question}\n{evidence}" if evidence else question
     num_values = contract.num_values
@@ -201,7 +201,7 @@ def contract_of(
 class _PromptSource:
     """What prompts over one database file share."""
 
-    def __init__(self, db_path: str) -> None:
+    def __init__(self, db_path: str | Path) -> None:
         self._db_path = db_path
         self.schema = read_schema(db_path)
         self._texts: dict[tuple[str, int, int, int], str | None] = {}
@@ -259,9 +259,7 @@ class _PromptSource:
         return None
 
 
-@lru_cache(maxsize=256)
-def _prompt_source(db_path: str, mtime_ns: int, size: int) -> _PromptSource:
-    return _PromptSource(db_path)
+_prompt_source = kept_per_file(256)(_PromptSource)
 
 
 def _system(contract: PromptContract) -> Messages:

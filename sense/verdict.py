@@ -31,8 +31,8 @@ from sense.scores.scoring import (
     on_all,
     scores_on,
 )
-from sense.sqlite.connection import FileState, file_state
 from sense.sqlite.engine import Engine, map_on_engine
+from sense.sqlite.file_state import FileState, file_state
 from sense.witnesses.difference import difference
 from sense.workers import WorkerFailure
 

@@ -14,7 +14,7 @@ from conftest import WORLD_SCRIPT, write_database
 
 from sense import execution
 from sense.execution import execute
-from sense.sqlite import connection
+from sense.sqlite import file_state
 from sense.sqlite.connection import (
     ALLOWED_FUNCTIONS,
     RUNTIME_LIMITS,
@@ -300,7 +300,7 @@ def test_file_that_never_rests_is_refused(world: Path, monkeypatch: pytest.Monke
 def test_change_too_quick_for_the_clock_is_seen(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "SETTLED_NS", 10**18)
+    monkeypatch.setattr(file_state, "SETTLED_NS", 10**18)
     date = world.stat().st_mtime_ns
     assert execute(world, "SELECT count(*) FROM city").rows == ((8,),)
     delete_cities(world)

@@ -18,7 +18,8 @@ from sqlglot import exp
 from sense.execution import Execution, Limits, execute_on, heap_limit
 from sense.filling.constraints import quoted
 from sense.golds.probe import probes_of
-from sense.sqlite.connection import FileState, ReadOnlyConnection, file_state
+from sense.sqlite.connection import ReadOnlyConnection
+from sense.sqlite.file_state import FileState, file_state
 
 MAX_COPIED_BYTES = 20_000_000  # of the file; more than twice the largest of Spider's
 MAX_HEAP_BYTES = 200_000_000

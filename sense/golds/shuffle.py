@@ -12,7 +12,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import quote
@@ -21,7 +20,8 @@ import apsw
 
 from sense.execution import Execution, Limits, execute, execute_on
 from sense.filling.constraints import affinity_of, quoted
-from sense.sqlite.connection import FileState, ReadOnlyConnection, file_state
+from sense.sqlite.connection import ReadOnlyConnection
+from sense.sqlite.file_state import file_state, kept_per_file
 
 Reading: TypeAlias = Literal["backwards", "shuffled"]
 
@@ -105,10 +105,7 @@ def is_open_by_schema(db_path: str | Path, sql: str) -> bool:
     By a view, or by a collation, named there or in the query, under which texts are equal that
     differ: which of them DISTINCT, UNION, GROUP BY, min or max returns is open. In doubt True.
     """
-    state = file_state(db_path)
-    is_settled = state is not None and state.is_settled
-    read = _schema if is_settled else _schema.__wrapped__
-    schema = read(str(db_path), state)
+    schema = _schema(db_path)
     text = sql.lower()
     named = [view for name, view in schema.views if name in text]
     if any(map(may_depend_on_order, named)):
@@ -124,8 +121,8 @@ class _Schema(NamedTuple):
     """Names and texts in lower case; with those of the other views, which they may read."""
 
 
-@lru_cache(maxsize=NUM_KEPT_SCHEMAS)
-def _schema(db_path: str, state: FileState | None) -> _Schema:
+@kept_per_file(NUM_KEPT_SCHEMAS)
+def _schema(db_path: str | Path) -> _Schema:
     found = execute(db_path, "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
     texts = [(str(kind), str(name).lower(), str(text).lower()) for kind, name, text in found.rows]
     all_views = " ; ".join(text for kind, _, text in texts if kind == "view")
@@ -165,12 +162,12 @@ def shuffled_copy(db_path: str | Path) -> ReadOnlyConnection | None:
     file does not change.
     """
     path = Path(db_path).absolute()
-    status = path.stat()
-    if status.st_size > MAX_COPIED_BYTES:
+    state = file_state(path)
+    if state is None or state.size > MAX_COPIED_BYTES:
         return None
     copies: OrderedDict[tuple[object, ...], ReadOnlyConnection | None]
     copies = _kept.__dict__.setdefault("copies", OrderedDict())
-    key = (path, status.st_mtime_ns, status.st_size, status.st_ino, os.getpid())
+    key = (path, state, os.getpid())
     if key not in copies:
         copies[key] = _copy(path)
         if len(copies) > MAX_COPIES and (oldest := copies.popitem(last=False)[1]):

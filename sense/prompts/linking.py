@@ -18,6 +18,7 @@ from sense.schema import (
     read_schema,
 )
 from sense.sqlite.connection import reading
+from sense.sqlite.file_state import FileState, file_state
 
 MAX_VALUES_PER_COLUMN = 20_000
 MAX_VALUES = 200_000
@@ -49,8 +50,7 @@ class ValueLink(NamedTuple):
 
 def value_index(db_path: str | Path) -> "ValueIndex":
     """The index of the file's text values, kept until the file changes or many others are read."""
-    stat = Path(db_path).stat()
-    key = (str(db_path), stat.st_mtime_ns, stat.st_size)
+    key = (str(db_path), file_state(db_path))
     index = _indexes.get(key)
     if index is None:
         index = ValueIndex(db_path, read_schema(db_path))
@@ -222,7 +222,7 @@ class ValueIndex:
         )
 
 
-_indexes: dict[tuple[str, int, int], ValueIndex] = {}
+_indexes: dict[tuple[str, FileState | None], ValueIndex] = {}
 
 _QUOTES = frozenset("'\"`“”‘’«»")
 

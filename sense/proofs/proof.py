@@ -1,13 +1,12 @@
 """Which correct answers are proved: equal to gold wherever it is defined, not only as they ran."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sense.proofs.equivalence import proved_equal
-from sense.schema import Schema, read_schema
-from sense.sqlite.connection import FileState, file_state
+from sense.schema import read_schema
+from sense.sqlite.file_state import kept_per_file
 from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ def is_proved(db_path: str | Path, gold_sql: str, predicted_sql: str) -> bool:
 
     Raises DatabaseError.
     """
-    schema = _kept_schema(str(db_path), file_state(Path(db_path)))
-    return proved_equal(gold_sql, predicted_sql, schema)
+    return proved_equal(gold_sql, predicted_sql, _kept_schema(db_path))
 
 
 def with_proofs(
@@ -68,6 +66,4 @@ def _is_true(claim: _Claim) -> bool:
     return is_proved(*claim)
 
 
-@lru_cache(maxsize=64)
-def _kept_schema(db_path: str, state: FileState | None) -> Schema:
-    return read_schema(db_path)
+_kept_schema = kept_per_file(64)(read_schema)

@@ -3,7 +3,6 @@
 import difflib
 import os
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,10 +12,9 @@ from urllib.parse import quote
 
 import apsw
 
+from sense.sqlite.file_state import FileState, file_state
+
 MAX_CACHED_CONNECTIONS = 16  # per thread; a file handle and a few cached pages each
-SETTLED_NS = 50_000_000
-"""Of the clock that dates files, which may tick only every 10 ms: a file that changed less than
-this before it was opened may change again without a new date."""
 SQLITE_MAGIC = b"SQLite format 3\x00"
 ALLOWED_ACTIONS = frozenset(
     {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
@@ -161,20 +159,6 @@ class ReadOnlyConnection(apsw.Connection):
 _cache = threading.local()
 
 
-class FileState(NamedTuple):
-    """What changes when a file does."""
-
-    changed_ns: int
-    size: int
-    inode: int
-    device: int
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether any later change of the file gives it another state."""
-        return not 0 <= time.time_ns() - self.changed_ns < SETTLED_NS
-
-
 class _Opened(NamedTuple):
     """A connection and what was known when it was opened."""
 
@@ -183,15 +167,6 @@ class _Opened(NamedTuple):
     """That of the file's state when it was opened."""
     has_wal: bool
     """Whether its writers put changes into another file first."""
-
-
-def file_state(path: str | Path) -> FileState | None:
-    """The state of the file now; None if it cannot be seen."""
-    try:
-        stat = os.stat(path)  # noqa: PTH116  (five times as fast as Path.stat)
-    except (OSError, ValueError):  # ValueError: a NUL character in the name
-        return None
-    return FileState(stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_dev)
 
 
 def cached_connection(path: str | Path) -> tuple[ReadOnlyConnection, FileState | None]:
