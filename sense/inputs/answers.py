@@ -5,7 +5,7 @@ The groups lie on disk, and what cannot be used is left out with its reason.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sense.database import UnknownDatabase, database_sha256, unknown_database
 from sense.example import Example, content_id
@@ -155,20 +155,22 @@ def _group(
     """fault: why an answer cannot be used, or ""; such ones are counted in the funnel."""
     first, answers = spool(), spool()
     db_ids: set[str] = set()
-    num_repeated = 0
     for p in predictions:
         if reason := fault(p):
             funnel.drop(reason)
             continue
         key = _example_id(p)
-        answer = list(Answer(p.pred, p.completion, p.system, logprob=p.logprob))
-        known = answers.of(key)
-        if not known:
+        if key not in first:
             first.add(key, p)
             db_ids.add(p.db_id)
-        num_repeated += answer in known
-        answers.add(key, answer)
-    return _Group(first, answers, db_ids, num_repeated)
+        answers.add(key, Answer(p.pred, p.completion, p.system, logprob=p.logprob))
+    return _Group(first, answers, db_ids, sum(_num_repeated(p, answers) for p in first))
+
+
+def _num_repeated(first: Sequence[Any], answers: Spool) -> int:
+    """Of the answers to the question of a first one, those that say what an earlier one says."""
+    found = answers.of(_example_id(Prediction(*first)))
+    return len(found) - len(set(map(tuple, found)))
 
 
 def _example_id(prediction: Prediction) -> str:
