@@ -48,7 +48,6 @@ from sense.inputs.reading import (
     question_ids,
     read_questions,
     read_text,
-    shortened,
     sql_key_of,
 )
 from sense.official import bird_score, spider_score
@@ -56,6 +55,7 @@ from sense.prompt import CONTRACTS
 from sense.publishing.card_tables import numbered
 from sense.publishing.license import check_license
 from sense.release import check_output, check_push, push_folder
+from sense.shown import shortened
 
 BIRD_LICENSE = "cc-by-sa-4.0"
 BIRD_URL = "https://bird-bench.github.io"

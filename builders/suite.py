@@ -31,6 +31,7 @@ from sense.inputs.question import load_questions
 from sense.inputs.reading import BIRD_FILES, SPIDER_FILES, read_bird, read_spider
 from sense.publishing.license import SEEDS
 from sense.publishing.source import dataset_source
+from sense.shown import first_few
 from sense.suites.distilling import DistilSettings, MadeSuite, SuiteJob, make_database_suite
 from sense.workers import WorkerFailure, map_in_workers
 
@@ -90,7 +91,7 @@ def check_folder(out: Path, golds: Mapping[str, object]) -> None:
     others = [name for name in names if name not in known and not name.startswith(".")]
     if others:
         raise ValueError(
-            f"{out} holds {', '.join(others[:5])}, which is not part of this suite; name a new "
+            f"{out} holds {first_few(others)}, which is not part of this suite; name a new "
             "folder, or that of an earlier run over the same databases"
         )
 

@@ -13,6 +13,7 @@ from sense.execution import DEFAULT_LIMITS, Execution, Limits
 from sense.execution import execute as run_query
 from sense.inputs.reading import Prediction
 from sense.metrics import Score
+from sense.shown import first_few
 from sense.verdict import Judgement, Rule, Unit
 from sense.verdict import judge as judge_unit
 
@@ -120,7 +121,7 @@ def score(
     if isinstance(predictions, str | Path):
         systems = read_systems([predictions], gold)
         if len(systems) > 1:
-            names = ", ".join(system.name for system in systems[:5])
+            names = first_few(system.name for system in systems)
             raise ValueError(
                 f"{predictions} holds {len(systems)} systems ({names}); expected one: give the "
                 "lines of one system, or use recipes/evaluate.py"

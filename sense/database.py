@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 
+from sense.shown import shortened
 from sense.sqlite.file_state import kept_per_file
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def build_database(script: str, path: str | Path, max_steps: int = 1_000_000_000
             if isinstance(error, apsw.InterruptError):
                 reason = f"it ran for more than {max_steps:,} steps"
             raise ScriptError(
-                f"statement {number} fails: {reason}. The statement: {_shortened(statement)}"
+                f"statement {number} fails: {reason}. The statement: {shortened(statement, 300)}"
             ) from error
     if not connection.getautocommit():
         raise ScriptError(
@@ -232,10 +233,6 @@ def _statements(script: str) -> Iterator[str]:
         start = end + 1
     if script[start:].strip():
         yield script[start:].strip()
-
-
-def _shortened(statement: str, max_chars: int = 300) -> str:
-    return statement if len(statement) <= max_chars else statement[: max_chars - 4] + " ..."
 
 
 def _open(path: str | Path) -> apsw.Connection:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from sense.command import with_late_progress
 from sense.database import unknown_database
 from sense.execution import open_read_only
-from sense.inputs.reading import Prediction, shortened
+from sense.inputs.reading import Prediction
 from sense.prompts.completion import form_of
 from sense.scores.level import gold_hardness
 from sense.scores.outcomes import SUITE, Outcome
 from sense.scores.scoring import Rule, Unit, score_all
+from sense.shown import shortened
 from sense.sqlite.engine import Engine
 
 if TYPE_CHECKING:

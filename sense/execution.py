@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import apsw
 
+from sense.shown import shortened
 from sense.sqlite.connection import DAMAGE, ReadOnlyConnection, cached_connection
 from sense.sqlite.connection import DatabaseError as DatabaseError
 from sense.sqlite.connection import open_read_only as open_read_only
@@ -117,7 +118,7 @@ def execute(
         except DAMAGE as error:
             if file_state(db_path) == state:
                 raise DatabaseError(
-                    f"{db_path} is damaged: {error}, while running {_shortened(sql)}. "
+                    f"{db_path} is damaged: {error}, while running {shortened(sql)!r}. "
                     "Restore the file from its source."
                 ) from error
         else:
@@ -307,7 +308,3 @@ def heap_limit(max_heap_bytes: int) -> Iterator[None]:
             limit, _ = _heap_users.pop()
             if not _heap_users:
                 apsw.hard_heap_limit(limit)
-
-
-def _shortened(sql: str) -> str:
-    return repr(sql if len(sql) <= 80 else sql[:77] + "...")

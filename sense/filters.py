@@ -27,6 +27,7 @@ from sense.hardness import DIALECT, UnparsedSqlError, hardness, parse_sql
 from sense.prompts.linking import value_index
 from sense.prompts.mention import SchemaNames
 from sense.schema import Schema, read_schema
+from sense.shown import first_few
 from sense.sqlite.file_state import kept_per_file
 
 MAX_LINKS = 5
@@ -182,27 +183,27 @@ def level_fault(candidate: Candidate) -> Rejection | None:
 def unmentioned_value(candidate: Candidate) -> Rejection | None:
     """The SQL compares with a value that neither question nor evidence mentions."""
     values = unmentioned_values(candidate.words, candidate.question, candidate.evidence)
-    return Rejection("unmentioned_value", _shown(values)) if values else None
+    return Rejection("unmentioned_value", first_few(values, MAX_SHOWN)) if values else None
 
 
 def unmentioned_column(candidate: Candidate) -> Rejection | None:
     """The SQL returns a column of which neither question nor evidence has any word."""
     words = candidate.words
     columns = unmentioned_columns(words, candidate.question, candidate.evidence)
-    return Rejection("unmentioned_column", _shown(columns)) if columns else None
+    return Rejection("unmentioned_column", first_few(columns, MAX_SHOWN)) if columns else None
 
 
 def unused_value(candidate: Candidate) -> Rejection | None:
     """The question names a value that the SQL does not use."""
     links = value_index(candidate.db_path).links(candidate.question, MAX_LINKS)
     values = unused_values(candidate.words, candidate.question, links)
-    return Rejection("unused_value", _shown(values)) if values else None
+    return Rejection("unused_value", first_few(values, MAX_SHOWN)) if values else None
 
 
 def unused_column(candidate: Candidate) -> Rejection | None:
     """The question names a column in full, of a table that the SQL reads, which it does not use."""
     columns = unused_columns(candidate.words, candidate.question, candidate.schema_names)
-    return Rejection("unused_column", _shown(columns)) if columns else None
+    return Rejection("unused_column", first_few(columns, MAX_SHOWN)) if columns else None
 
 
 SQL_FILTERS: tuple[Filter, ...] = (
@@ -243,8 +244,3 @@ def _unparsed_reason(sql: str) -> str:
     if len(trees) > 1:
         return "several_statements"
     return "not_a_query" if trees and not isinstance(trees[0], exp.Column) else "sql_syntax"
-
-
-def _shown(values: Sequence[str]) -> str:
-    more = f" and {len(values) - MAX_SHOWN} more" if len(values) > MAX_SHOWN else ""
-    return ", ".join(values[:MAX_SHOWN]) + more

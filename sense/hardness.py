@@ -15,6 +15,7 @@ from sqlglot.generators.sqlite import SQLiteGenerator
 
 from sense.example import Hardness
 from sense.scores.level import Components, level_of, plain_components
+from sense.shown import shortened
 
 DIALECT = "sqlite"
 
@@ -82,10 +83,10 @@ def parse_sql(sql: str | exp.Expr) -> exp.Expr:
     try:
         tree = sqlglot.parse_one(sql, dialect=DIALECT)
     except (SqlglotError, RecursionError) as error:
-        raise UnparsedSqlError(f"{_reason(error)} in {_shortened(sql)}") from error
+        raise UnparsedSqlError(f"{_reason(error)} in {shortened(sql)!r}") from error
     if not isinstance(tree, exp.Query):
         raise UnparsedSqlError(
-            f"{type(tree).__name__} in {_shortened(sql)}; expected one SELECT statement"
+            f"{type(tree).__name__} in {shortened(sql)!r}; expected one SELECT statement"
         )
     for column in _quoted_values(tree):
         column.replace(exp.Literal.string(column.name))
@@ -105,7 +106,9 @@ def hardness(sql: str | exp.Expr) -> Hardness:
     try:
         return level_of(components(sql))
     except RecursionError as error:
-        raise UnparsedSqlError(f"conditions nested too deeply in {_shortened(str(sql))}") from error
+        raise UnparsedSqlError(
+            f"conditions nested too deeply in {shortened(str(sql))!r}"
+        ) from error
 
 
 def components(sql: str | exp.Expr) -> Components:
@@ -379,7 +382,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "brackets nested too deep to parse"
     return str(error).splitlines()[0]
-
-
-def _shortened(sql: str, max_chars: int = 200) -> str:
-    return repr(sql if len(sql) <= max_chars else sql[:max_chars] + " ...")

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import apsw
 
+from sense.shown import shortened
 from sense.sqlite.connection import reading
 
 logger = logging.getLogger(__name__)
@@ -341,7 +342,5 @@ def _literal(kind: Any, value: Any, max_chars: int) -> str:
         return f"<{len(value):,} bytes>"
     if kind != "text":
         return repr(value)
-    text = " ".join(value.decode(errors="replace").split())
-    if len(text) > max_chars:
-        text = text[:max_chars] + "..."
+    text = shortened(" ".join(value.decode(errors="replace").split()), max_chars)
     return "'" + text.replace("'", "''") + "'"

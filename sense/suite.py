@@ -17,6 +17,7 @@ from typing import Any
 
 from sense.database import unknown_database
 from sense.facts import file_sha256
+from sense.shown import first_few
 
 INDEX_FILE = "index.json"
 EXPECTED_FOLDER = "database variants as <db_id>/<name>.sqlite, the original as <db_id>.sqlite"
@@ -146,7 +147,7 @@ def _read_indexed(folder: Path, index: Path) -> DatabaseSuite:
         )
     if missing := [path.name for path in paths if not path.is_file()]:
         raise FileNotFoundError(
-            f"{folder} lacks {', '.join(missing[:5])}, which its {INDEX_FILE} lists "
+            f"{folder} lacks {first_few(missing)}, which its {INDEX_FILE} lists "
             f"({len(missing):,} of {len(paths):,} instances); copy the whole folder or make the "
             "suite again with builders/suite.py"
         )

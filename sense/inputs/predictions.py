@@ -15,14 +15,13 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from sense.inputs.reading import (
     Prediction,
     json_rows,
-    kind_of,
     parse_predictions,
     read_text,
-    shortened,
     texts_of,
 )
 from sense.prompts.completion import extract_sql
 from sense.scores.samples import grouped_answers
+from sense.shown import first_few, kind_of, shortened
 
 Format: TypeAlias = Literal["json_lines", "bird", "spider"]
 
@@ -208,7 +207,7 @@ def _spider_predictions(
 def _cut_note(path: Path, places: Sequence[str]) -> str:
     return (
         f"{len(places):,} lines of {path.name} go on after a tab, which ends a query of Spider's "
-        f"format: {_listed(places)}"
+        f"format: {first_few(places)}"
     )
 
 
@@ -263,14 +262,8 @@ def _bird_predictions(
 
 
 def _no_text_note(path: Path, places: Sequence[str]) -> str:
-    return (
-        f"{len(places):,} answers of {path.name} are no text and count as empty: {_listed(places)}"
-    )
-
-
-def _listed(places: Sequence[str]) -> str:
-    more = f" and {len(places) - 5:,} more" if len(places) > 5 else ""
-    return f"{', '.join(places[:5])}{more}"
+    shown = first_few(places)
+    return f"{len(places):,} answers of {path.name} are no text and count as empty: {shown}"
 
 
 def _numbered_answers(path: Path, text: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from sense.shown import first_few, kind_of
+
 Split = Literal["train", "dev"]
 
 SPIDER_FILES: dict[Split, tuple[str, ...]] = {
@@ -20,9 +22,6 @@ SPIDER_URL = "https://yale-lily.github.io/spider"
 PUBLISHED_SPLIT: dict[Split, str] = {"train": "train", "dev": "test"}
 """Spider's dev set is what a model is tested on; its own test set came later."""
 BIRD_FILES: dict[Split, str] = {"train": "train.json", "dev": "dev.json"}
-
-MAX_SHOWN_CHARS = 80
-"""Of a text that an error shows."""
 
 
 class Prediction(NamedTuple):
@@ -174,9 +173,8 @@ def read_lines(path: Path) -> Iterator[str]:
         raise IsADirectoryError(f"{path} is a folder; expected a file: name the file inside it")
     if not path.is_file():
         found = sorted(p.name for p in path.parent.glob("*.json*")) or ["no JSON file"]
-        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         raise FileNotFoundError(
-            f"{path} does not exist; {path.parent} has {', '.join(found[:5])}{more}: "
+            f"{path} does not exist; {path.parent} has {first_few(found)}: "
             "correct the path, or download the data set in its official layout"
         )
     return _decoded_lines(path)
@@ -245,20 +243,3 @@ def _number(
             f"{place} has {kind_of(value)} as '{key}'; expected a number or no '{key}'"
         )
     return value
-
-
-def shortened(text: str, max_chars: int = MAX_SHOWN_CHARS) -> str:
-    """The start of a text, for an error or a cell of a table.
-
-    >>> shortened("SELECT name FROM city", 11)
-    'SELECT name...'
-    """
-    return text if len(text) <= max_chars else text[:max_chars] + "..."
-
-
-def kind_of(value: Any) -> str:
-    """How an error calls a JSON value."""
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    names: dict[type, str] = {dict: "an object", list: "an array", str: "a string"}
-    return names.get(type(value), f"the number {value}")

@@ -18,6 +18,7 @@ from sense.models.mixture import Part, load_mixture, parts_of, parts_with_split
 from sense.models.model import check_model_folder
 from sense.prompt import CONTRACT_FILE, PromptContract, save_contract
 from sense.publishing.source import dataset_source, model_source
+from sense.shown import first_few
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -225,10 +226,9 @@ def last_checkpoint(
             if before.get(name) != now.get(name)
         ]
         if changed:
-            more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
             raise ValueError(
-                f"{checkpoint} was trained with other settings: {', '.join(changed[:5])}{more}; go "
-                f"on with those of {noted}, or choose another output_dir or delete this one"
+                f"{checkpoint} was trained with other settings: {first_few(changed)}; go on with "
+                f"those of {noted}, or choose another output_dir or delete this one"
             )
     noted.write_text(json.dumps(now, indent=2) + "\n", "utf-8")
     return str(checkpoint) if checkpoint else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sense.example import HARDNESS_LEVELS
 from sense.facts import Facts
 from sense.publishing.parquet import MEASURED
+from sense.shown import first_few
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,14 +147,15 @@ def _draw_plan(facts: Facts, folder: Path) -> Iterable[Figure]:
         _name_bars(axes, shown)
         axes.set_xlabel("% of the rows")
         canvas.legend(frameon=False, loc="outside upper right", ncols=2)
-        words = ", ".join(
+        words = (
             f"{name} {100 * cells[name]['planned']:.1f} and {100 * cells[name]['realised']:.1f}"
-            for name in shown[:MAX_ALT_VALUES]
+            for name in shown
         )
         title = f"Plan against what was realised: {axis}"
         if len(shown) < len(cells):
             title += f", the {len(shown)} of {len(cells):,} that are farthest off"
-        alt = f"Paired bars, planned and realised per cent: {words}{_more(len(shown))}."
+        listed = first_few(words, MAX_ALT_VALUES)
+        alt = f"Paired bars, planned and realised per cent: {listed}."
         yield _save(canvas, folder, f"plan_{axis}", title, alt)
 
 
@@ -245,12 +247,7 @@ def _save(canvas: "Canvas", folder: Path, name: str, title: str, alt: str) -> Fi
 
 
 def _in_words(bars: Mapping[str, int]) -> str:
-    shown = [f"{name} {count:,}" for name, count in list(bars.items())[:MAX_ALT_VALUES]]
-    return ", ".join(shown) + _more(len(bars))
-
-
-def _more(num: int) -> str:
-    return f" and {num - MAX_ALT_VALUES} more" if num > MAX_ALT_VALUES else ""
+    return first_few((f"{name} {count:,}" for name, count in bars.items()), MAX_ALT_VALUES)
 
 
 def _median_bar(lengths: Mapping[str, int]) -> int:

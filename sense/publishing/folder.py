@@ -1,12 +1,13 @@
 """A finished folder: its files, and whether it is fit to be published."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sense.facts import FACTS_FILE, read_facts
+from sense.shown import quoted_few
 
 if TYPE_CHECKING:
     from datasets import DatasetDict, Features
@@ -103,7 +104,7 @@ def check_dataset(folder: str | Path, features: Mapping[str, "Features"] | None 
         homeless = sorted(used - db_ids.get(DATABASES, used))
         if homeless:
             raise ValueError(
-                f"config '{config}' of {folder} uses {some(homeless)}, which its config "
+                f"config '{config}' of {folder} uses {quoted_few(homeless)}, which its config "
                 "'databases' does not hold; publish these databases or drop their rows"
             )
 
@@ -154,7 +155,7 @@ def _check_features(loaded: "DatasetDict", features: "Features", place: str) -> 
                 if data.features.get(name) != features.get(name)
             )
             raise ValueError(
-                f"split '{split}' of {place} has other columns than expected: {some(wrong)}"
+                f"split '{split}' of {place} has other columns than expected: {quoted_few(wrong)}"
             )
 
 
@@ -224,17 +225,6 @@ def _distinct(loaded: "DatasetDict", column: str) -> dict[str, set[str]]:
         for split, data in loaded.items()
         if column in data.features
     }
-
-
-def some(values: Iterable[str]) -> str:
-    """At most five of the values, quoted, and how many more there are.
-
-    >>> some("abcdefg")
-    "'a', 'b', 'c', 'd', 'e' and 2 more"
-    """
-    shown = [f"'{value}'" for value in values]
-    more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
-    return ", ".join(shown[:5]) + more
 
 
 def first_line(error: BaseException) -> str:

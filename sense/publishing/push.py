@@ -19,9 +19,9 @@ from sense.publishing.folder import (
     check_folder,
     first_line,
     release_files,
-    some,
 )
 from sense.publishing.parquet import Row
+from sense.shown import quoted_few
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -75,7 +75,7 @@ def check_push(repo_id: str, token: str | None = None) -> None:
     if owner not in owners:
         raise PushError(
             f"publishing {repo_id}: user '{user['name']}' cannot write for '{owner}'; "
-            f"expected one of {some(owners)}"
+            f"expected one of {quoted_few(owners)}"
         )
 
 
@@ -196,8 +196,8 @@ def _read_back(
     differing = [name for name in names if not _same(folder / name, published.get(name))]
     if differing:
         raise PushError(
-            f"{repo_id} at {commit[:8]} does not hold what was pushed: {some(differing)} differ; "
-            "run the same command again"
+            f"{repo_id} at {commit[:8]} does not hold what was pushed: {quoted_few(differing)} "
+            "differ; run the same command again"
         )
     if repo_type != "dataset":
         return

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sense.metrics import PairedTest, holm, mcnemar
-from sense.publishing.folder import some
 from sense.scores.outcomes import Outcome, from_row, summarize
+from sense.shown import quoted_few
 
 Evaluations = Mapping[str, Sequence[Outcome]]
 """System -> its outcomes, of the same questions in the same order."""
@@ -131,8 +131,8 @@ def read_evaluation(folder: Path) -> list[Outcome]:
         systems = sorted(found.parent.name for found in folder.glob("*/per_example.jsonl"))
         if systems:
             raise FileNotFoundError(
-                f"{folder} holds the evaluations of several systems: {some(systems)}; name the "
-                f"folder of one, such as {folder / systems[0]}"
+                f"{folder} holds the evaluations of several systems: {quoted_few(systems)}; name "
+                f"the folder of one, such as {folder / systems[0]}"
             )
         raise FileNotFoundError(
             f"{path} does not exist; expected a folder that recipes/evaluate.py wrote"

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sense.facts import Facts, write_facts
-from sense.inputs.reading import Prediction, shortened
+from sense.inputs.reading import Prediction
 from sense.reports.document import Block, Code, Figure, Heading, Table, Text, to_html, to_markdown
 from sense.reports.figure import Share, count_chart, interval_chart, stacked_chart
 from sense.reports.mistakes import MAX_KINDS, Mistake
 from sense.scores.outcomes import Outcome, column_text, summarize, to_row
+from sense.shown import shortened
 
 NOT_JUDGED = (
     "Only the official scores were asked for: no gold was checked, and nothing is said of whether "

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sense.denotation import denotation_key
 from sense.execution import WORKER_LIMITS, execute
-from sense.inputs.reading import Prediction, shortened
+from sense.inputs.reading import Prediction
 from sense.metrics import maj_at_k, pass_at_k
+from sense.shown import shortened
 from sense.workers import WorkerFailure, map_in_workers
 
 if TYPE_CHECKING:

@@ -32,6 +32,7 @@ from sense.execution import (
 from sense.facts import Funnel, file_sha256, versions
 from sense.publishing.output import work_folder
 from sense.schema import quote_identifier, read_schema
+from sense.shown import first_few
 from sense.strong_set.splits import Split, held_out_databases, num_held_out
 
 ROWS_PER_TABLE = 60
@@ -129,9 +130,8 @@ def unusable_databases(paths: Mapping[str, Path]) -> dict[str, str]:
     faults = {db_id: fault for db_id, fault in found.items() if fault}
     if len(faults) == len(paths):
         shown = [f"'{db_id}' ({fault})" for db_id, fault in faults.items()]
-        more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
         raise ValueError(
-            f"none of the {len(paths):,} databases can be used: {', '.join(shown[:5])}{more}; "
+            f"none of the {len(paths):,} databases can be used: {first_few(shown)}; "
             "expected SQLite files with rows in at least one table"
         )
     return faults

@@ -6,6 +6,7 @@ from typing import Any
 from sense.closeness import are_rows_close
 from sense.denotation import Comparison, Row, unmatched_row
 from sense.execution import Execution
+from sense.shown import shortened
 
 MAX_VALUE_CHARS = 200  # of one text value
 
@@ -52,6 +53,4 @@ def _shown(value: Any) -> Any:
         return f"x'{value[:MAX_VALUE_CHARS].hex()}'"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    if isinstance(value, str) and len(value) > MAX_VALUE_CHARS:
-        return value[:MAX_VALUE_CHARS] + "..."
-    return value
+    return shortened(value, MAX_VALUE_CHARS) if isinstance(value, str) else value
