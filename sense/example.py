@@ -207,6 +207,7 @@ def sample_features() -> "Features":
     text = ["id", "example_id", "db_id", "question", "evidence", "gold_sql", "predicted_sql"]
     text += ["completion", "verdict", "reason", "error_kind", "witness", "weak_model"]
     text += ["weak_model_revision", "gold_status", "hardness", "rule", "database_verdict", "source"]
+    text += ["other_reading"]
     integers = ["round", "index", "rule_correct"]
     return _columns(text, integers, reals=["temperature", "logprob"], booleans=["is_subtle"])
 

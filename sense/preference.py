@@ -50,6 +50,8 @@ class Sample:
     """The verdict on the question's own database alone: without a suite the same as `verdict`."""
     is_subtle: bool = False
     """Whether a person may take an incorrect answer for right, see `sense.pairs.plainness`."""
+    other_reading: str = ""
+    """Why the question may be meant otherwise than gold has it, see `sense.pairs.readings`."""
     source: Source = "sample"
 
     @property

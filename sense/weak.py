@@ -21,6 +21,7 @@ from sense.example import content_id
 from sense.inputs.question import Question
 from sense.journal import Journal
 from sense.pairs.plainness import OPEN_KINDS, is_plainly_wrong
+from sense.pairs.readings import UNDEFINED, UNDEFINED_GOLD, other_reading
 from sense.preference import Sample, sample_row, to_sample
 from sense.prompt import PromptContract, completion_sql
 from sense.prompts.completion import answer_fault
@@ -56,10 +57,12 @@ class Answer(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """What is wrong with an answer."""
+    """What is wrong with an answer, and with what it is judged by."""
 
     kind: str
     is_subtle: bool
+    other_reading: str = ""
+    """Of the question, see `sense.pairs.readings`."""
 
 
 class Job(NamedTuple):
@@ -230,8 +233,13 @@ def judged_jobs(
         yield (
             question,
             [
-                replace(sample, error_kind=kind, is_subtle=is_subtle)
-                for sample, (kind, is_subtle) in zip(samples, found, strict=True)
+                replace(
+                    sample,
+                    error_kind=kind,
+                    is_subtle=is_subtle,
+                    other_reading=sample.other_reading or reading,
+                )
+                for sample, (kind, is_subtle, reading) in zip(samples, found, strict=True)
             ],
         )
 
@@ -243,13 +251,15 @@ def faults_of(answers: tuple[str, Sequence[Sample]]) -> list[Fault]:
     answer, or gold; each spelling is looked at once.
     """
     db_path, samples = answers
+    can_judge = any(s.gold_status == "ok" for s in samples)
+    reading = other_reading(db_path, samples[0].gold_sql) if can_judge else ""
     right = dict.fromkeys(one_spelling(s.predicted_sql) for s in samples if s.verdict == "correct")
     known: dict[tuple[str, str, str], Fault] = {}
     faults = []
     for s in samples:
         key = (one_spelling(s.predicted_sql), s.verdict, s.witness)
         if key not in known:
-            known[key] = _fault(db_path, s, tuple(right))
+            known[key] = _fault(db_path, s, tuple(right))._replace(other_reading=reading)
         faults.append(known[key])
     return faults
 
@@ -304,6 +314,7 @@ def _samples(
     job: Job, gold_status: str, judgements: Sequence[Judgement], judging: Judging
 ) -> list[Sample]:
     example = job.question.example
+    is_open = any(j.alone and j.alone.reason in UNDEFINED_GOLD for j in judgements)
     samples = []
     for index, (answer, judgement) in enumerate(zip(job.answers, judgements, strict=True)):
         alone = judgement.alone or judgement
@@ -331,6 +342,7 @@ def _samples(
             rule=judging.rule,
             rule_correct=alone.scores[judging.rule],
             database_verdict=_verdict(answer, alone)[0],
+            other_reading=UNDEFINED if is_open else "",
         )
         samples.append(sample)
     return samples

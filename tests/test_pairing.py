@@ -117,6 +117,14 @@ def test_a_question_on_which_models_agree_against_gold_is_left_out(
     assert paired([question(1, *apart)], Pairing())[0].pairs
 
 
+def test_a_question_with_another_reading_is_left_out_under_its_reason() -> None:
+    samples = [replace(s, other_reading="no_partner") for s in (right(), wrong(1), near_miss())]
+    [found] = paired([question(1, *samples)], Pairing())
+    assert (found.pairs, found.why_none) == ([], "open_no_partner")
+    [kept] = paired([question(1, *samples)], Pairing(keeps_open=True))
+    assert [pair.rejected_sql for pair in kept.pairs] == [wrong(1).predicted_sql]
+
+
 def test_answers_that_a_person_may_take_for_right_are_not_rejected() -> None:
     samples = [right(), wrong(1, is_subtle=True)]
     [found] = paired([question(1, *samples)], Pairing())

@@ -79,6 +79,9 @@ class Pairing:
     keeps_subtle: bool = False
     """Whether answers are rejected that a person may take for right, see `sense.pairs.plainness`.
     Readers accepted 141 of 234 such answers of published systems, and 21 of 366 others."""
+    keeps_open: bool = False
+    """Whether questions stay that may be meant otherwise than gold has it, as gold and database
+    alone show, see `sense.pairs.readings`: readers refused the chosen answer of every third."""
     seed: int = 0
     suite_hash: str = ""
     contract: PromptContract | None = None
@@ -104,7 +107,9 @@ class Pairing:
             )
 
 
-PAPER_PAIRING = Pairing(synthetic_share=0, max_length_gap=0, keeps_disputed=True, keeps_subtle=True)
+PAPER_PAIRING = Pairing(
+    synthetic_share=0, max_length_gap=0, keeps_disputed=True, keeps_subtle=True, keeps_open=True
+)
 """SENSE, section 3.3: one right and one wrong answer per question, both sampled, at random."""
 
 
@@ -217,6 +222,8 @@ def _ordered_choices(
     if not choices:
         is_hidden = bool(_wrong(group)) and _choices(group, replace(pairing, keeps_subtle=True))
         return [], "only_subtle" if is_hidden else _why_no_choice(group)
+    if not pairing.keeps_open and (reading := group[0].other_reading):
+        return [], f"open_{reading}"
     if not pairing.keeps_disputed and _is_disputed(group):
         return [], "disputed"
     choices = list(_differing(choices))

@@ -252,6 +252,12 @@ def _add_pairing(group: argparse._ArgumentGroup) -> None:
         help="pair also where as many models agree against gold as with it, two or more",
     )
     add(
+        "--keep-open",
+        action="store_true",
+        help="pair also where the question may be meant otherwise than gold has it, with another "
+        "result: groups without a partner, rows that a JOIN repeats, ties, texts for numbers",
+    )
+    add(
         "--keep-subtle",
         action="store_true",
         help="reject also answers that differ from gold only in repeated rows, in further columns, "

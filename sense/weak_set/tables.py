@@ -9,6 +9,7 @@ from sense.facts import Input, versions
 from sense.journal import Journal
 from sense.pairs.negatives import near_misses
 from sense.pairs.pairing import Answered, Pairing, answered_from, pair_all
+from sense.pairs.readings import RULES, UNDEFINED
 from sense.preference import unpaired_of, with_database
 from sense.prompt import PromptContract, contract_of
 from sense.publishing.output import work_folder
@@ -32,7 +33,7 @@ from sense.weak_set.tally import Tally
 
 MADE = ("default", "unpaired", "questions")
 """The configs that are made while pairing."""
-GIVING_NONE = ("disputed", "only_subtle")
+GIVING_NONE = ("disputed", "only_subtle", *(f"open_{name}" for name in (*RULES, UNDEFINED)))
 """Reasons of questions that give no pair, whatever survives, and so no noise."""
 JUDGED = (
     *("answers", "questions_sha256", "suite_hash", "rule", "round"),
@@ -137,6 +138,7 @@ def make_tables(arguments: argparse.Namespace, judged: Judged, spool: Callable[[
         max_length_gap=arguments.max_length_gap,
         keeps_disputed=arguments.keep_disputed,
         keeps_subtle=arguments.keep_subtle,
+        keeps_open=arguments.keep_open,
         seed=arguments.seed,
         suite_hash=judged.settings["suite_hash"],
         contract=judged.contract,
