@@ -9,7 +9,6 @@ import logging
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from queue import SimpleQueue
-from types import TracebackType
 from typing import NamedTuple
 
 from sense.servers.background import Background
@@ -102,12 +101,7 @@ class Chat:
     def __enter__(self) -> "Chat":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -146,25 +140,16 @@ class Chat:
             run.num_given += 1
         return [replies.get(key) for key in keys]
 
-    def ask_each(
-        self,
-        requests: Iterable[Request],
-        desc: str = "",
-        total: int | None = None,
-        *,
-        in_order: bool = True,
-        must_answer: bool = False,
-    ) -> Iterator[Answer]:
-        """The replies as they come, in the order of the requests or as they finish.
+    def ask_each(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """The replies as they come, in the order of the requests.
 
         Requests are taken only a little ahead of the replies, in the caller's thread. Where a limit
-        is reached it ends early, after the requests in flight. total: for the progress bar.
-        Raises ServerError; what was answered until then is in the cache.
+        is reached it ends early, after the requests in flight. Raises ServerError; what was
+        answered until then is in the cache.
         """
         keyed = ((request.key(self._name), request) for request in requests)
         run = _Run()
-        done = self._ask(run, keyed, desc, total, must_answer)
-        for item in _ordered(done) if in_order else done:
+        for item in _ordered(self._ask(run, keyed)):
             run.num_given += 1
             if item.reply is not None:
                 yield Answer(item.request, item.reply)
@@ -173,9 +158,9 @@ class Chat:
         self,
         run: _Run,
         keyed: Iterable[tuple[str, Request]],
-        desc: str,
-        total: int | None,
-        must_answer: bool,
+        desc: str = "",
+        total: int | None = None,
+        must_answer: bool = False,
     ) -> Iterator[_Done]:
         """Finished requests, failures only once another request has shown that servers work."""
         from tqdm import tqdm

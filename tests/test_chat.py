@@ -409,26 +409,6 @@ def test_requests_are_taken_as_replies_come_in(server: ChatServer) -> None:
     assert len(server.requests) < 100
 
 
-def test_replies_as_they_finish(server: ChatServer) -> None:
-    have_others = threading.Event()
-
-    def answer(request: Body) -> str:
-        if question(request) == "0":
-            have_others.wait(60)
-        return "answer"
-
-    server.answer = answer
-    chat = Chat(client(server), concurrency=2)
-    requests = [ask(str(number)) for number in range(6)]
-    found = []
-    for item in chat.ask_each(requests, in_order=False):
-        found.append(item.request)
-        if len(found) == 5:
-            have_others.set()
-    assert found[-1] == requests[0]
-    assert sorted(found, key=requests.index) == requests
-
-
 def test_what_is_in_flight_is_kept_where_the_caller_leaves(
     server: ChatServer, tmp_path: Path
 ) -> None:
