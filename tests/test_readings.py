@@ -1,11 +1,16 @@
 """Questions that may be meant otherwise than gold has it, found by gold and database alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import write_database
+from test_preference import EXAMPLE
 
+from sense.inputs.question import Question
 from sense.pairs.readings import other_reading
+from sense.suite import read_suite
+from sense.weak import Answer, Job, Judging, judged_jobs
 
 CONCERTS = """
 CREATE TABLE stadium(id INTEGER PRIMARY KEY, name TEXT);
@@ -76,3 +81,19 @@ def test_where_every_group_has_a_partner_the_count_has_one_reading(
     path = write_database(tmp_path / "music.sqlite", CONCERTS + more)
     assert other_reading(path, f"SELECT s.name, COUNT(*) {TIE} GROUP BY s.id") == ""
     assert other_reading(path, "SELECT stadium_id, COUNT(*) FROM concert GROUP BY 1") == ""
+
+
+def test_a_tie_in_the_database_at_hand_is_another_reading_though_the_suite_can_judge(
+    tmp_path: Path,
+) -> None:
+    tie = "CREATE TABLE pet(id INT, age INT); INSERT INTO pet VALUES (1, 3), (2, 3);"
+    path = write_database(tmp_path / "pets" / "pets.sqlite", tie)
+    write_database(tmp_path / "suite" / "pets" / "pets.sqlite", tie)
+    write_database(tmp_path / "suite" / "pets" / "1.sqlite", tie.replace("(2, 3)", "(2, 4)"))
+    gold = "SELECT id FROM pet ORDER BY age LIMIT 1"
+    example = replace(EXAMPLE, db_id="pets", sql=gold)
+    job = Job(Question(example, str(path)), [Answer(gold, "", "model")])
+    judging = Judging(1, "spider", num_workers=0, suite=read_suite(tmp_path / "suite"))
+    [(_, [sample])] = judged_jobs([[job]], judging)
+    assert (sample.verdict, sample.gold_status) == ("correct", "ok")
+    assert (sample.database_verdict, sample.other_reading) == ("unknown", "undefined")

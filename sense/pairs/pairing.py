@@ -81,7 +81,8 @@ class Pairing:
     Readers accepted 141 of 234 such answers of published systems, and 21 of 366 others."""
     keeps_open: bool = False
     """Whether questions stay that may be meant otherwise than gold has it, as gold and database
-    alone show, see `sense.pairs.readings`: readers refused the chosen answer of every third."""
+    alone show, see `sense.pairs.readings`: of 113 chosen answers to such questions readers called
+    46 wrong or open, of 787 to others 33."""
     seed: int = 0
     suite_hash: str = ""
     contract: PromptContract | None = None
