@@ -75,6 +75,15 @@ def test_where_no_answer_can_be_used_the_first_fault_is_the_error(world: Path) -
         grouped(world, [line("a", "1")], missing)
 
 
+def test_answers_that_are_longer_than_any_model_writes_are_counted(world: Path) -> None:
+    long = line("a", f"SELECT '{'x' * 100_000}'")
+    found, funnel = grouped(world, [line("a", "1"), long])
+    assert listed(found) == [("a", ["1"])]
+    assert funnel.dropped == {"too_long": 1}
+    with pytest.raises(ValueError, match="none of the 1 answers can be used: too_long 1;"):
+        grouped(world, [long])
+
+
 def test_repeated_answers_of_one_system_stay_and_are_counted(world: Path) -> None:
     lines = [line("a", "1", "x"), line("a", "1", "x"), line("a", "1", "y"), line("b", "1", "x")]
     found, _ = grouped(world, lines)
@@ -98,5 +107,5 @@ def test_answers_to_a_set_take_its_questions_and_leave_out_others(world: Path) -
     assert listed(given) == [("c", ["1", "4"]), ("a", ["3"])]
     assert [question.example.license for question in given.questions] == ["cc0-1.0"] * 2
     assert funnel.dropped == {"unknown_example": 1}
-    with pytest.raises(ValueError, match="none of the 1 answers is to one of the 3 questions"):
+    with pytest.raises(ValueError, match="none of the 1 answers can be used: unknown_example 1;"):
         answers_to_questions(lines[1:2], indexed, lambda: Spool(world.parent), Funnel("answers"))

@@ -19,6 +19,10 @@ from sense.scores.level import gold_hardness
 from sense.spool import Spool
 from sense.weak import Answer, Ask
 
+MAX_CHARS = 100_000
+"""Of an answer with its question. No model writes as much, a pair holds some of it four times, and
+the Hub's viewer leaves out rows of 2 MB."""
+
 
 class GivenDatabases:
     """The files of databases; each is opened once, when it is first asked for."""
@@ -77,12 +81,12 @@ def answers_over_databases(
     """The answers by the questions that they name themselves.
 
     contract: of the prompts that the questions get; spool: opens an empty one; funnel: counts
-    answers over a database that is unknown or cannot be read. Raises the error of the first such
-    database where no answer is left.
+    answers that are too long, or over a database that is unknown or cannot be read. Where no answer
+    is left, raises the error of the first such database, else ValueError.
     """
     group = _group(predictions, lambda p: databases.fault(p.db_id), spool, funnel)
     if not len(group.first):
-        raise next(iter(databases.errors.values()))
+        raise next(iter(databases.errors.values()), _nothing_left(funnel))
 
     def question(position: int) -> Question:
         p = Prediction(*group.first[position])
@@ -105,8 +109,8 @@ def answers_to_questions(
 ) -> GivenAnswers:
     """The answers by the questions of a set.
 
-    spool: opens an empty one; funnel: counts answers to other questions. Raises ValueError where no
-    answer is left.
+    spool: opens an empty one; funnel: counts answers that are too long, or to other questions.
+    Raises ValueError where no answer is left.
     """
     group = _group(
         predictions,
@@ -115,10 +119,7 @@ def answers_to_questions(
         funnel,
     )
     if not len(group.first):
-        raise ValueError(
-            f"none of the {funnel.read:,} answers is to one of the {len(asked.distinct):,} "
-            "questions of the set; expected db_id, question, evidence and gold as they stand there"
-        )
+        raise _nothing_left(funnel)
 
     def question(position: int) -> Question:
         return asked[_example_id(Prediction(*group.first[position]))]
@@ -156,7 +157,7 @@ def _group(
     first, answers = spool(), spool()
     db_ids: set[str] = set()
     for p in predictions:
-        if reason := fault(p):
+        if reason := "too_long" if _num_chars(p) > MAX_CHARS else fault(p):
             funnel.drop(reason)
             continue
         key = _example_id(p)
@@ -165,6 +166,18 @@ def _group(
             db_ids.add(p.db_id)
         answers.add(key, Answer(p.pred, p.completion, p.system, logprob=p.logprob))
     return _Group(first, answers, db_ids, sum(_num_repeated(p, answers) for p in first))
+
+
+def _nothing_left(funnel: Funnel) -> ValueError:
+    return ValueError(
+        f"none of the {funnel.read:,} answers can be used: {funnel.reasons()}; expected at most "
+        f"{MAX_CHARS:,} characters, and beside --data db_id, question, evidence and gold as they "
+        "stand there"
+    )
+
+
+def _num_chars(p: Prediction) -> int:
+    return sum(map(len, (p.question, p.evidence, p.gold, p.pred, p.completion)))
 
 
 def _num_repeated(first: Sequence[Any], answers: Spool) -> int:

@@ -5,6 +5,7 @@ BIRD calls `SQL`; the official order of rows is kept.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,6 +23,8 @@ SPIDER_URL = "https://yale-lily.github.io/spider"
 PUBLISHED_SPLIT: dict[Split, str] = {"train": "train", "dev": "test"}
 """Spider's dev set is what a model is tested on; its own test set came later."""
 BIRD_FILES: dict[Split, str] = {"train": "train.json", "dev": "dev.json"}
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+"""Of a pair of UTF-16 units; JSON can spell one alone."""
 
 
 class Prediction(NamedTuple):
@@ -203,7 +206,7 @@ def _parse(text: str, place: str) -> Any:
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, " if "\n" in text else ""
         raise ValueError(
-            f"{place} is not JSON: {error.msg} at {at}column {error.colno}; "
+            f"{place} is not JSON: {error.msg.removesuffix(' at')} at {at}column {error.colno}; "
             "correct it or write the file again"
         ) from error
     except RecursionError as error:
@@ -227,6 +230,11 @@ def _optional_texts(row: Mapping[str, Any], keys: Sequence[str], place: str) -> 
 
 def _text(value: Any, key: str, place: str) -> str:
     if isinstance(value, str):
+        if half := HALF_CHARACTER.search(value):
+            raise ValueError(
+                f"{place} has half a character, {ascii(half[0])}, in '{key}', which no file or "
+                "database can hold; write the whole character or leave it out"
+            )
         return value
     advice = ": write an empty string where the system gave no answer" if key == "pred" else ""
     raise ValueError(f"{place} has {kind_of(value)} as '{key}'; expected a string{advice}")
