@@ -7,9 +7,7 @@ The plan changes only between rounds: what a database could not give is asked of
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from tqdm import tqdm
@@ -17,21 +15,23 @@ from tqdm import tqdm
 from sense.contamination import Benchmark, contamination, database_words
 from sense.coverage.asking import close_spent, kept, round_wishes, slot_of, wish_parts
 from sense.coverage.coverage import Coverage
-from sense.example import HARDNESS_LEVELS, Hardness, Rejected, content_id, to_row
-from sense.execution import (
-    WorkerFailure,
-    map_in_workers,
-)
+from sense.example import HARDNESS_LEVELS, Hardness, Rejected, to_row
+from sense.execution import WorkerFailure
 from sense.facts import Funnel
 from sense.filters import Rejection
 from sense.journal import Journal
 from sense.prompt import PromptContract
 from sense.strong_set.collection import Database
+from sense.strong_set.kept import Places, Questions, question_digest
 from sense.strong_set.misses import SHOWN_PER_REASON
 from sense.strong_set.splits import SPLITS, Split, split_by_template
 from sense.strong_set.unit import Quota, Unit, dropped, nothing, run_unit
+from sense.workers import worker_pool
 
 Name = TypeVar("Name", bound=str)
+Result: TypeAlias = dict[str, Any]
+Results: TypeAlias = Iterator[tuple[Unit, Result]]
+Run: TypeAlias = Callable[[Iterable[Unit]], Iterator[Result | WorkerFailure]]
 Spent: TypeAlias = tuple[str, str, str]
 """A database that gave less than was asked of it, with the level and, with a plan, the style."""
 MAX_ROUNDS = 4
@@ -50,7 +50,7 @@ MAX_UNIT_SECONDS = 300.0
 class StrongSet:
     """The examples of a run: which are kept, and why the others are not.
 
-    Rows stay in the journal; memory grows by one digest per example.
+    Rows stay in the journal; memory grows by 12 bytes per example.
     """
 
     def __init__(
@@ -70,8 +70,7 @@ class StrongSet:
         self._benchmarks = benchmarks
         self.coverages = coverages or {}
         self.funnel = Funnel("grammar", unit="candidates")
-        # unit and position of each row, which lies in the journal
-        self.kept: dict[Split, list[tuple[str, int]]] = {split: [] for split in SPLITS}
+        self.kept: dict[Split, Places] = {split: Places() for split in SPLITS}
         self.missing: dict[Split, Counter[Hardness]] = {
             split: Counter(shares(total, levels)) for split, total in totals.items()
         }
@@ -81,18 +80,17 @@ class StrongSet:
         """Databases that failed in use, with the reason."""
         self._totals = dict(totals)
         self._test_share = totals["test"] / max(1, sum(totals.values()))
-        self._seen: set[bytes] = set()
+        self._questions = Questions()
         self._units: list[Unit] = []
         # per unit the positions of rows that were dropped here, the first few for each reason
         self._dropped: dict[str, list[tuple[int, Rejection]]] = {}
 
-    def add(self, unit: Unit) -> Counter[tuple[str, str]]:
-        """Takes what a finished unit gives.
+    def add(self, unit: Unit, result: Mapping[str, Any]) -> Counter[tuple[str, str]]:
+        """Takes what a finished unit gave, which the journal holds.
 
         Returns how many it gave, kept or not, by level, and by level and style: ("easy", "") and
         ("easy", "formal").
         """
-        result = self.journal[unit.key]
         if result["fault"]:
             self.faults[unit.database.db_id] = result["fault"]
         self._units.append(unit)
@@ -104,26 +102,26 @@ class StrongSet:
             given[row["hardness"], ""] += 1
             given[row["hardness"], row["style"]] += 1
             split = unit.database.split or self._template_split(row["sql"])
-            digest = bytes.fromhex(content_id(row["db_id"], row["question"].lower()))[:16]
+            digest = question_digest(row["db_id"], row["question"])
             if why := self._objection(unit.database, split, row, digest):
                 self.funnel.drop(why.reason)
                 dropped_here.append((index, why))
                 continue
-            self._seen.add(digest)
+            self._questions.add(row["db_id"], digest)
             self.digests[row["db_id"]] = row["db_sha256"]
             self.missing[split][row["hardness"]] -= 1
             if self.coverages:
                 self.coverages[split].add(kept(row))
-            self.kept[split].append((unit.key, index))
+            self.kept[split].add(unit.key, index)
             self.funnel.keep()
         if shown := _first_of_each_reason(dropped_here):
             self._dropped[unit.key] = shown
         return given
 
     def _objection(
-        self, database: Database, split: Split, row: Mapping[str, Any], digest: bytes
+        self, database: Database, split: Split, row: Mapping[str, Any], digest: int
     ) -> Rejection | None:
-        if digest in self._seen:
+        if self._questions.has(row["db_id"], digest):
             return Rejection("duplicate_question")
         if not self._has_room(split, row):
             return Rejection("beyond_quota")
@@ -167,6 +165,8 @@ class StrongSet:
     def rejected(self, split: Split) -> Iterator[dict[str, Any]]:
         """Rows of config `rejected`: the first few that a unit dropped for each reason."""
         for unit in self._units:
+            if unit.database.split not in ("", split):
+                continue
             result = self.journal[unit.key]
             found = [Rejected(**values) for values in result["shown"]]
             for index, why in self._dropped.get(unit.key, ()):
@@ -180,9 +180,9 @@ class StrongSet:
 
     def rows(self, split: Split) -> Iterator[dict[str, Any]]:
         """The dataset rows of a split, in the order of the plan."""
-        for key, places in groupby(self.kept[split], key=itemgetter(0)):
+        for key, positions in self.kept[split]:
             unit_rows = self.journal[key]["rows"]
-            yield from (unit_rows[index] for _, index in places)
+            yield from (unit_rows[position] for position in positions)
 
 
 def _first_of_each_reason(
@@ -206,31 +206,42 @@ def make_examples(
     num_workers: int,
 ) -> None:
     """Runs rounds of units until the set is full or the databases hold no more."""
-    spent: set[Spent] = set()
-    for number in range(MAX_PLANNED_ROUNDS if strong.coverages else MAX_ROUNDS):
-        if strong.coverages:
-            units = planned_round(number, strong.coverages, databases, spent, contract, seed)
-        else:
-            units = plan_round(number, strong.missing, databases, spent, contract, seed)
-        waiting = [unit for unit in units if unit.key not in strong.journal]
-        results = map_in_workers(run_unit, waiting, num_workers, MAX_UNIT_SECONDS)
-        progress = tqdm(results, desc=f"round {number + 1}", total=len(waiting), unit="database")
-        for unit, result in zip(waiting, progress, strict=True):
-            if isinstance(result, WorkerFailure):
-                result = nothing(f"database_{result.status}")
-            strong.journal.put(unit.key, result)
-        for unit in units:
-            given = strong.add(unit)
-            spent |= {
-                (unit.database.db_id, *asked)
-                for asked, num in _asked(unit).items()
-                if given[asked] < num
-            }
-        strong.refit(databases, spent)
-        if not units:
-            return
-        if not any(count for missing in strong.missing.values() for count in missing.values()):
-            return
+    with worker_pool(run_unit, num_workers, MAX_UNIT_SECONDS) as run_units:
+        spent: set[Spent] = set()
+        for number in range(MAX_PLANNED_ROUNDS if strong.coverages else MAX_ROUNDS):
+            if strong.coverages:
+                units = planned_round(number, strong.coverages, databases, spent, contract, seed)
+            else:
+                units = plan_round(number, strong.missing, databases, spent, contract, seed)
+            for unit, result in _results(units, strong.journal, run_units, f"round {number + 1}"):
+                given = strong.add(unit, result)
+                spent |= {
+                    (unit.database.db_id, *asked)
+                    for asked, num in _asked(unit).items()
+                    if given[asked] < num
+                }
+            strong.refit(databases, spent)
+            if not units:
+                return
+            if not any(count for found in strong.missing.values() for count in found.values()):
+                return
+
+
+def _results(units: Sequence[Unit], journal: Journal, run_units: Run, desc: str) -> Results:
+    """The units with what they give, in their order: from the journal, or worked out and kept."""
+    waiting = [unit for unit in units if unit.key not in journal]
+    found = tqdm(run_units(waiting), desc=desc, total=len(waiting), unit="database")
+    results = zip(waiting, found, strict=True)
+    for unit in units:
+        if unit.key in journal:
+            yield unit, journal[unit.key]
+            continue
+        _, result = next(results)
+        if isinstance(result, WorkerFailure):
+            result = nothing(f"database_{result.status}")
+        journal.put(unit.key, result)
+        yield unit, result
+    assert next(results, None) is None  # this reads them to their end
 
 
 def plan_round(

@@ -82,16 +82,32 @@ def map_in_workers(
     >>> list(map_in_workers(len, ["a", "bcd"], num_workers=1, max_seconds=60))
     [1, 3]
     """
-    if not num_workers:
-        yield from (_tried_twice(function, item) for item in items)
-        return
-    if isinstance(items, Sized):
-        num_workers = max(1, min(num_workers, len(items)))
-    pool = _Pool(pickle.dumps(function), enumerate(items), num_workers, max_seconds)
+    with worker_pool(function, num_workers, max_seconds) as run:
+        yield from run(items)
+
+
+@contextlib.contextmanager
+def worker_pool(
+    function: Callable[[Item], Result], num_workers: int, max_seconds: float
+) -> Iterator[Callable[[Iterable[Item]], Iterator[Result | WorkerFailure]]]:
+    """`map_in_workers` with this function for one sequence of items after the other.
+
+    The workers, and what they hold in their caches, serve all of them. Each sequence of results is
+    read to its end before the next one is asked for.
+    """
+    workers: list[_Worker] = []
+    pickled = pickle.dumps(function) if num_workers else b""
+
+    def run(items: Iterable[Item]) -> Iterator[Result | WorkerFailure]:
+        if not num_workers:
+            return (_tried_twice(function, item) for item in items)
+        num = max(1, min(num_workers, len(items))) if isinstance(items, Sized) else num_workers
+        return _Pool(pickled, enumerate(items), num, max_seconds, workers).results()
+
     try:
-        yield from pool.results()
+        yield run
     finally:
-        for worker in pool.workers:
+        for worker in workers:
             worker.kill()
 
 
@@ -192,7 +208,7 @@ class _Pool:
     source: Iterator[tuple[int, Any]]
     num_workers: int
     max_seconds: float
-    workers: list[_Worker] = field(default_factory=list)
+    workers: list[_Worker]
     suspects: dict[int, Any] = field(default_factory=dict)
     """Items that were unfinished when their worker was lost; each runs alone."""
     retried: set[int] = field(default_factory=set)

@@ -123,7 +123,8 @@ def test_a_level_that_another_stands_in_for_is_no_lack(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal.jsonl", {}) as journal:
         strong = StrongSet({"train": 3, "test": 1}, {"easy": 1, "hard": 1}, journal)
     strong.missing["train"] = Counter({"easy": -1, "hard": 2})
-    strong.kept["train"] = [("unit", 0), ("unit", 1)]
+    for position in (0, 1):
+        strong.kept["train"].add("unit", position)
     assert strong.lacking("train") == {"hard": 1}
-    strong.kept["train"].append(("unit", 2))
+    strong.kept["train"].add("unit", 2)
     assert strong.lacking("train") == {}
