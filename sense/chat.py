@@ -76,17 +76,20 @@ class Chat:
         max_total_tokens: int = 0,
         concurrency: int = CONCURRENCY,
         weights: str = "",
+        beside: "Chat | None" = None,
     ) -> None:
         """servers: of one model; max_cost, max_total_tokens: no request starts once so many
         dollars or tokens are used, cached replies counted, or reserved for requests in flight at
         the price of the dearest reply so far; 0 = no limit. concurrency: requests in flight at
         most, fewer where servers push back. weights: digest of the model's weights where it is
-        known, since cached replies of others are not its own.
+        known, since cached replies of others are not its own. beside: a chat with another model,
+        whose limits hold for both together and in place of these.
         """
         self.servers = (servers,) if isinstance(servers, Server) else tuple(servers)
         self.model = self.servers[0].model
         self.concurrency = concurrency
-        self.budget = Budget(prices, max_cost, max_total_tokens)
+        shared = beside.budget if beside else None
+        self.budget: Budget = Budget(prices, max_cost, max_total_tokens, shared)
         self._cache = cache
         self._name = f"{self.model}@{weights}" if weights else self.model
         self._balance = Balance(self.servers, concurrency)

@@ -27,7 +27,7 @@ from sense.hardness import DIALECT, UnparsedSqlError, hardness, parse_sql
 from sense.prompts.linking import value_index
 from sense.prompts.mention import SchemaNames
 from sense.schema import Schema, read_schema
-from sense.shown import first_few
+from sense.shown import counted, first_few
 from sense.sqlite.file_state import kept_per_file
 
 MAX_LINKS = 5
@@ -155,11 +155,11 @@ def result_fault(candidate: Candidate) -> Rejection | None:
     """The result says nothing: no rows, nothing but NULL or 0, or equal rows."""
     rows = candidate.check.execution.rows
     if all(value is None for row in rows for value in row):
-        return Rejection("empty_result", f"{len(rows)} rows")
+        return Rejection("empty_result", counted(len(rows), "row"))
     if all(value in (None, 0) for row in rows for value in row):
-        return Rejection("zero_result", f"{len(rows)} rows")
+        return Rejection("zero_result", counted(len(rows), "row"))
     if len(rows) > 1 and len(set(rows)) == 1:
-        return Rejection("constant_result", f"{len(rows)} rows {rows[0]!r}")
+        return Rejection("constant_result", f"{counted(len(rows), 'row')} {rows[0]!r}")
     return None
 
 

@@ -39,6 +39,15 @@ def quoted_few(values: Iterable[str]) -> str:
     return first_few(f"'{value}'" for value in values)
 
 
+def counted(num: int, noun: str) -> str:
+    """The number with its noun.
+
+    >>> counted(1, "database"), counted(1034, "question")
+    ('1 database', '1,034 questions')
+    """
+    return f"{num:,} {noun}{'' if num == 1 else 's'}"
+
+
 def kind_of(value: Any) -> str:
     """What a JSON value is.
 

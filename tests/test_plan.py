@@ -64,7 +64,7 @@ def test_a_bad_plan_is_refused_by_its_key(text: str, message: str) -> None:
 
 def test_a_planned_domain_must_be_at_hand() -> None:
     plan = parse_plan("domain: {tee: 1}", "mine.yaml")
-    with pytest.raises(PlanError, match=r"domain 'tee' is none of the 2 domains .* match: 'tea'"):
+    with pytest.raises(PlanError, match=r"domain 'tee' is not among the 2 domains .* match: 'tea'"):
         plan.domains_of(["tea", "salt"])
 
 

@@ -23,8 +23,9 @@ from sense.strong_set.collection import Database
 from sense.teaching.ledger import FIELDS, DomainLedger
 from sense.teaching.parts import Answer, Item, parse_answer
 from sense.teaching.planning import Teaching, teacher_coverage
-from sense.teaching.proposals import ProposalSet, plan_round, preview
+from sense.teaching.proposals import ProposalSet
 from sense.teaching.requests import request_messages
+from sense.teaching.rounds import plan_round, preview
 from sense.teaching.shots import Shot, read_shots
 from sense.teaching.tasks import Ask, Task
 from sense.teaching.verification import Job, Verified, verify_reply

@@ -7,6 +7,7 @@ from typing import Any
 from sense.coverage.cells import Cell, Dimension, shown
 from sense.coverage.coverage import MIN_PAIR_ROWS, Coverage
 from sense.facts import text_table
+from sense.shown import counted
 
 CELL_TOLERANCE = 0.2
 """A pair is as planned when its rows are off by at most this part of the planned ones."""
@@ -135,9 +136,8 @@ def _cells_sentence(name: str, cells: dict[str, Any]) -> str:
             f"Plan '{name}': no two-way cell has {cells['min_rows']} planned rows, fewer are not "
             "judged."
         )
-    plural = "s" if cells["planned"] != 1 else ""
     return (
-        f"Plan '{name}': of {cells['planned']:,} feasible two-way cell{plural} with at least "
+        f"Plan '{name}': of {counted(cells['planned'], 'feasible two-way cell')} with at least "
         f"{cells['min_rows']} planned rows, {cells['within']:,} came within "
         f"{cells['tolerance']:.0%} of their number."
     )

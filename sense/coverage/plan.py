@@ -17,6 +17,7 @@ import yaml
 from sense.coverage.styles import ASKED_STYLES
 from sense.example import HARDNESS_LEVELS
 from sense.hardness import FEATURES
+from sense.shown import counted
 
 DEFAULT_PLAN = "default.yaml"
 KEYS = ("hardness", "style", "feature", "domain")
@@ -51,8 +52,9 @@ class Plan:
         absent = [name for name in self.domain if name not in names]
         if absent:
             raise PlanError(
-                f"plan '{self.name}': domain '{absent[0]}' is none of the {len(names):,} domains "
-                f"of this run{_closest(absent[0], names)}; correct its name or give databases of it"
+                f"plan '{self.name}': domain '{absent[0]}' is not among the "
+                f"{counted(len(names), 'domain')} of this run{_closest(absent[0], names)}; "
+                "correct its name or give databases of it"
             )
         return _normalized({name: self.domain.get(name, 0.0) for name in names})
 

@@ -15,7 +15,7 @@ from sense.reports.document import Block, Code, Figure, Heading, Table, Text, to
 from sense.reports.figure import Share, count_chart, interval_chart, stacked_chart
 from sense.reports.mistakes import MAX_KINDS, Mistake
 from sense.scores.outcomes import Outcome, column_text, summarize, to_row
-from sense.shown import shortened
+from sense.shown import counted, shortened
 
 NOT_JUDGED = (
     "Only the official scores were asked for: no gold was checked, and nothing is said of whether "
@@ -119,8 +119,8 @@ def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
     blocks: list[Block] = [
         Heading(title_of(scores), 1),
         Text(
-            f"Rule: {column_text(primary)}. {_counted(scores['num'], 'question')} over "
-            f"{_counted(scores['num_databases'], 'database')}; intervals are Wilson's, 95 %."
+            f"Rule: {column_text(primary)}. {counted(scores['num'], 'question')} over "
+            f"{counted(scores['num_databases'], 'database')}; intervals are Wilson's, 95 %."
         ),
     ]
     if scores["num_not_counted"]:
@@ -133,7 +133,7 @@ def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
     if num := scores.get("num_unknown_as_wrong"):
         blocks.append(
             Text(
-                f"Counted as wrong by the strict rule: {_counted(num, 'answer')} whose verdict is "
+                f"Counted as wrong by the strict rule: {counted(num, 'answer')} whose verdict is "
                 "`unknown`, since nothing shows that they are right; see the reasons below."
             )
         )
@@ -152,7 +152,7 @@ def _accuracy_blocks(scores: Mapping[str, Any]) -> list[Block]:
         if num := scores["bird"]["unfinished"]:
             blocks.append(
                 Text(
-                    f"{_counted(num, 'answer')} without one of these scores, because a worker was "
+                    f"{counted(num, 'answer')} without one of these scores, because a worker was "
                     "lost or Python's own SQLite did not run a query: left out of its mean."
                 )
             )
@@ -171,8 +171,8 @@ def _sample_blocks(found: Mapping[str, Any]) -> list[Block]:
     return [
         Heading("By several answers to each question"),
         Text(
-            f"{_counted(found['num_samples'], 'answer')} to each of "
-            f"{_counted(found['num'], 'question')}. The scores above are those of the first "
+            f"{counted(found['num_samples'], 'answer')} to each of "
+            f"{counted(found['num'], 'question')}. The scores above are those of the first "
             "answers; pass@k says how often one of k is right, maj@k how often the first of those "
             "whose rows most of k share."
         ),
@@ -309,14 +309,6 @@ def _input_blocks(
     if notes:
         blocks += [Heading("Notes on the input"), Text("", tuple(notes))]
     return blocks
-
-
-def _counted(num: int, noun: str) -> str:
-    """
-    >>> _counted(1, "database"), _counted(1034, "question")
-    ('1 database', '1,034 questions')
-    """
-    return f"{num:,} {noun}{'' if num == 1 else 's'}"
 
 
 def _counts_table(name: str, counts: Mapping[str, int]) -> Table:

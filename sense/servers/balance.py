@@ -154,13 +154,18 @@ class Balance:
                 await place.give_back(lane, is_good)
             if isinstance(found, Reply):
                 server.refused_names |= dropped
+                server.taken_names |= extras.keys()
                 place.pace.answered(ticket, found.seconds, num_in_flight)
                 self._welcome(place)
                 return found
             if found.kind != "refused" or not extras:
                 self._note(place, found, ticket)
                 return found
-            named = {name for name in extras if _names(found.error, name)} or set(extras)
+            named = {name for name in extras if _names(found.error, name)}
+            named = named or extras.keys() - server.taken_names
+            if not named:  # it is the request that is refused
+                self._note(place, found, ticket)
+                return found
             dropped |= named
             extras = {name: value for name, value in extras.items() if name not in named}
 

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 from sense.servers.reply import Reply
 
+ESTIMATED = "replies_with_estimated_tokens"
+"""Of servers that do not say what a reply used."""
+
 
 class Prices(NamedTuple):
     """Dollars per million tokens."""
@@ -27,17 +30,31 @@ class Prices(NamedTuple):
 class Budget:
     """What the replies of a run have used so far, and whether another request may start."""
 
-    def __init__(self, prices: Prices, max_cost: float, max_total_tokens: int) -> None:
+    def __init__(
+        self,
+        prices: Prices,
+        max_cost: float,
+        max_total_tokens: int,
+        beside: "Budget | None" = None,
+    ) -> None:
         """Limits of 0 are none. Tokens of cached replies count too: a resumed run ends where the
-        whole one would."""
+        whole one would. beside: that of another model, whose limits hold for both together and in
+        place of these; the two models are not asked at the same time.
+        """
         self.prices = prices
-        self.max_cost = max_cost
-        self.max_total_tokens = max_total_tokens
-        self.reached = ""
-        """The option whose limit left out requests, with its value; "" as long as none did."""
+        self.max_cost: float = beside.max_cost if beside else max_cost
+        self.max_total_tokens: int = beside.max_total_tokens if beside else max_total_tokens
+        self._shared: list[Budget] = beside._shared if beside else []
+        self._shared.append(self)
+        self._reached = ""
         self._num = Counter[str]()
         self.num_in_flight = 0
         self._dearest = (0.0, 0)
+
+    @property
+    def reached(self) -> str:
+        """The option whose limit left out requests, with its value; "" as long as none did."""
+        return next((budget._reached for budget in self._shared if budget._reached), "")
 
     @property
     def cost(self) -> float:
@@ -59,11 +76,14 @@ class Budget:
         Those in flight are reserved the price of the dearest reply so far; before there is one,
         requests start all the same and may exceed the limit.
         """
-        cost, tokens = (self.num_in_flight * most for most in self._dearest)
-        if self.max_cost and self.cost + cost >= self.max_cost:
-            self.reached = f"--max-cost {self.max_cost:g}"
-        elif self.max_total_tokens and self.total_tokens + tokens >= self.max_total_tokens:
-            self.reached = f"--max-total-tokens {self.max_total_tokens}"
+        cost = sum(each.cost + each.num_in_flight * each._dearest[0] for each in self._shared)
+        tokens = sum(
+            each.total_tokens + each.num_in_flight * each._dearest[1] for each in self._shared
+        )
+        if self.max_cost and cost >= self.max_cost:
+            self._reached = f"--max-cost {self.max_cost:g}"
+        elif self.max_total_tokens and tokens >= self.max_total_tokens:
+            self._reached = f"--max-total-tokens {self.max_total_tokens}"
         if self.reached:
             return False
         self.num_in_flight += 1
@@ -83,15 +103,32 @@ class Budget:
         tokens = reply.prompt_tokens + reply.completion_tokens
         self._dearest = (max(self._dearest[0], cost), max(self._dearest[1], tokens))
 
+    def recall(self, usage: Mapping[str, float]) -> None:
+        """Counts what replies of an earlier run used, as its `usage` said, its money aside."""
+        for name in ("replies", "prompt_tokens", "completion_tokens"):
+            self._num[name] += int(usage.get(name, 0))
+        self._num["estimated"] += int(usage.get(ESTIMATED, 0))
+
     def usage(self) -> dict[str, float]:
         """Tokens and money of the replies used so far, for `facts.json`."""
         names = ("replies", "prompt_tokens", "completion_tokens")
         found: dict[str, float] = {name: self._num[name] for name in names}
         if self._num["estimated"]:
-            found["replies_with_estimated_tokens"] = self._num["estimated"]
+            found[ESTIMATED] = self._num["estimated"]
         if any(self.prices):
             found["cost_usd"] = round(self.cost, 6)
         return found
+
+
+def joined_usage(usage: Mapping[str, float], of_voter: Mapping[str, float]) -> dict[str, float]:
+    """What two models used together, and what of it the second one did, whose answers vote.
+
+    >>> joined_usage({"replies": 4, "cost_usd": 1.5}, {"replies": 20, "cost_usd": 0.25})
+    {'replies': 24, 'cost_usd': 1.75, 'voter_replies': 20, 'voter_cost_usd': 0.25}
+    """
+    names = dict.fromkeys((*usage, *of_voter))
+    both = {name: round(usage.get(name, 0) + of_voter.get(name, 0), 6) for name in names}
+    return both | {f"voter_{name}": num for name, num in of_voter.items()}
 
 
 def shown_usage(usage: Mapping[str, float]) -> list[tuple[str, int | str]]:

@@ -1,6 +1,7 @@
 """What a few answers say about a run before it is paid for: each in full, and the cost of all."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ class Tried(NamedTuple):
 def shown_exchange(title: str, request: Request, reply: Reply, verdict: str) -> str:
     """A request and its answer, whole, for a person to judge."""
     messages = [f"--- {message['role']}\n{message['content']}" for message in request.messages]
+    if request.schema:
+        form = json.dumps(request.schema)
+        messages.append(f"--- form of the answer, where the server holds to one\n{form}")
     answers = [choice.text for choice in reply.choices] or [reply.error]
     counted = f"{reply.prompt_tokens:,} + {reply.completion_tokens:,} tokens, {reply.seconds:.1f} s"
     return "\n".join(
@@ -35,11 +39,16 @@ def shown_exchange(title: str, request: Request, reply: Reply, verdict: str) -> 
 
 
 def projection(
-    tried: Tried, num_wanted: int, prices: Prices, concurrency: int
+    tried: Tried,
+    num_wanted: int,
+    prices: Prices,
+    concurrency: int,
+    of_voter: Mapping[str, float] | None = None,
 ) -> list[tuple[str, str]]:
     """What `num_wanted` more rows would take, as lines of a table.
 
-    The range is that of the share of good rows, a 95 % interval; few answers give a wide one.
+    of_voter: what answers used that voted on these replies, beside the replies themselves. The
+    range is that of the share of good rows, a 95 % interval; few answers give a wide one.
 
     >>> reply = Reply((), 1_000, 500, seconds=10.0)
     >>> for name, text in projection(Tried([reply] * 4, 4, 2), 100, Prices(2.5, 10), 8):
@@ -60,13 +69,18 @@ def projection(
     needed = [ceil(num_wanted / (share * rows_per_request)) for share in shares]
     prompt = sum(reply.prompt_tokens for reply in answered) / num
     completion = sum(reply.completion_tokens for reply in answered) / num
-    dollars = prices.cost(round(prompt), round(completion))
+    votes = {name: amount / num for name, amount in (of_voter or {}).items() if amount}
+    dollars = prices.cost(round(prompt), round(completion)) + votes.pop("cost_usd", 0.0)
     minutes = sum(reply.seconds for reply in answered) / num / concurrency / 60
+    voter_lines = [
+        (f"voter {name.replace('_', ' ')}", each, "{:,.0f}".format) for name, each in votes.items()
+    ]
     lines = [
         ("requests", 1.0, "{:,.0f}".format),
         ("prompt tokens", prompt, "{:,.0f}".format),
         ("completion tokens", completion, "{:,.0f}".format),
-        *([("dollars", dollars, shown_dollars)] if any(prices) else []),
+        *voter_lines,
+        *([("dollars", dollars, shown_dollars)] if dollars else []),
         (f"minutes with {concurrency} in flight", minutes, "{:,.1f}".format),
     ]
     return [

@@ -106,6 +106,8 @@ class Server:
         """Requests sent so far, each attempt counted."""
         self.refused_names: frozenset[str] = frozenset()
         """Arguments that it has refused, and answered without."""
+        self.taken_names: frozenset[str] = frozenset()
+        """Arguments that it has answered with."""
         self._request_seconds = request_seconds
         self._has_ids = True
         self._repeated_id = ""

@@ -22,9 +22,10 @@ TYPES: dict[str, tuple[type, ...]] = {
 
 
 def read_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The last object in the text that has the schema's required keys, each of its type.
+    """The last object in the text with the schema's required keys and types, inner ones included.
 
-    Only keys and types of the outermost object are checked. None where there is no such object.
+    Of a schema `type`, `properties`, `required` and `items` are read. None where there is no such
+    object.
 
     >>> schema = {"type": "object", "properties": {"sql": {"type": "string"}}, "required": ["sql"]}
     >>> read_object('Sure {ok}!\\n```json\\n{"sql": "SELECT 1"}\\n```', schema)
@@ -48,10 +49,20 @@ def read_object(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
     return found
 
 
-def _fits(value: dict[str, Any], schema: Mapping[str, Any]) -> bool:
+def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
+    """
+    >>> _fits([{"a": "b"}], {"type": "array", "items": {"properties": {"a": {"type": "integer"}}}})
+    False
+    """
+    if not _has_type(value, schema.get("type")):
+        return False
+    if isinstance(value, list):
+        return all(_fits(item, schema.get("items", {})) for item in value)
+    if not isinstance(value, dict):
+        return True
     properties = schema.get("properties", {})
     return all(name in value for name in schema.get("required", ())) and all(
-        _has_type(value[name], properties[name].get("type")) for name in properties if name in value
+        _fits(value[name], properties[name]) for name in properties if name in value
     )
 
 

@@ -76,9 +76,10 @@ def usable_databases(
         if any(benchmark.schema_rejection(words) for benchmark in benchmarks if words):
             faults[db_id] = "contaminated_schema"
     if len(faults) == len(paths):
+        left_out = "the one database is" if len(paths) == 1 else f"all {len(paths):,} databases are"
         raise ValueError(
-            f"all {len(paths):,} databases of {folder} are left out, as they are damaged, empty or "
-            "like those of the benchmarks that --against names; give others, or leave --against out"
+            f"{left_out} left out of {folder}: damaged, empty or like those of the benchmarks that "
+            "--against names; give others, or leave --against out"
         )
     return {db_id: path for db_id, path in paths.items() if db_id not in faults}, faults
 
@@ -130,9 +131,13 @@ def unusable_databases(paths: Mapping[str, Path]) -> dict[str, str]:
     faults = {db_id: fault for db_id, fault in found.items() if fault}
     if len(faults) == len(paths):
         shown = [f"'{db_id}' ({fault})" for db_id, fault in faults.items()]
+        unusable = (
+            "the one database cannot be used"
+            if len(paths) == 1
+            else f"none of the {len(paths):,} databases can be used"
+        )
         raise ValueError(
-            f"none of the {len(paths):,} databases can be used: {first_few(shown)}; "
-            "expected SQLite files with rows in at least one table"
+            f"{unusable}: {first_few(shown)}; expected SQLite files with rows in at least one table"
         )
     return faults
 

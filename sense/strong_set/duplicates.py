@@ -105,35 +105,42 @@ class Duplicates:
         """Database, template and form of each kept row."""
         self._shingles: list[bytes] = []
 
-    def add(self, row: RowKeys) -> Rejection | None:
-        """Why the row adds nothing to those before it; where it does, it is one of them now."""
-        question, sql, template = (
-            _mixed(row.db, key) for key in (row.question, row.sql, row.template)
-        )
+    def objection(self, row: RowKeys) -> Rejection | None:
+        """Why the row adds nothing to those that were added; None where it does."""
+        question, sql, template = self._own(row)
         if question in self._questions:
             return Rejection("duplicate_question")
         if self._max_per_sql and self._num_per_sql[sql] >= self._max_per_sql:
             return Rejection("duplicate_sql")
         if self._max_per_template and self._num_per_template[template] >= self._max_per_template:
             return Rejection("duplicate_template", f"{self._max_per_template} rows")
-        if self._min_similarity:
-            signature = RMinHash(NUM_PERMUTATIONS, SEED)
-            signature.update(list(map(str, row.shingles)))
-            if (earlier := self._near(row, signature)) is not None:
-                return Rejection("near_duplicate", f"kept row {earlier}")
-            self._index.insert(len(self._shingles), signature)
-            self._keys.extend((row.db, row.template, row.form))
-            self._shingles.append(array("I", row.shingles).tobytes())
+        if self._min_similarity and (earlier := self._near(row)) is not None:
+            return Rejection("near_duplicate", f"kept row {earlier}")
+        return None
+
+    def add(self, row: RowKeys) -> None:
+        """Notes a row that is kept."""
+        question, sql, template = self._own(row)
         self._questions.add(question)
         if self._max_per_sql:
             self._num_per_sql[sql] += 1
         if self._max_per_template:
             self._num_per_template[template] += 1
-        return None
+        if self._min_similarity:
+            self._index.insert(len(self._shingles), _signature(row))
+            self._keys.extend((row.db, row.template, row.form))
+            self._shingles.append(array("I", row.shingles).tobytes())
 
-    def _near(self, row: RowKeys, signature: RMinHash) -> int | None:
+    def _own(self, row: RowKeys) -> tuple[int, int, int]:
+        """Question, SQL and template of the row, each told from those of other databases."""
+        question, sql, template = (
+            _mixed(row.db, key) for key in (row.question, row.sql, row.template)
+        )
+        return question, sql, template
+
+    def _near(self, row: RowKeys) -> int | None:
         """The number of the first kept row that the row nearly repeats."""
-        for number in sorted(self._index.query(signature)):
+        for number in sorted(self._index.query(_signature(row))):
             db, template, form = self._keys[3 * number : 3 * number + 3]
             is_same_sql = template == row.template if db == row.db else form == row.form
             if not is_same_sql or (db != row.db and not self._across_databases):
@@ -143,6 +150,12 @@ class Duplicates:
             if similarity(shingles, row.shingles) >= self._min_similarity:
                 return number
         return None
+
+
+def _signature(row: RowKeys) -> RMinHash:
+    signature = RMinHash(NUM_PERMUTATIONS, SEED)
+    signature.update(list(map(str, row.shingles)))
+    return signature
 
 
 def similarity(first: Sequence[int], second: Sequence[int]) -> float:

@@ -9,7 +9,14 @@ from sense.command import positive
 from sense.coverage.plan import Plan, read_plan
 from sense.example import HARDNESS_LEVELS
 from sense.prompt import CONTRACTS
-from sense.servers.options import SERVER_OPTIONS, add_server_options, server_option_fault
+from sense.servers.options import (
+    SERVER_OPTIONS,
+    VOTER_OPTIONS,
+    add_server_options,
+    add_voter_options,
+    server_option_fault,
+    voter_option_fault,
+)
 from sense.strong_set.agreement import MIN_FOR_OTHER, NUM_ANSWERS
 from sense.strong_set.splits import Split
 from sense.teaching.requests import NUMBER_WORDS
@@ -17,6 +24,8 @@ from sense.teaching.tasks import MODE_TEXT, MODES, Mode
 
 PLACES = ("out", "push", "num_workers", "databases", "few_shot", "against", "preview")
 """Options that say where things are, not what the rows hold."""
+NO_SETTINGS = (*PLACES, *SERVER_OPTIONS, *VOTER_OPTIONS, "plan", "levels")
+"""Options that do not decide the rows, and those whose meaning is noted instead."""
 UNKNOWN = "unknown"
 """The Hub's word for a licence that nobody named."""
 NOT_BOTH = "--databases and --invent cannot go together: give one of them, not both"
@@ -133,6 +142,7 @@ def add_teacher_options(group: Any) -> None:
         "number), and keep it where more of them agree with the SQL than on anything else, mend it "
         f"where {MIN_FOR_OTHER} agree on other SQL",
     )
+    add_voter_options(group)
     add("--preview", type=positive, metavar="N", help="show N answers and write no dataset")
 
 
@@ -165,7 +175,7 @@ def check_arguments(arguments: argparse.Namespace) -> str:
         arguments.invented_names = arguments.invented_names or 0.0
     elif arguments.invented_names:
         return "--invented-names says nothing without --invent; add that, or leave it out"
-    return server_option_fault(arguments)
+    return server_option_fault(arguments) or voter_option_fault(arguments)
 
 
 def _grammar_fault(arguments: argparse.Namespace) -> str:
@@ -177,6 +187,7 @@ def _grammar_fault(arguments: argparse.Namespace) -> str:
         "few_shot",
         "preview",
         "agreement",
+        "voter",
         "temperature",
         "max_tokens",
         "rationale",
@@ -213,6 +224,8 @@ def _teacher_fault(arguments: argparse.Namespace) -> str:
             f"{len(NUMBER_WORDS) - 1}"
         )
     arguments.agreement = arguments.agreement or 0
+    if arguments.voter and not arguments.agreement:
+        return "--voter says nothing without --agreement; add that, or leave it out"
     if arguments.agreement and CONTRACTS[arguments.contract].handles:
         return (
             f"--agreement asks with the prompts of the rows, and those of --contract "
@@ -304,7 +317,7 @@ def run_settings(arguments: argparse.Namespace, plan: Plan | None) -> dict[str, 
     settings = {
         name: value
         for name, value in vars(arguments).items()
-        if name not in (*PLACES, *SERVER_OPTIONS, "plan", "levels") and value is not None
+        if name not in NO_SETTINGS and value is not None
     }
     if plan:
         shares = ("hardness", "style", "feature", "domain")

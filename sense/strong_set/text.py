@@ -1,11 +1,13 @@
 """What the card of a strong set says in words, for each teacher."""
 
 import argparse
+import json
 from collections.abc import Sequence
 
 from sense.card import DatasetText
 from sense.example import content_id
 from sense.strong_set.collection import Database
+from sense.teaching.form import answer_schema
 from sense.teaching.requests import request_messages
 from sense.teaching.tasks import MODE_TEXT, Ask, Mode
 
@@ -35,6 +37,10 @@ CHECK_STEPS = (
     "and style were measured, not taken as asked.",
     "Repetitions of a question, of a query, near repetitions, and the examples that were shown "
     "were dropped.",
+)
+AGREEMENT_STEP = (
+    "Agreement: {voter} answered each question {num} times without seeing its SQL, on which the "
+    "answers then voted."
 )
 RATIONALE_STEP = (
     "Rationales: the model explained each query; a row was dropped where the query at the end of "
@@ -88,6 +94,7 @@ def model_text(arguments: argparse.Namespace, is_single: bool) -> DatasetText:
             PLAN_STEP,
             *CHECK_STEPS,
             *(RATIONALE_STEP if arguments.rationale else ()),
+            *((_agreement_step(arguments),) if arguments.agreement else ()),
         ),
         faults=(
             model_terms(arguments),
@@ -102,25 +109,27 @@ def model_text(arguments: argparse.Namespace, is_single: bool) -> DatasetText:
     )
 
 
+def _agreement_step(arguments: argparse.Namespace) -> str:
+    voter = arguments.voter or arguments.model
+    return AGREEMENT_STEP.format(voter=voter, num=arguments.agreement)
+
+
 def model_terms(arguments: argparse.Namespace) -> str:
+    models = " and ".join(dict.fromkeys(filter(None, (arguments.model, arguments.voter))))
     return (
-        f"The terms of use of {arguments.model} apply to these rows as well: make sure that they "
+        f"The terms of use of {models} apply to these rows as well: make sure that they "
         "allow what you train."
     )
 
 
 def prompt_hashes(arguments: argparse.Namespace) -> dict[str, str]:
-    """SHA-256 of the words of a request for one question, by mode: wishes, examples and databases
-    aside."""
+    """SHA-256 of the words of a request for one question and of the form of its answer, by mode:
+    wishes, examples and databases aside."""
     ask = Ask("easy", "interrogative")
-    return {
-        f"{mode}, {MODE_TEXT[mode]}{', with a rationale' if arguments.rationale else ''}": (
-            content_id(
-                *(
-                    message["content"]
-                    for message in request_messages(mode, [ask], rationale=arguments.rationale)
-                )
-            )
-        )
-        for mode in arguments.modes
-    }
+    found = {}
+    for mode in arguments.modes:
+        messages = request_messages(mode, [ask], rationale=arguments.rationale)
+        form = json.dumps(answer_schema(mode, arguments.rationale))
+        title = f"{mode}, {MODE_TEXT[mode]}{', with a rationale' if arguments.rationale else ''}"
+        found[title] = content_id(*(message["content"] for message in messages), form)
+    return found

@@ -1,4 +1,7 @@
-"""The teacher's answer taken apart: labelled parts in the expected order, or a reason why not."""
+"""The teacher's answer taken apart, or a reason why not.
+
+It is an object in JSON (`sense.teaching.form`), or labelled parts in the expected order.
+"""
 
 import re
 from functools import cache
@@ -8,6 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from sense.prompts.completion import END_OF_THINKING, first_statement
+from sense.teaching.form import Form, read_form
 from sense.teaching.tasks import Mode
 
 MAX_QUESTION_CHARS = 1_000
@@ -44,11 +48,11 @@ def parse_answer(
 ) -> Answer | str:
     r"""The answer to a request for `num` questions, or the reason why there is none.
 
-    `answer_format`: not the parts in order, or more than them. An item has a reason of its own
-    where its form is wrong: `sql_syntax`, the SQL is no single query; `sql_without_table`, it reads
-    no table; `rationale_format`, the rationale is not text with one block after it. Fewer questions
-    than were asked for are fewer items. Allowed are fences around the schema and the query, and
-    thinking before all.
+    `answer_format`: neither JSON of the form nor the parts in order, or more than them. An item has
+    a reason of its own where its form is wrong: `sql_syntax`, the SQL is no single query;
+    `sql_without_table`, it reads no table; `rationale_format`, the rationale is not text with one
+    query after it. Fewer questions than were asked for are fewer items. Allowed are fences around
+    the schema and the query, and thinking before all.
 
     >>> text = "Domain: tea\nSchema:\nCREATE TABLE t (a INT);\nQuestion: How many?\nSQL: "
     >>> parse_answer(text + "SELECT count(*) FROM t;").items[0].sql
@@ -58,26 +62,30 @@ def parse_answer(
     >>> parse_answer("Sure! " + text + "SELECT a FROM t")
     'answer_format'
     """
-    thinking, mark, rest = text.partition(END_OF_THINKING)
-    parts = _labelled((rest if mark else thinking).strip())
-    if parts is None:
+    form = read_form(text, mode, rationale) or _labelled_form(text, mode, rationale)
+    if form is None or not 0 < len(form.questions) <= num:
         return "answer_format"
-    domain = script = ""
-    if mode == "invent":
-        names = [name for name, _ in parts[:2]]
-        if names != ["Domain", "Schema"]:
-            return "answer_format"
-        (_, domain), (_, script) = parts[0], parts[1]
-        domain, parts = " ".join(domain.split()), parts[2:]
-        if not domain or not script or len(domain) > MAX_DOMAIN_CHARS:
-            return "answer_format"
-    groups = _groups(parts, mode, rationale)
-    if groups is None or not 0 < len(groups) <= num:
+    domain = " ".join(form.domain.split())
+    script = _unfenced(form.script)
+    if mode == "invent" and not (domain and script and len(domain) <= MAX_DOMAIN_CHARS):
         return "answer_format"
-    items = tuple(_item(group, mode, rationale) for group in groups)
+    items = tuple(_item(question, mode, rationale) for question in form.questions)
     if num == 1 and items[0].reject_reason == "answer_format":
         return "answer_format"
     return Answer(items, domain, script)
+
+
+def _labelled_form(text: str, mode: Mode, rationale: bool) -> Form | None:
+    """The labelled parts of an answer; None where they are out of order, or there is more."""
+    thinking, mark, rest = text.partition(END_OF_THINKING)
+    parts = _labelled((rest if mark else thinking).strip())
+    domain = script = ""
+    if mode == "invent" and parts:
+        if [name for name, _ in parts[:2]] != ["Domain", "Schema"]:
+            return None
+        (_, domain), (_, script), *parts = parts
+    groups = _groups(parts, mode, rationale) if parts else None
+    return None if groups is None else Form(domain, script, groups)
 
 
 def _labelled(text: str) -> list[tuple[str, str]] | None:
@@ -118,7 +126,7 @@ def _groups(
 
 def _item(group: dict[str, str], mode: Mode, rationale: bool) -> Item:
     question, evidence = (" ".join(group.get(n, "").split()) for n in ("Question", "Evidence"))
-    sql = group.get("SQL", "")
+    sql = _unfenced(group.get("SQL", ""))
     statement = first_statement(sql) if mode != "sql" else ""
     item = Item(question, statement, _evidence(evidence))
     if not question or len(question) > MAX_QUESTION_CHARS or len(evidence) > MAX_EVIDENCE_CHARS:
@@ -135,12 +143,18 @@ def _item(group: dict[str, str], mode: Mode, rationale: bool) -> Item:
             return item._replace(reject_reason="answer_format")
     if not rationale:
         return item
-    found = _REASONED.fullmatch(group["Rationale"])
-    if not found or len(found["reasoning"]) > MAX_REASONING_CHARS:
+    reasoning, reasoned_sql = _reasoned(group)
+    if not reasoning or not reasoned_sql or len(reasoning) > MAX_REASONING_CHARS:
         return item._replace(reject_reason="rationale_format")
-    return item._replace(
-        reasoning=found["reasoning"].strip(), reasoned_sql=first_statement(found["sql"])
-    )
+    return item._replace(reasoning=reasoning, reasoned_sql=first_statement(reasoned_sql))
+
+
+def _reasoned(group: dict[str, str]) -> tuple[str, str]:
+    """The reasoning and the query at its end; "" for what is not there."""
+    if "Rationale SQL" in group:
+        return group["Rationale"], _unfenced(group["Rationale SQL"])
+    found = _REASONED.fullmatch(group["Rationale"])
+    return (found["reasoning"].strip(), found["sql"]) if found else ("", "")
 
 
 def _evidence(text: str) -> str:

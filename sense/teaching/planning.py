@@ -20,6 +20,7 @@ from sense.questions.profile import profile_database
 from sense.servers.server import Request
 from sense.strong_set.collection import Database
 from sense.strong_set.misses import Misses
+from sense.teaching.form import answer_schema
 from sense.teaching.ledger import FIELDS, DomainLedger
 from sense.teaching.requests import request_messages
 from sense.teaching.shots import NUM_SHOTS, Shot
@@ -218,5 +219,6 @@ def _task(
         temperature=teaching.temperature,
         seed=(teaching.seed * 1_000_003 + number) % 2**31,
         max_tokens=teaching.max_tokens,
+        schema=answer_schema(mode, teaching.rationale),
     )
     return Task(number, mode, asks, domain, database, shots, request)

@@ -1,47 +1,30 @@
-"""Answers of a strong model made into a set: asked for in rounds, verified, kept or not.
+"""Verified answers of a strong model made into a set: each kept, or not with a reason.
 
-Replies and verified replies are units of journals. What a request says depends only on rounds that
-are over, so a run that was killed asks the same again and pays only for what was in flight.
+What is said of a row here depends on the rows before it, so answers are added in the order of their
+requests. `sense.teaching.rounds` asks for them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
-from tqdm import tqdm
-
-from sense.chat import Chat
 from sense.contamination import Benchmark, contamination, database_words
 from sense.coverage.asking import plan_domain
 from sense.coverage.cells import Dimension, Kept, Slot
 from sense.coverage.coverage import Coverage
 from sense.coverage.plan import PlanError
 from sense.example import Rejected, content_id, to_row
-from sense.execution import WorkerFailure, map_in_workers
-from sense.facts import Funnel, text_table
+from sense.facts import Funnel
 from sense.filters import Rejection
 from sense.hardness import UnparsedSqlError, hardness
 from sense.journal import Journal
-from sense.servers.preview import Tried, projection, shown_exchange
 from sense.strong_set.collection import Database, database_rows
-from sense.strong_set.duplicates import Duplicates, row_keys
+from sense.strong_set.duplicates import Duplicates, RowKeys, row_keys
 from sense.strong_set.splits import Split, split_by_template
 from sense.teaching.ledger import DomainLedger, domain_name
-from sense.teaching.planning import Teaching, plan_tasks
 from sense.teaching.tasks import Ask, Mode, Task
-from sense.teaching.verification import Job, Verified, verify_reply
-from sense.teaching.votes import voted
+from sense.teaching.verification import Verified
 
-ROUND_REQUESTS = 100
-"""Requests of a round: what they steer by is what the rounds before gave."""
-SURPLUS = 1.25
-"""What rounds after the first ask for beyond what is missing, since some of it is rejected."""
-MIN_ROUND_REQUESTS = 4
-"""Requests of the last rounds: fewer would wait for each other, one round after another."""
-MAX_ASKED_PER_EXAMPLE = 4
-"""A run that needs more has a teacher that cannot do the work."""
-MAX_JOB_SECONDS = 120.0
-"""Building, filling and executing take about a second."""
 MIN_ASKED = 60
 """Questions that were asked for at a level, or in a style, before it counts as one that the
 teacher does not give."""
@@ -50,6 +33,21 @@ MIN_GIVEN = 0.02
 
 Row: TypeAlias = Mapping[str, Any]
 SetFilter: TypeAlias = "Callable[[ProposalSet, Task, Row], Rejection | None]"
+
+
+class _Dropped(NamedTuple):
+    """A question that was not kept, or a reply none of whose questions is known."""
+
+    key: str
+    """Of the verified reply."""
+    place: int
+    """Of the question in it; -1 for the reply."""
+    group: str
+    """What is kept in one split."""
+    objection: Rejection
+    mode: Mode
+    ask: Ask | None
+    """None where the reply is to several."""
 
 
 class ProposalSet:
@@ -87,7 +85,7 @@ class ProposalSet:
         self.used: dict[str, tuple[Database, str]] = {}
         """Given databases of kept rows with their `db_sha256`."""
         self._kept: list[tuple[str, int, str]] = []
-        self._dropped: list[tuple[str, int, str, Rejection, Mode, str]] = []
+        self._dropped: list[_Dropped] = []
         self._splits: dict[str, Split] = {}
         self._test_share = 0.0
 
@@ -109,14 +107,15 @@ class ProposalSet:
         if verified.reject_reason:
             objection = Rejection(verified.reject_reason, verified.detail)
             self.funnel.drop(objection.reason, len(task.asks))
-            self._dropped.append((task.key, -1, group, objection, task.mode, ""))
+            ask = task.asks[0] if len(task.asks) == 1 else None
+            self._dropped.append(_Dropped(task.key, -1, group, objection, task.mode, ask))
             return
         for place, (ask, item) in enumerate(zip(task.asks, verified.items, strict=True)):
             self._count_answer(ask, item["row"])
             fault = self._objection(task, item, verified.words)
             if fault:
                 self.funnel.drop(fault.reason)
-                self._dropped.append((task.key, place, group, fault, task.mode, ask.level))
+                self._dropped.append(_Dropped(task.key, place, group, fault, task.mode, ask))
             else:
                 self._keep(task, item["row"])
                 self.votes.update([item["vote"]] if "vote" in item else [])
@@ -164,11 +163,12 @@ class ProposalSet:
 
     def rejected(self, split: Split) -> Iterator[dict[str, Any]]:
         """Rows of config `rejected`: what was not kept, in the order of the requests."""
-        for key, place, group, objection, mode, level in self._dropped:
-            verified = Verified(*self.journal[key])
-            row = verified.items[place]["row"] if place >= 0 else {}
-            if self._split(group, row.get("sql", "")) == split and (row or verified.answer):
-                yield to_row(_rejected(f"{key} {place}", objection, mode, level, row, verified))
+        for dropped in self._dropped:
+            verified = Verified(*self.journal[dropped.key])
+            row = verified.items[dropped.place]["row"] if dropped.place >= 0 else verified.row
+            has_text = any(row.get(name) for name in ("question", "sql")) or verified.answer
+            if has_text and self._split(dropped.group, row.get("sql", "")) == split:
+                yield to_row(_rejected(dropped, row, verified.answer))
 
     def database_rows(self) -> Iterator[dict[str, Any]]:
         """Rows of config `databases`, one per database that an example uses."""
@@ -202,6 +202,7 @@ class ProposalSet:
 
     def _keep(self, task: Task, row: Row) -> None:
         self.coverage.add(Kept(self.slot(task, row), tuple(row["features"])))
+        self.duplicates.add(_keys(task, row))
         self.modes[task.mode] += 1
         self.funnel.keep()
         if task.database:
@@ -227,6 +228,19 @@ def is_copied(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
     return Rejection("copied_example") if copied else None
 
 
+def is_contaminated(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
+    """The row is like one of a benchmark."""
+    if not found.benchmarks:
+        return None
+    words = database_words(task.database.path) if task.database else row["schema_words"]
+    return contamination(row["question"], row["sql"], frozenset(words), found.benchmarks)
+
+
+def is_repeated(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
+    """A kept row asks the same, or nearly so."""
+    return found.duplicates.objection(_keys(task, row))
+
+
 def is_beyond_quota(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
     """The plan has enough rows of this level, style or domain."""
     slot = found.slot(task, row)
@@ -242,110 +256,20 @@ def is_full_domain(found: ProposalSet, task: Task, row: Row) -> Rejection | None
     return Rejection("domain_full", domain_name(row["domain"]))
 
 
-def is_contaminated(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
-    """The row is like one of a benchmark."""
-    if not found.benchmarks:
-        return None
-    words = database_words(task.database.path) if task.database else row["schema_words"]
-    return contamination(row["question"], row["sql"], frozenset(words), found.benchmarks)
-
-
-def is_repeated(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
-    """An earlier row asks the same, or nearly so; where none does, this is one of them now."""
-    home = row["db_id"] if task.database else f"{task.domain}: {domain_name(row['domain'])}"
-    return found.duplicates.add(row_keys(home, row["question"], row["sql"]))
-
-
 SET_FILTERS: tuple[SetFilter, ...] = (
     is_copied,
-    is_beyond_quota,
-    is_full_domain,
     is_contaminated,
     is_repeated,
+    is_full_domain,
+    is_beyond_quota,
 )
-"""What is checked against the other rows, in order, after `sense.filters.FILTERS`."""
+"""What is checked against the other rows, in order, after `sense.filters.FILTERS`: what is wrong
+with a row comes before that there is no room for it."""
 
 
-def make_proposals(found: ProposalSet, chat: Chat, teaching: Teaching, num_workers: int) -> None:
-    """Runs rounds until the set is full, the money is spent or the teacher gives too little."""
-    while tasks := plan_round(found, teaching, num_workers):
-        for job in answered(tasks, chat, teaching, found.journal, num_workers):
-            found.add(job.task)
-        found.num_tasks += len(tasks)
-        found.close_round()
-        if chat.is_spent:
-            return
-
-
-def plan_round(found: ProposalSet, teaching: Teaching, num_workers: int) -> list[Task]:
-    """The next requests; none at the end."""
-    missing = found.num_missing
-    num = min(
-        ROUND_REQUESTS * teaching.num_questions,
-        _surplus(missing, teaching) if found.num_tasks and missing else missing,
-        MAX_ASKED_PER_EXAMPLE * found.total - found.num_asked,
-    )
-    if num <= 0:
-        return []
-    return plan_tasks(
-        found.num_tasks, num, found.coverage, found.ledger, found.modes, teaching, num_workers
-    )
-
-
-def _surplus(missing: int, teaching: Teaching) -> int:
-    fewest = MIN_ROUND_REQUESTS * teaching.num_questions
-    return max(round(missing * SURPLUS + 0.5), min(fewest, 4 * missing))
-
-
-def answered(
-    tasks: Sequence[Task], chat: Chat, teaching: Teaching, journal: Journal, num_workers: int
-) -> list[Job]:
-    """The tasks that got a reply, each verified and in the journal."""
-    last = tasks[-1].number + 1 if tasks else 0
-    replies = chat.ask_all([task.request for task in tasks], f"answers to {last:,}")
-    jobs = [
-        Job(task, reply, chat.model, teaching.license, teaching.contract, teaching.rationale)
-        for task, reply in zip(tasks, replies, strict=True)
-        if reply
-    ]
-    waiting = [job for job in jobs if job.task.key not in journal]
-    results = map_in_workers(verify_reply, waiting, num_workers, MAX_JOB_SECONDS)
-    progress = tqdm(results, desc="verified", total=len(waiting), unit="answer", leave=False)
-    verified = (
-        Verified(f"verification_{result.status}", result.error)
-        if isinstance(result, WorkerFailure)
-        else result
-        for result in progress
-    )
-    outcomes: Iterable[Verified | None] = verified
-    if teaching.num_votes:
-        outcomes = voted(waiting, list(verified), chat, teaching.num_votes, num_workers)
-    for job, outcome in zip(waiting, outcomes, strict=True):
-        if outcome:
-            journal.put(job.task.key, outcome)
-    return [job for job in jobs if job.task.key in journal]
-
-
-def preview(found: ProposalSet, chat: Chat, teaching: Teaching, num: int, num_workers: int) -> str:
-    """The first `num` requests with their answers and verdicts, and what the rest would take."""
-    tasks = plan_round(found, teaching, num_workers)[:num]
-    jobs = answered(tasks, chat, teaching, found.journal, num_workers)
-    shown = []
-    for job in jobs:
-        task, verified = job.task, Verified(*found.journal[job.task.key])
-        found.add(task)
-        verdicts = [
-            item["reject_reason"] or f"good, measured hardness: {item['row']['hardness']}"
-            for item in verified.items
-        ]
-        wanted = ", ".join(f"{ask.level} {ask.style}" for ask in task.asks)
-        title = f"answer {task.number + 1}, {task.mode}: {wanted}"
-        verdict = verified.reject_reason or "; ".join(verdicts)
-        shown.append(shown_exchange(title, task.request, job.reply, verdict))
-    tried = Tried([job.reply for job in jobs], found.num_asked, found.num_kept)
-    lines = projection(tried, found.num_missing, chat.budget.prices, chat.concurrency)
-    table = text_table([("the rest, projected", "about (95 % range)"), *lines])
-    return "\n".join([*shown, table])
+def _keys(task: Task, row: Row) -> RowKeys:
+    home = row["db_id"] if task.database else f"{task.domain}: {domain_name(row['domain'])}"
+    return row_keys(home, row["question"], row["sql"])
 
 
 def _group(task: Task, verified: Verified) -> str:
@@ -355,29 +279,24 @@ def _group(task: Task, verified: Verified) -> str:
     return domain_name(verified.domain) if verified.domain else ""
 
 
-def _rejected(
-    candidate: str,
-    objection: Rejection,
-    mode: Mode,
-    level: str,
-    row: Row,
-    verified: Verified,
-) -> Rejected:
-    texts = ("db_id", "question", "evidence", "sql", "style", "domain", "reasoning", "script")
+def _rejected(dropped: _Dropped, row: Row, answer: str) -> Rejected:
+    texts = (
+        *("teacher", "license", "db_id", "domain", "script"),
+        *("question", "evidence", "sql", "style", "reasoning"),
+    )
     try:
         measured = row.get("hardness") or (hardness(row["sql"]) if row.get("sql") else "")
     except UnparsedSqlError:
         measured = ""
     return Rejected(
-        candidate=candidate,
-        reason=objection.reason,
-        detail=objection.detail,
+        candidate=f"{dropped.key} {dropped.place}",
+        reason=dropped.objection.reason,
+        detail=dropped.objection.detail,
         source="strong",
-        teacher=row.get("teacher", ""),
-        license=row.get("license", ""),
-        mode=mode,
+        mode=dropped.mode,
         hardness=measured,
-        requested_level=level,
-        answer=verified.answer,
+        requested_level=dropped.ask.level if dropped.ask else "",
+        requested_style=dropped.ask.style if dropped.ask else "",
+        answer=answer,
         **{name: row.get(name, "") for name in texts},
     )

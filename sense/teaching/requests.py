@@ -132,7 +132,9 @@ def _closing(mode: Mode, num: int, rationale: bool) -> str:
     )
     return (
         f"Answer with {head}{each}{', '.join(parts[:-1])} and {parts[-1]}. Write each part behind "
-        "its label, as in 'Question: ...', and nothing before, between or after them."
+        "its label, as in 'Question: ...', and nothing before, between or after them. Where the "
+        "answer has to be JSON, the parts are its keys, and an empty text stands for one that is "
+        "left out."
     )
 
 

@@ -68,6 +68,8 @@ class Verified(NamedTuple):
     """The whole text where it could not be taken apart."""
     words: Sequence[str] = ()
     """`sense.contamination.schema_words` of an invented database, sorted."""
+    row: Mapping[str, str] = {}
+    """What is known of a reply whose questions are not."""
 
 
 def verify_reply(job: Job) -> Verified:
@@ -78,7 +80,7 @@ def verify_reply(job: Job) -> Verified:
     [choice, *_] = job.reply.choices
     answer = parse_answer(choice.text, task.mode, len(task.asks), job.rationale)
     if isinstance(answer, str):
-        return Verified("answer_cut" if choice.is_cut else answer, answer=choice.text)
+        return unread(job, "answer_cut" if choice.is_cut else answer)
     if task.mode == "sql":
         given = (
             item._replace(sql=ask.sql) for item, ask in zip(answer.items, task.asks, strict=False)
@@ -102,6 +104,12 @@ def verify_reply(job: Job) -> Verified:
         )
         words = sorted(schema_words(read_schema(path)))
         return Verified(domain=answer.domain, database=row, items=items, words=words)
+
+
+def unread(job: Job, reason: str, detail: str = "") -> Verified:
+    """The outcome of a reply none of whose questions is known."""
+    text = job.reply.choices[0].text if job.reply.choices else ""
+    return Verified(reason, detail, answer=text, row=_origin(job))
 
 
 def _build(answer: Answer, path: Path) -> list[Rejection | None] | Rejection:
@@ -210,18 +218,25 @@ def _items(
 
 def _text_of(job: Job, item: Item, answer: Answer, ask: Ask) -> dict[str, str]:
     """What can be told of an item that is not kept."""
-    database = job.task.database
-    return {
-        "db_id": database.db_id if database else "",
-        "teacher": job.teacher,
-        "license": database.license if database else job.license,
+    return _origin(job) | {
         "question": item.question,
         "evidence": item.evidence,
         "sql": item.sql,
         "reasoning": item.reasoning,
         "script": answer.script,
         "style": style_of(item.question, item.evidence, ask.style),
-        "domain": database.domain if database else answer.domain,
+        "domain": job.task.database.domain if job.task.database else answer.domain,
+    }
+
+
+def _origin(job: Job) -> dict[str, str]:
+    """What every candidate of the reply has."""
+    database = job.task.database
+    return {
+        "db_id": database.db_id if database else "",
+        "teacher": job.teacher,
+        "license": database.license if database else job.license,
+        "domain": database.domain if database else "",
     }
 
 

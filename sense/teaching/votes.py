@@ -17,6 +17,7 @@ from sense.example import to_example, to_row
 from sense.execution import WorkerFailure, map_in_workers
 from sense.filters import Candidate, Rejection
 from sense.hardness import hardness, sql_features
+from sense.journal import Journal
 from sense.prompt import PromptContract, completion_messages
 from sense.servers.server import Reply, Request
 from sense.strong_set.agreement import agree, answer_request, answers_of
@@ -36,6 +37,8 @@ class Ballot(NamedTuple):
     """Per question, none where it is not voted on."""
     contract: PromptContract
     seed: int
+    voter: str
+    """The model that gave the answers."""
 
 
 def voted(
@@ -43,7 +46,7 @@ def voted(
 ) -> list[Verified | None]:
     """The verified replies after the votes, in their order; None where the money ran out before.
 
-    num_votes: answers to each question.
+    chat: with the model that votes; num_votes: answers to each question.
     """
     requests = [
         _requests(job, verified, num_votes) for job, verified in zip(jobs, found, strict=True)
@@ -61,11 +64,22 @@ def voted(
         ]
         path = job.task.database.path if job.task.database else ""
         asked = _without_failed(verified, [pair[1] if pair else None for pair in given])
-        ballots.append(Ballot(asked, path, answers, job.contract, job.task.number))
+        ballots.append(Ballot(asked, path, answers, job.contract, job.task.number, chat.model))
     counted = map_in_workers(
         count_votes, [ballot for ballot in ballots if ballot], num_workers, MAX_VOTE_SECONDS
     )
     return [_outcome(next(counted)) if ballot else None for ballot in ballots]
+
+
+def count_again(jobs: Sequence[Job], journal: Journal, chat: Chat, num_votes: int) -> None:
+    """Counts what the answers cost that voted on replies of an earlier run, which are all kept."""
+    found = [Verified(*journal[job.task.key]) for job in jobs]
+    requests = (
+        request
+        for job, verified in zip(jobs, found, strict=True)
+        for request in _requests(job, verified, num_votes)
+    )
+    chat.ask_all([request for request in requests if request])
 
 
 def count_votes(ballot: Ballot) -> Verified:
@@ -85,10 +99,10 @@ def count_votes(ballot: Ballot) -> Verified:
 
 
 def _requests(job: Job, verified: Verified, num_votes: int) -> list[Request | None]:
-    """One request for each question that passed the filters."""
+    """One request for each question that passed the filters: its row has a prompt."""
     return [
         answer_request(item["row"]["prompt"], num=num_votes, seed=job.task.request.seed + place)
-        if not item["reject_reason"]
+        if "prompt" in item["row"]
         else None
         for place, item in enumerate(verified.items)
     ]
@@ -117,7 +131,7 @@ def _after_vote(
     if objection:
         return _rejected(item, objection, ballot.verified)
     if agreed.vote.outcome == "repaired":
-        row = _repaired(row, agreed.vote.sql, ballot.contract)
+        row = _repaired(row, agreed.vote.sql, ballot)
     return {**item, "row": row, "vote": agreed.vote.outcome}
 
 
@@ -138,14 +152,15 @@ def _rejected(item: Mapping[str, Any], objection: Rejection, verified: Verified)
     return {"reject_reason": objection.reason, "detail": objection.detail, "row": row}
 
 
-def _repaired(row: Mapping[str, Any], sql: str, contract: PromptContract) -> dict[str, Any]:
-    """The row with other SQL, measured again."""
+def _repaired(row: Mapping[str, Any], sql: str, ballot: Ballot) -> dict[str, Any]:
+    """The row with other SQL, measured again; its teachers are who asked and who answered."""
     example = replace(
         to_example(dict(row)),
         sql=sql,
         hardness=hardness(sql),
         features=sql_features(sql),
-        completion=completion_messages(contract, row["prompt"], sql),
+        teacher=" and ".join(dict.fromkeys((row["teacher"], ballot.voter))),
+        completion=completion_messages(ballot.contract, row["prompt"], sql),
     )
     return to_row(example)
 

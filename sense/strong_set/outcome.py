@@ -1,0 +1,118 @@
+"""The facts of a finished strong set, for each teacher, and what is printed of what it lacks."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sense.coverage.outcome import coverage_report, plan_tables
+from sense.facts import Facts, collect_facts, text_table
+from sense.publishing.provenance import decontamination_facts, limit_facts, teacher_facts
+from sense.shown import counted
+from sense.strong import StrongSet
+from sense.strong_set.collection import Database, database_funnel, unpublished
+from sense.strong_set.sources import Sources, inputs_of
+from sense.strong_set.splits import SPLITS
+from sense.strong_set.text import GRAMMAR_TERMS, model_terms, prompt_hashes
+from sense.teaching.proposals import ProposalSet
+
+SCRIPT = "builders/strong.py"
+
+
+def grammar_facts(
+    arguments: argparse.Namespace,
+    settings: Mapping[str, Any],
+    sources: Sources,
+    strong: StrongSet,
+    databases: Sequence[Database],
+    seconds: float,
+) -> Facts:
+    """The facts of a set that the grammar made over the databases."""
+    faults = {**sources.faults, **strong.faults}
+    used = used_databases(strong, databases)
+    coverages = [*strong.coverages.values()]
+    return collect_facts(
+        SCRIPT,
+        seed=arguments.seed,
+        settings=settings,
+        inputs=inputs_of(arguments, sources, arguments.license),
+        funnels=[database_funnel(databases, used, faults), strong.funnel],
+        counts={
+            **{f"missing_{split}": strong.lacking(split) for split in SPLITS},
+            "databases_left_out": {f"{db_id} {fault}": 1 for db_id, fault in faults.items()},
+            "databases_not_published": unpublished(used),
+        },
+        results={
+            **limit_facts(),
+            **teacher_facts("grammar", {}, GRAMMAR_TERMS),
+            **decontamination_facts(sources.benchmarks),
+            **({"plan": coverage_report(coverages)} if coverages else {}),
+        },
+        seconds=seconds,
+    )
+
+
+def used_databases(strong: StrongSet, databases: Sequence[Database]) -> list[Database]:
+    """The databases that gave examples. Raises RuntimeError where none did."""
+    used = [database for database in databases if database.db_id in strong.digests]
+    if not used:
+        raise RuntimeError(
+            f"{counted(len(databases), 'database')} gave no example: {strong.funnel.reasons()}; "
+            "give databases with more tables and rows"
+        )
+    return used
+
+
+def model_facts(
+    arguments: argparse.Namespace,
+    settings: Mapping[str, Any],
+    sources: Sources,
+    found: ProposalSet,
+    usage: Mapping[str, float],
+    seconds: float,
+) -> Facts:
+    """The facts of a set that a model wrote. Raises RuntimeError for one without examples."""
+    if not found.num_kept:
+        raise RuntimeError(
+            f"{arguments.model} gave no example: {found.funnel.reasons()}; look at its answers "
+            "with --preview 5, raise --max-cost or choose a stronger model"
+        )
+    return collect_facts(
+        SCRIPT,
+        seed=arguments.seed,
+        settings=settings,
+        inputs=inputs_of(arguments, sources, arguments.license),
+        funnels=[found.funnel],
+        counts={
+            "missing_all": {"examples": found.num_missing} if found.num_missing else {},
+            "databases_left_out": {
+                f"{db_id} {fault}": 1 for db_id, fault in sources.faults.items()
+            },
+            "databases_not_published": unpublished(db for db, _ in found.used.values()),
+            "modes": {str(mode): num for mode, num in found.modes.items()},
+            "votes": dict(found.votes),
+            "domains": dict(found.ledger.given.most_common()),
+        },
+        usage=usage,
+        results={
+            **limit_facts(),
+            **teacher_facts(arguments.model, prompt_hashes(arguments), model_terms(arguments)),
+            **decontamination_facts(sources.benchmarks),
+            "plan": coverage_report([found.coverage]),
+        },
+        seconds=seconds,
+    )
+
+
+def print_shortfall(facts: Facts) -> None:
+    """Prints how far the set is from its plan, and the examples that it lacks."""
+    for table in plan_tables(facts.results.get("plan")):
+        print(f"\n{table}")
+    missing = [
+        (f"{table.removeprefix('missing_')}/{level}", num)
+        for table, counts in facts.counts.items()
+        for level, num in counts.items()
+        if table.startswith("missing_")
+    ]
+    if missing:
+        print("\nFewer examples were found than were asked for:")
+        print(text_table([("missing", "examples"), *missing]))
