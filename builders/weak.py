@@ -27,7 +27,7 @@ from typing import Any
 from sense.card import DatasetText
 from sense.command import run_script
 from sense.example import pair_features, question_features, sample_features, unpaired_features
-from sense.facts import Facts, collect_facts, print_outcome
+from sense.facts import Facts, collect_facts, print_outcome, text_table
 from sense.publishing.figures import check_figures
 from sense.publishing.license import check_license, inherited_license
 from sense.publishing.output import check_output
@@ -35,6 +35,7 @@ from sense.publishing.provenance import limit_facts
 from sense.publishing.push import check_push, push_folder
 from sense.publishing.source import dataset_source
 from sense.release import write_dataset
+from sense.servers.budget import shown_usage
 from sense.spool import Spool
 from sense.weak_set.asked import open_asked
 from sense.weak_set.noise import shown_noise
@@ -83,6 +84,8 @@ def build(arguments: argparse.Namespace, spool: Callable[[], Spool], started: fl
     made = make_tables(arguments, judged, spool)
     results = results_of(arguments, judged, made)
     print_findings(judged, made, results)
+    if arguments.base_url:
+        print(text_table([("use of the model", "amount"), *shown_usage(judged.usage)]))
     counted = {"num_questions": judged.num_questions, "prompt_hash": judged.contract.hash}
     tally = judged.tally
     facts = collect_facts(

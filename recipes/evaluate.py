@@ -93,10 +93,10 @@ def answering_systems(
     if arguments.predictions:
         return systems_of_files(arguments.predictions, arguments.gold)
     if arguments.model:
-        writer, usage = given_writer(arguments)
+        writer, budget = given_writer(arguments)
         found = model_system(writer, questions, arguments.num_samples, arguments.temperature)
-        if used := usage():
-            print(text_table([("use of the model", "amount"), *shown_usage(used)]))
+        if budget:
+            print(text_table([("use of the model", "amount"), *shown_usage(budget.usage())]))
         return found
     is_nearest = arguments.baseline == "nearest"
     train = load_questions(arguments.data, "train", arguments.databases) if is_nearest else []

@@ -1,6 +1,8 @@
 """The weak set as a whole: rounds of sampling, label noise, and models that answer badly."""
 
 import json
+import re
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -159,8 +161,11 @@ def test_answers_of_several_queries_stand_on_no_side(
     assert pairs and not unclear & {pair["rejected_sample_id"] for pair in pairs}
 
 
-def test_what_a_server_costs_stands_in_the_facts(
-    folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_server_costs_stands_in_the_facts_also_of_a_resumed_run(
+    folder: Path,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     prices = ("--price-in", "100", "--price-out", "1000")
     out = sampled(folder, monkeypatch, lambda request: CITIES, "priced", *prices)
@@ -169,6 +174,11 @@ def test_what_a_server_costs_stands_in_the_facts(
     assert facts.usage["completion_tokens"] == 45
     assert facts.usage["cost_usd"] == pytest.approx(0.051)
     assert "price_in" not in facts.settings and "base_url" not in facts.settings
+    shutil.rmtree(out)
+    capsys.readouterr()
+    sampled(folder, monkeypatch, lambda request: "not asked", "priced", *prices)
+    assert read_facts(out).usage == facts.usage
+    assert re.search(r"completion_tokens +45\ncost_usd +0.051", capsys.readouterr().out)
 
 
 def test_every_wrong_answer_carries_a_witness(

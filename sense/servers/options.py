@@ -1,7 +1,7 @@
 """Options of scripts that ask chat servers: where they are, how hard to ask, what it may cost."""
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sense.command import positive

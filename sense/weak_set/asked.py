@@ -19,13 +19,15 @@ from sense.inputs.question import (
     open_questions,
 )
 from sense.inputs.reading import read_predictions
+from sense.journal import Journal
 from sense.prompt import CONTRACTS, PromptContract, contract_of
 from sense.publishing.license import seed_of
 from sense.publishing.source import dataset_source, model_source, suite_source
+from sense.servers.budget import Budget
 from sense.servers.options import given_writer
 from sense.spool import Spool
 from sense.suite import Suite, read_suite
-from sense.weak import Ask, Sampling, answer_temperatures, ask_model
+from sense.weak import Answer, Ask, Sampling, answer_temperatures, ask_model
 from sense.weak_set.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -47,8 +49,8 @@ class Asked(NamedTuple):
     tally: Tally
     """Holds what was left out already."""
     suite: Suite | None
-    usage: Callable[[], dict[str, float]] = dict
-    """Tokens and money that the answers have cost so far."""
+    budget: Budget | None = None
+    """Tokens and money that answers of servers cost."""
 
 
 def open_asked(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Asked:
@@ -60,6 +62,27 @@ def open_asked(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> Ask
     if arguments.samples:
         return _given_answers(arguments, spool)
     return _asked_model(arguments, spool)
+
+
+def counted_once(ask: Ask, budget: Budget, journal: Journal) -> Ask:
+    """`ask`, which notes in the journal what each batch used; what is there counts from now on.
+
+    So a run that was interrupted ends at the limit, and with the usage, of one that was not.
+    """
+    for key in journal:
+        kind, _, number = key.partition(" ")
+        if kind == "usage" and f"answers {number}" in journal:
+            budget.recall(journal[key])
+
+    def asked(number: int, batch: Sequence[Question]) -> list[list[Answer]]:
+        before = budget.usage()
+        answers = ask(number, batch)
+        if f"usage {number}" not in journal:  # else a kill came before the answers were kept
+            used = {name: value - before.get(name, 0) for name, value in budget.usage().items()}
+            journal.put(f"usage {number}", used)
+        return answers
+
+    return asked
 
 
 def judging_settings(arguments: argparse.Namespace, asked: Asked) -> dict[str, Any]:
@@ -119,7 +142,7 @@ def _asked_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> A
     """
     tally = Tally()
     data = _open_data(arguments, spool, tally)
-    writer, usage = given_writer(arguments)
+    writer, budget = given_writer(arguments)
     contract = contract_of(data.outline.prompt_hashes, arguments.data, writer.contract)
     source = model_source(arguments.model, writer.revision)
     temperatures = answer_temperatures(arguments.temperatures, arguments.num_samples)
@@ -133,7 +156,7 @@ def _asked_model(arguments: argparse.Namespace, spool: Callable[[], Spool]) -> A
         contract,
         tally,
         suite,
-        usage,
+        budget,
     )
 
 

@@ -19,7 +19,7 @@ from sense.spool import Spool
 from sense.strong_set.splits import SPLITS, held_out_databases
 from sense.suite import Suite, read_suite
 from sense.weak import Judging, judged_questions
-from sense.weak_set.asked import Asked, judging_settings
+from sense.weak_set.asked import Asked, counted_once, judging_settings
 from sense.weak_set.noise import SUITE_SEPARATES, NoiseTally
 from sense.weak_set.rounds import RoundTally, check_previous, splits_beside, with_previous
 from sense.weak_set.rows import (
@@ -78,7 +78,8 @@ def judge_asked(arguments: argparse.Namespace, asked: Asked, spool: Callable[[],
     used = {name: versions()[name] for name in VERSIONS}
     path = work_folder(arguments.out) / "journal.jsonl"
     with Journal(path, settings | {"versions": used}) as journal:
-        for question, samples in judged_questions(asked.questions, asked.ask, judging, journal):
+        ask = counted_once(asked.ask, asked.budget, journal) if asked.budget else asked.ask
+        for question, samples in judged_questions(asked.questions, ask, judging, journal):
             db_id = question.example.db_id
             split = splits.get(db_id, "test" if db_id in held_out else "train")
             found = Answered(question.example, question.db_path, samples)
@@ -97,7 +98,7 @@ def judge_asked(arguments: argparse.Namespace, asked: Asked, spool: Callable[[],
         asked.tally,
         asked.suite,
         settings,
-        asked.usage(),
+        asked.budget.usage() if asked.budget else {},
     )
 
 
