@@ -60,7 +60,8 @@ def main() -> None:
     settings = chosen_settings(recipe, training, model)
     base = check_base(model.model_name_or_path)
     rows, num_rows = load_training_rows(recipe, COLUMNS, training.seed)
-    contract = contract_of(rows.unique("prompt_hash"), recipe.data, load_contract(base))
+    of_base = load_contract(base, model.model_revision)
+    contract = contract_of(rows.unique("prompt_hash"), recipe.data, of_base)
     evaluation_rows = None
     if training.eval_strategy != "no":
         evaluation_rows = load_evaluation_rows(recipe, COLUMNS)

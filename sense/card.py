@@ -73,16 +73,10 @@ class DatasetText:
     """How it was made, a sentence per step, in order."""
     faults: tuple[str, ...]
     """What is known to be wrong or missing, a sentence each."""
-    stand_in: str = ""
-    """Plain words when something stood in for a language model; "" = nothing did.
-
-    Rows whose `source` or `teacher` is `grammar` are announced without it."""
     repo_id: str = ""
     """OWNER/NAME on the Hub; "" while unpublished."""
     split_by: SplitBy = ""
     """What keeps the splits apart; `sql_template` is called in-domain; "" = one split or none."""
-    tags: tuple[str, ...] = ()
-    """More tags than text-to-sql."""
     is_synthetic: bool = True
     """Whether a program or a model wrote the rows, and not people."""
     kind: Kind = ""
@@ -158,7 +152,7 @@ def dataset_card(
             f"`{name}`" for name in sorted(SHARE_ALIKE & {n for _, n, _ in licenses})
         ),
         seeds=cited_seeds(facts, tallies),
-        stand_ins=_stand_ins(text, tallies),
+        stand_in=GRAMMAR_SENTENCE if _is_by_grammar(tallies) else "",
         tallies=list(tally_tables(tallies)),
         licenses=[(f"{name} (`{config}`)", count) for config, name, count in licenses],
         has_verdicts=any("verdict" in columns for columns in tallies.values()),
@@ -234,10 +228,9 @@ def _environment() -> "Environment":
     return environment
 
 
-def _stand_ins(text: DatasetText, tallies: Mapping[str, Any]) -> list[str]:
+def _is_by_grammar(tallies: Mapping[str, Any]) -> bool:
     rows = next(iter(tallies.values()))
-    is_grammar = any("grammar" in rows.get(name, {}) for name in ("source", "teacher"))
-    return [s for s in (GRAMMAR_SENTENCE if is_grammar else "", text.stand_in) if s]
+    return any("grammar" in rows.get(name, {}) for name in ("source", "teacher"))
 
 
 def _columns(features: "Features") -> Iterable[tuple[str, str, str]]:

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from sense.inputs.reading import Prediction, read_bird, read_predictions, read_spider
+from sense.inputs.reading import (
+    Prediction,
+    read_bird,
+    read_predictions,
+    read_questions,
+    read_spider,
+)
 
 SPIDER_ROW = {
     "db_id": "world",
@@ -43,7 +49,7 @@ def test_bird_rows_have_evidence_and_difficulty(tmp_path: Path) -> None:
         "difficulty": "simple",
     }
     write(tmp_path / "dev.json", [row, {**row, "evidence": None}])
-    first, second = read_bird(tmp_path)
+    first, second = read_bird(tmp_path, "dev")
     assert first == {
         "db_id": "a",
         "question": "q",
@@ -144,6 +150,6 @@ def test_missing_file_says_what_is_there(tmp_path: Path) -> None:
 def test_real_files_are_read_whole(shared_data: Path) -> None:
     assert sum(1 for _ in read_spider(shared_data / "spider", "train")) == 8_659
     assert sum(1 for _ in read_spider(shared_data / "spider", "dev")) == 1_034
-    assert sum(1 for _ in read_bird(shared_data / "bird", file="dev_superhero.json")) == 129
+    assert sum(1 for _ in read_questions(shared_data / "bird" / "dev_superhero.json", "SQL")) == 129
     for path in sorted((shared_data / "predictions").glob("*.jsonl")):
         assert [p.idx for p in read_predictions(path)] == list(range(1_034))

@@ -45,7 +45,7 @@ class Prediction(NamedTuple):
     """Sum over the tokens of the completion, in nats."""
 
 
-def read_spider(folder: str | Path, split: Split = "dev") -> Iterator[dict[str, str]]:
+def read_spider(folder: str | Path, split: Split) -> Iterator[dict[str, str]]:
     """Rows `db_id, question, sql, evidence` of a Spider folder as it is downloaded.
 
     `train` is `train_spider.json` followed by `train_others.json` where there is one.
@@ -57,13 +57,12 @@ def read_spider(folder: str | Path, split: Split = "dev") -> Iterator[dict[str, 
             yield dict(zip(("db_id", "question", "sql"), texts, strict=True), evidence="")
 
 
-def read_bird(folder: str | Path, split: Split = "dev", file: str = "") -> Iterator[dict[str, str]]:
-    """Rows `db_id, question, sql, evidence, difficulty` of a BIRD folder.
+def read_bird(folder: str | Path, split: Split) -> Iterator[dict[str, str]]:
+    """Rows `db_id, question, sql, evidence, difficulty` of a BIRD folder as it is downloaded.
 
-    `file` names another file of the same form, such as `mini_dev_sqlite.json`. `difficulty` is ""
-    where the file has none, as in BIRD's train set.
+    `difficulty` is "" where the file has none, as in BIRD's train set.
     """
-    yield from read_questions(Path(folder) / (file or BIRD_FILES[split]), "SQL")
+    yield from read_questions(Path(folder) / BIRD_FILES[split], "SQL")
 
 
 def read_questions(path: Path, sql_key: str) -> Iterator[dict[str, str]]:

@@ -24,7 +24,7 @@ class Model(NamedTuple):
     contract: PromptContract
 
 
-def load_model(name: str | Path, revision: str | None = None) -> Model:
+def load_model(name: str | Path) -> Model:
     """The model of a folder or Hub id, on the fastest device at hand, in evaluation mode.
 
     Its dtype is that of the weights, float32 on a CPU. An adapter is loaded on top of its base.
@@ -36,11 +36,11 @@ def load_model(name: str | Path, revision: str | None = None) -> Model:
 
     check_model_folder(name)
     contract = load_contract(name)
-    tokenizer: Any = AutoTokenizer.from_pretrained(name, revision=revision)
+    tokenizer: Any = AutoTokenizer.from_pretrained(name)
     check_tokenizer(tokenizer, str(name))
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     model: Any = AutoModelForCausalLM.from_pretrained(
-        name, revision=revision, dtype="auto" if device else torch.float32
+        name, dtype="auto" if device else torch.float32
     )
     if device:
         model.to(device)

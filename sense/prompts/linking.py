@@ -132,16 +132,13 @@ class ValueIndex:
             entry = _Entry(len(self._columns) - 1, value)
             self._entries.setdefault(" ".join(words), []).append(entry)
 
-    def links(self, question: str, limit: int, within: Schema | None = None) -> list[ValueLink]:
-        """Up to `limit` links of the question's literals, `within` the columns of a schema.
+    def links(self, question: str, limit: int) -> list[ValueLink]:
+        """Up to `limit` links of the question's literals.
 
         Longest first; case is ignored, as is a plural "s". Where one literal occurs in several
         columns, the column likest to the question comes first, and the next ones after the first
         of every other literal.
         """
-        allowed = None
-        if within is not None:
-            allowed = {(table.name, c.name) for table in within.tables for c in table.columns}
         stems = frozenset(question_stems(question))
         groups = []
         for text, entries in self._matches(question):
@@ -153,13 +150,7 @@ class ValueIndex:
                 for entry in reversed(ranked)
                 if self._columns[entry.column] == column
             }
-            groups.append(
-                [
-                    ValueLink(*column, first[column])
-                    for column in columns
-                    if allowed is None or column in allowed
-                ]
-            )
+            groups.append([ValueLink(*column, first[column]) for column in columns])
         depth = max(map(len, groups), default=0)
         links = [group[i] for i in range(depth) for group in groups if i < len(group)]
         return list(dict.fromkeys(links))[:limit]

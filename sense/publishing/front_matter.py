@@ -33,7 +33,7 @@ def dataset_data(
             sum(p["num_rows"] for p in next(iter(splits.values())).values())
         ),
         annotations_creators="machine-generated" if text.is_synthetic else "expert-generated",
-        tags=["text-to-sql", *(["synthetic"] if text.is_synthetic else []), PAPER, *text.tags],
+        tags=["text-to-sql", *(["synthetic"] if text.is_synthetic else []), PAPER],
     )
     infos = DatasetInfosDict()
     for config, parts in splits.items():

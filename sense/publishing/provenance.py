@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sense.execution import DEFAULT_LIMITS, Limits
+from sense.execution import DEFAULT_LIMITS
 from sense.facts import versions
 
 if TYPE_CHECKING:
     from sense.contamination import Benchmark
 
 
-def limit_facts(limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+def limit_facts() -> dict[str, Any]:
     """The engine that ran the queries and what each might use."""
-    values = {name: value for name, value in asdict(limits).items() if name.startswith("max_")}
+    values = {
+        name: value for name, value in asdict(DEFAULT_LIMITS).items() if name.startswith("max_")
+    }
     return {"limits": {"engine": f"SQLite {versions()['sqlite']}", **values}}
 
 

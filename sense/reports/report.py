@@ -108,7 +108,7 @@ def summary_blocks(
     return [
         *_accuracy_blocks(scores),
         *_verdict_blocks(scores),
-        *_input_blocks(scores, outcomes, notes),
+        *_input_blocks(outcomes, notes),
     ]
 
 
@@ -279,9 +279,7 @@ def _unfinished(scores: Mapping[str, Any]) -> list[Block]:
     ]
 
 
-def _input_blocks(
-    scores: Mapping[str, Any], outcomes: Sequence[Outcome], notes: Sequence[str]
-) -> list[Block]:
+def _input_blocks(outcomes: Sequence[Outcome], notes: Sequence[str]) -> list[Block]:
     """Golds that cannot judge, predictions that are no query, and oddities of the files."""
     blocks: list[Block] = []
     golds = [

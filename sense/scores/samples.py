@@ -77,7 +77,6 @@ def sampled_sql(
     questions: "Sequence[Question]",
     num_samples: int,
     temperature: float,
-    seed: int = 0,
 ) -> list[list[str]]:
     """As many SQL queries per question.
 
@@ -89,7 +88,7 @@ def sampled_sql(
         prompt_messages(writer.contract, q.db_path, q.example.question, q.example.evidence)
         for q in questions
     ]
-    samples = writer.sample(prompts, (temperature,) * num_samples, seed)
+    samples = writer.sample(prompts, (temperature,) * num_samples, 0)
     if missing := [q for q, found in zip(questions, samples, strict=True) if not found]:
         raise RuntimeError(
             f"{writer.name} gave no samples for {len(missing):,} of {len(questions):,} questions, "
