@@ -231,7 +231,7 @@ def _text(value: Any, key: str, place: str) -> str:
     if isinstance(value, str):
         if half := HALF_CHARACTER.search(value):
             raise ValueError(
-                f"{place} has half a character, {ascii(half[0])}, in '{key}', which no file or "
+                f"{place} has half a character, {half[0]!a}, in '{key}', which no file or "
                 "database can hold; write the whole character or leave it out"
             )
         return value
