@@ -156,6 +156,8 @@ class Results:
         self.is_plain = not self.connection.execute(OPEN_SCHEMA).fetchall()
         self.connection.set_progress_handler(lambda: True, MAX_STEPS)
         self.cache: dict[str, Rows | None] = {}
+        self.overrun: set[str] = set()
+        """Queries that took more than `MAX_STEPS`."""
         self.num_cached = 0
 
     def __enter__(self) -> "Results":
@@ -171,6 +173,7 @@ class Results:
             self.num_cached += 1 + len(rows or ())
             if self.num_cached > MAX_CACHED_ROWS:
                 self.cache.clear()
+                self.overrun.clear()
                 self.num_cached = 0
             self.cache[sql] = rows
         return self.cache[sql]
@@ -178,15 +181,19 @@ class Results:
     def _run(self, sql: str) -> Rows | None:
         try:
             return list(islice(self.connection.execute(sql), MAX_RESULT_ROWS + 1))
+        except apsw.InterruptError:
+            self.overrun.add(sql)
         except (apsw.Error, UnicodeDecodeError):
-            return None
+            pass
+        return None
 
 
 def reject_reason(intent: Intent, results: Results) -> str:
     """Why the intent says nothing on this database, "" when it does."""
-    rows = results.rows(to_sql(intent))
+    sql = to_sql(intent)
+    rows = results.rows(sql)
     if rows is None:
-        return "gold_error"
+        return "gold_timeout" if sql in results.overrun else "gold_error"
     if not rows:
         return "empty_result"
     if len(rows) > MAX_RESULT_ROWS:

@@ -1,16 +1,18 @@
 """Tables, columns, types and keys of a SQLite file, and their text for a prompt.
 
 Only what a query can name is read: SQLite's own tables, shadow tables, hidden columns, broken
-views, virtual tables of an absent module and tables with a name that is not UTF-8 are left out, as
-are foreign keys to no table or column.
+views, virtual tables that cannot be read, such as R-trees and those of an absent module, and tables
+with a name that is not UTF-8 are left out, as are foreign keys to no table or column.
 Names are spelled as they are declared, in foreign keys too.
 """
 
 import logging
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -27,6 +29,10 @@ SchemaSamples: TypeAlias = Mapping[str, tuple[tuple[str, ...], ...]]
 
 MAX_SAMPLE_STEPS = 1_000_000
 """Virtual-machine steps spent on the sample rows of one table or view: about 0.1 s."""
+MAX_NEAR_BYTES = 1_000_000
+"""Of blobs before a column, which SQLite reads through to reach it: some milliseconds per row."""
+NUM_MEASURED_ROWS = 10
+"""First rows of a table, whose blobs are taken for those of the others."""
 
 # Keywords that SQLite 3.54 or sqlglot 30 does not take as a bare table or column name, and the two
 # words that SQLite reads as numbers. Its other keywords, about 70, need no quotes.
@@ -90,11 +96,14 @@ def read_schema(db_path: str | Path) -> Schema:
     with reading(db_path) as connection:
         connection.authorizer = None  # it denies the pragma functions; views are not run here
         tables = []
-        for name_bytes, kind in list(connection.execute(_TABLES)):
+        for name_bytes, kind, is_virtual in list(connection.execute(_TABLES)):
             try:
+                if is_virtual:
+                    _check_readable(db_path, name_bytes.decode())
                 tables.append(_read_table(connection, name_bytes.decode(), kind == "view"))
-            except (apsw.SQLError, UnicodeDecodeError) as error:
-                logger.info("table %s of %s left out of the schema: %s", name_bytes, db_path, error)
+            except (apsw.SQLError, apsw.AuthError, UnicodeDecodeError) as error:
+                name = name_bytes.decode(errors="replace")
+                logger.info("table '%s' of %s left out of the schema: %s", name, db_path, error)
     return Schema(_resolve_foreign_keys([table for table in tables if table.columns]))
 
 
@@ -159,6 +168,21 @@ def quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def far_columns(connection: apsw.Connection | sqlite3.Connection, table: Table) -> frozenset[str]:
+    """Columns behind large blobs, such as pictures: a query of them reads the whole file."""
+    sizes = ", ".join(
+        f"CASE typeof({name}) WHEN 'blob' THEN length({name}) ELSE 0 END"  # without reading it
+        for name in (quote_identifier(column.name) for column in table.columns)
+    )
+    query = f"SELECT {sizes} FROM {quote_identifier(table.name)} LIMIT {NUM_MEASURED_ROWS}"
+    most = [max(column) for column in zip(*connection.execute(query), strict=True)]
+    return frozenset(
+        column.name
+        for column, before in zip(table.columns, accumulate(most, initial=0), strict=False)
+        if before > MAX_NEAR_BYTES and not column.is_rowid
+    )
+
+
 def limited_rows(
     connection: apsw.Connection, query: str, max_steps: int
 ) -> Iterable[tuple[Any, ...]]:
@@ -174,12 +198,21 @@ def limited_rows(
 
 
 _TABLES = """
-SELECT CAST(name AS BLOB), type FROM sqlite_schema
+SELECT CAST(name AS BLOB), type, name IN (
+  SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'
+)
+FROM sqlite_schema
 WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
   AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')
 ORDER BY rowid
 """
 _VISIBLE = (0, 2, 3)  # ordinary, virtual generated, stored generated; 1 is a hidden column
+
+
+def _check_readable(db_path: str | Path, name: str) -> None:
+    """Raises AuthError for a virtual table whose module prepares to write when it is read."""
+    with reading(db_path) as connection:
+        connection.execute(f"SELECT 1 FROM {quote_identifier(name)} LIMIT 0")
 
 
 def _read_table(connection: apsw.Connection, name: str, is_view: bool) -> Table:
@@ -328,10 +361,12 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _typed_value(column: Column) -> str:
-    # Text travels as bytes: real files hold text that is not valid UTF-8.
+    # Text travels as bytes: real files hold text that is not valid UTF-8. Of a blob only the length
+    # is read, which SQLite knows without the rest.
     name = quote_identifier(column.name)
     return (
-        f"typeof({name}), CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END"
+        f"typeof({name}), CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB)"
+        f" WHEN 'blob' THEN length({name}) ELSE {name} END"
     )
 
 
@@ -339,7 +374,7 @@ def _literal(kind: Any, value: Any, max_chars: int) -> str:
     if value is None:
         return "NULL"
     if kind == "blob":
-        return f"<{len(value):,} bytes>"
+        return f"<{value:,} bytes>"
     if kind != "text":
         return repr(value)
     text = shortened(" ".join(value.decode(errors="replace").split()), max_chars)

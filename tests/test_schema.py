@@ -1,6 +1,7 @@
 """Reading a schema, writing it for a prompt, pruning it, and finding values."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 from sense.execution import DatabaseError
 from sense.prompts.linking import ValueLink, stem_word, value_index
 from sense.prompts.pruning import SchemaWords
+from sense.questions.profile import profile_database
 from sense.schema import (
     RESERVED_WORDS,
     Column,
     ForeignKey,
     Schema,
     Table,
+    far_columns,
     quote_identifier,
     read_schema,
     sample_rows,
@@ -124,6 +127,29 @@ def test_virtual_table_of_an_absent_module_is_left_out(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     assert [t.name for t in read_schema(path).tables] == ["a"]
+
+
+def test_virtual_table_whose_reading_prepares_to_write_is_left_out(tmp_path: Path) -> None:
+    script = "CREATE VIRTUAL TABLE place USING rtree(id, low, high); CREATE TABLE t (a);"
+    path = write_database(tmp_path / "places.sqlite", script)
+    assert [table.name for table in read_schema(path).tables] == ["t"]
+
+
+def test_pictures_are_not_read_nor_the_columns_behind_them(tmp_path: Path) -> None:
+    path = write_database(
+        tmp_path / "photos.sqlite",
+        "CREATE TABLE photo (kind TEXT, data BLOB, title TEXT, id INTEGER PRIMARY KEY);"
+        "INSERT INTO photo VALUES ('portrait', zeroblob(1000001), 'Winter', 1);",
+    )
+    schema = read_schema(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert far_columns(connection, schema.tables[0]) == {"title"}
+    samples = sample_rows(path, schema, n=1, max_chars=80)
+    assert samples["photo"] == (("'portrait'", "<1,000,001 bytes>", "'Winter'", "1"),)
+    columns = {column.name: column for column in profile_database(path).table("photo").columns}
+    assert columns["kind"].values == ("portrait",)
+    assert (columns["title"].kind, columns["title"].values) == ("other", ())
+    assert value_index(path).links("Winter portrait", 5) == [ValueLink("photo", "kind", "portrait")]
 
 
 def test_empty_database_has_no_tables(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from sense.schema import (
     Column,
     Schema,
     Table,
+    far_columns,
     limited_rows,
     natural_name,
     quote_identifier,
@@ -106,8 +107,11 @@ class ValueIndex:
             num_columns = sum(len(table.columns) for table in tables)
             limit = min(MAX_VALUES_PER_COLUMN, MAX_VALUES // max(num_columns, 1))
             for table in tables:
+                far = far_columns(connection, table)
                 for column in table.columns:
                     self._add_column(table, column)
+                    if column.name in far:
+                        continue
                     for (data,) in limited_rows(
                         connection, _distinct_text(table, column, limit), MAX_STEPS_PER_COLUMN
                     ):

@@ -19,6 +19,7 @@ from sense.schema import (
     Column,
     Schema,
     Table,
+    far_columns,
     natural_name,
     quote_identifier,
     read_schema,
@@ -39,6 +40,8 @@ MAX_VALUES = 200
 """Distinct values kept of each column."""
 MAX_VALUE_CHARS = 40
 """A longer text is never a literal of a query."""
+MAX_READ_BYTES = 1_000
+"""Of a text its start of so many characters is read, and a longer blob, as of a picture, not."""
 MAX_CATEGORY_SHARE = 0.5
 """A text column is a category when its distinct values are at most this share of its values."""
 
@@ -163,7 +166,10 @@ def _profile(db_path: str, state: FileState | None) -> Profile:
 def _profile_table(connection: sqlite3.Connection, table: Table) -> TableProfile:
     noun = row_noun(table.name)
     name = quote_identifier(table.name)
-    names = ", ".join(quote_identifier(column.name) for column in table.columns)
+    far = far_columns(connection, table)
+    names = ", ".join(
+        "NULL" if column.name in far else _read_value(column) for column in table.columns
+    )
     most = min(MAX_ROWS, MAX_READ_VALUES // len(table.columns))
     rows = connection.execute(f"SELECT {names} FROM {name} LIMIT {most}").fetchall()
     referring = {name.lower() for key in table.foreign_keys for name in key.columns}
@@ -175,6 +181,16 @@ def _profile_table(connection: sqlite3.Connection, table: Table) -> TableProfile
     keys = [i for i, column in enumerate(table.columns) if column.primary_key]
     key = columns[keys[0]] if len(keys) == 1 else None
     return TableProfile(table.name, noun, columns, len(rows), key, _display(columns, noun))
+
+
+def _read_value(column: Column) -> str:
+    """SQLite tells kind and length of a blob without reading it."""
+    name = quote_identifier(column.name)
+    return (
+        f"CASE WHEN typeof({name}) = 'text' THEN substr({name}, 1, {MAX_READ_BYTES})"
+        f" WHEN typeof({name}) = 'blob' AND length({name}) > {MAX_READ_BYTES} THEN x''"
+        f" ELSE {name} END"
+    )
 
 
 def row_noun(table_name: str) -> str:
