@@ -6,7 +6,8 @@ cut by the rows alone. Memory holds one batch.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -128,8 +129,8 @@ class _Count:
         self.first_row: Row = {}
         self.num_rows = 0
 
-    def add(self, row: Row) -> int:
-        """Counts the row; returns its characters."""
+    def check(self, row: Row) -> int:
+        """Counts the row; returns its characters. Raises ValueError where it is not fit."""
         if row.keys() != self.features.keys():
             raise ValueError(
                 _other_columns(row, self.features, f"row {self.num_rows} of {self.place}")
@@ -141,15 +142,19 @@ class _Count:
             )
         self.first_row = self.first_row or row
         self.num_rows += 1
+        return size
+
+    def add(self, columns: Mapping[str, list[Any]]) -> None:
+        """Counts what stands in the columns of some rows."""
         for name, tally in self.tallies.items():
-            tally.update(row[name] if isinstance(row[name], list) else [str(row[name])])
+            values = columns[name]
+            is_list = isinstance(values[0], list)
+            tally.update(chain.from_iterable(values) if is_list else map(str, values))
         for name, counted in self.lengths.items():
             unit, width = MEASURED[name]
-            length = len(row[name].split()) if unit == "words" else len(row[name])
-            counted[length // width * width] += 1
-        if "db_id" in self.features:
-            self.db_ids.add(row["db_id"])
-        return size
+            sizes = (len(text.split() if unit == "words" else text) for text in columns[name])
+            counted.update(size // width * width for size in sizes)
+        self.db_ids.update(columns.get("db_id", ()))
 
 
 def _write_shard(path: Path, rows: Iterator[Row], features: "Features", count: _Count) -> int:
@@ -157,18 +162,18 @@ def _write_shard(path: Path, rows: Iterator[Row], features: "Features", count: _
     import pyarrow as pa
     from datasets.arrow_writer import ParquetWriter
 
-    shard_chars = batch_chars = 0
+    schema = features.arrow_schema
+    shard_chars = 0
     writer = ParquetWriter(path=str(path), features=features, writer_batch_size=BATCH_ROWS)
     try:
-        for row in rows:
-            shard_chars += count.add(row)
-            writer.write(row)
-            batch_chars += sum(len(value) for value in row.values() if isinstance(value, str))
-            if batch_chars >= BATCH_CHARS:
-                writer.write_examples_on_file()
-                batch_chars = 0
-            if shard_chars >= SHARD_CHARS:
+        while shard_chars < SHARD_CHARS:
+            batch, num_chars = _batch(rows, count, SHARD_CHARS - shard_chars)
+            if not batch:
                 break
+            shard_chars += num_chars
+            columns = {name: [row[name] for row in batch] for name in features}
+            writer.write_table(pa.Table.from_pydict(columns, schema=schema))
+            count.add(columns)
         _, num_bytes = writer.finalize()
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise ValueError(
@@ -178,6 +183,18 @@ def _write_shard(path: Path, rows: Iterator[Row], features: "Features", count: _
     finally:
         writer.close()
     return int(num_bytes)
+
+
+def _batch(rows: Iterator[Row], count: _Count, max_chars: int) -> tuple[list[Row], int]:
+    """The next rows that are written together, and their characters; `max_chars` are too many."""
+    batch: list[Row] = []
+    num_chars = 0
+    for row in rows:
+        num_chars += count.check(row)
+        batch.append(row)
+        if len(batch) == BATCH_ROWS or num_chars >= min(BATCH_CHARS, max_chars):
+            break
+    return batch, num_chars
 
 
 def _num_chars(value: Any) -> int:
