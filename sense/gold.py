@@ -8,7 +8,7 @@ another order (`sense.golds.shuffle`), which finds other cases by their effect a
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -277,9 +277,16 @@ def _unread(asker: _Asker) -> Fault | None:
 
 def _emptiness(asker: _Asker) -> Fault | None:
     rows = asker.execution.rows
-    if any(value is not None for row in rows for value in row):
-        return None
-    return Fault("empty", "only_nulls" if rows else "no_rows", {})
+    return Fault("empty", "only_nulls" if rows else "no_rows", {}) if is_empty(rows) else None
+
+
+def is_empty(rows: Iterable[Row]) -> bool:
+    """Whether a result says nothing: no row, or no value but NULL.
+
+    >>> is_empty([]), is_empty([(None, None)]), is_empty([(None, 0)])
+    (True, True, False)
+    """
+    return all(value is None for row in rows for value in row)
 
 
 Search: TypeAlias = Callable[[_Asker], Fault | None]

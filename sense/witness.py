@@ -23,6 +23,7 @@ from sense.database import database_script
 from sense.denotation import Row, order_matters, strict_comparison, unmatched_row
 from sense.execution import DEFAULT_LIMITS, Execution, Limits, execute
 from sense.filling.constraints import quoted
+from sense.gold import is_empty
 from sense.result import text_table
 from sense.verdict import Unit, judge
 from sense.witnesses.difference import shown_row
@@ -97,7 +98,8 @@ def shrink(
 ) -> Witness | None:
     """A smallest part of the database on which the prediction is strictly `incorrect`.
 
-    For a prediction that is so on the whole database, with a result that differs. No row can be
+    For a prediction that is so on the whole database, with a result that differs; or that differs
+    there from a gold that returns nothing, as one may on some databases of a suite. No row can be
     left out of it, with those that refer to it, unless the trials are spent before. None where no
     part tells the two apart within them, where the tables are too large to look for one, and where
     one of the queries does not run. Raises DatabaseError.
@@ -116,7 +118,9 @@ def shrink(
         try:
             with closing(Source(db_path, list(columns))) as source:
                 search = _Search(source, Path(folder), gold_sql, predicted_sql, limits)
-                return search.witness(columns, _named_values(db_path, search))
+                gold, predicted = search.run(Path(db_path))
+                search.gold_is_empty = gold.status == "ok" and is_empty(gold.rows)
+                return search.witness(columns, search.named_values(gold, predicted))
         except apsw.InterruptError:
             return None
 
@@ -132,6 +136,8 @@ class _Search:
         self.gold_sql = gold_sql
         self.predicted_sql = predicted_sql
         self.limits = limits
+        self.gold_is_empty = False
+        """Whether gold returns nothing on the whole database, and so may on its parts."""
         self.is_ordered = order_matters(gold_sql)
         self.tried: dict[frozenset[RowId], bool] = {}
         self.num_rows_left = MAX_TRIED_ROWS
@@ -180,6 +186,23 @@ class _Search:
                 size = min(size, len(rows) // 2) or 1
         return rows
 
+    def run(self, path: Path) -> tuple[Execution, Execution]:
+        """What gold and the prediction give on a database."""
+        gold = execute(path, self.gold_sql, self.limits)
+        return gold, execute(path, self.predicted_sql, self.limits)
+
+    def named_values(self, gold: Execution, predicted: Execution) -> list[Any]:
+        """What the queries compare with, and what the first rows hold that one result only has."""
+        queries = (self.gold_sql, self.predicted_sql)
+        values = [value for sql in queries for value in _literals(sql)]
+        if gold.status == predicted.status == "ok":
+            comparison = strict_comparison(gold.rows, predicted.rows, order_matters=False)
+            if comparison == "differs":
+                values += unmatched_row(gold.rows, predicted.rows)[1]
+                values += unmatched_row(predicted.rows, gold.rows)[1]
+        named = [value for value in values if isinstance(value, str | int | float)]
+        return list(dict.fromkeys(named))[:MAX_VALUES]
+
     def write(self, rows: frozenset[RowId]) -> Path:
         path = self.folder / f"{len(self.tried)}.sqlite"
         self.source.write(rows, path)
@@ -198,16 +221,15 @@ class _Search:
         return left if left != rows else None
 
     def _separates(self, path: Path) -> bool:
-        gold = execute(path, self.gold_sql, self.limits)
-        predicted = execute(path, self.predicted_sql, self.limits)
+        gold, predicted = self.run(path)
         if gold.status != "ok" or predicted.status != "ok":
             return False
         # Most parts end here: whether gold can judge there takes longer to find out.
         if strict_comparison(gold.rows, predicted.rows, self.is_ordered) == "equal":
             return False
         unit = Unit((str(path),), self.gold_sql, (self.predicted_sql,))
-        _, [judgement] = judge(unit, limits=self.limits)
-        return judgement.verdict == "incorrect"
+        status, [judgement] = judge(unit, limits=self.limits)
+        return judgement.verdict == "incorrect" or (self.gold_is_empty and status == "empty")
 
 
 def _witness(
@@ -221,25 +243,10 @@ def _witness(
         tables.append(WitnessTable(table, names, found.rows))
     return Witness(
         tuple(tables),
-        execute(path, search.gold_sql, search.limits),
-        execute(path, search.predicted_sql, search.limits),
+        *search.run(path),
         len(rows),
         database_script(path),
     )
-
-
-def _named_values(db_path: str | Path, search: _Search) -> list[Any]:
-    """What the queries compare with, and what the first rows hold that only one of them returns."""
-    queries = (search.gold_sql, search.predicted_sql)
-    values = [value for sql in queries for value in _literals(sql)]
-    gold, predicted = (execute(db_path, sql, search.limits) for sql in queries)
-    if gold.status == predicted.status == "ok":
-        comparison = strict_comparison(gold.rows, predicted.rows, order_matters=False)
-        if comparison == "differs":
-            values += unmatched_row(gold.rows, predicted.rows)[1]
-            values += unmatched_row(predicted.rows, gold.rows)[1]
-    named = [value for value in values if isinstance(value, str | int | float)]
-    return list(dict.fromkeys(named))[:MAX_VALUES]
 
 
 def _literals(sql: str) -> Iterator[Any]:
