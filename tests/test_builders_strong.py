@@ -611,7 +611,7 @@ def test_server_is_evaluated_and_sampled(
 BAD_GRAMMAR_INPUTS = {
     "missing": "no folder at {tmp}/missing; expected databases as <db_id>/<db_id>.sqlite",
     "nothing": "folder {tmp}/nothing holds no database; expected",
-    "broken": "none of the 2 databases can be used: 'bad' (database_corrupt), 'empty' (database_em",
+    "broken": "'empty' (database_empty): no table of it has rows",
 }
 
 

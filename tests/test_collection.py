@@ -1,8 +1,10 @@
 """sense.strong_set.collection: databases that are given or invented, checked, and published."""
 
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 from conftest import WORLD_SCRIPT, write_database
 
@@ -36,15 +38,24 @@ def test_unusable_databases_are_told_apart(world: Path, tmp_path: Path) -> None:
     nothing = tmp_path / "nothing.sqlite"
     nothing.touch()
     paths = {path.stem: path for path in (world, empty, bare, text, nothing)}
-    assert unusable_databases(paths) == {
+    faults = unusable_databases(paths)
+    assert {db_id: fault.reason for db_id, fault in faults.items()} == {
         "empty": "database_empty",
         "bare": "database_empty",
         "text": "database_corrupt",
         "nothing": "database_empty",
     }
+    assert "is not a SQLite database: it starts with" in faults["text"].detail
     del paths["world"]
     with pytest.raises(ValueError, match=r"none of the 4 databases can be used: 'empty' \(databa"):
         unusable_databases(paths)
+
+
+def test_unfinished_changes_are_told_with_what_ends_them(world: Path) -> None:
+    with closing(apsw.Connection(str(world))) as writer:
+        writer.execute("PRAGMA journal_mode = WAL; CREATE TABLE added (a)").fetchall()
+        with pytest.raises(ValueError, match=r"unfinished changes in .*-wal. Close the program"):
+            unusable_databases({"world": world})
 
 
 def test_several_databases_are_never_shared_by_splits(tmp_path: Path) -> None:

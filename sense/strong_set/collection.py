@@ -30,6 +30,7 @@ from sense.execution import (
     open_read_only,
 )
 from sense.facts import Funnel, file_sha256, versions
+from sense.filters import Rejection
 from sense.publishing.output import work_folder
 from sense.schema import quote_identifier, read_schema
 from sense.shown import first_few
@@ -61,7 +62,7 @@ class Database(NamedTuple):
 
 def usable_databases(
     folder: str | None, benchmarks: Sequence[Benchmark] = ()
-) -> tuple[dict[str, Path], dict[str, str]]:
+) -> tuple[dict[str, Path], dict[str, Rejection]]:
     """The databases of a folder by `db_id`, and why others of it are left out.
 
     One that is like a database of a benchmark is left out as `contaminated_schema`. Nothing for no
@@ -74,7 +75,7 @@ def usable_databases(
     for db_id, path in paths.items():
         words = database_words(str(path)) if benchmarks and db_id not in faults else frozenset()
         if any(benchmark.schema_rejection(words) for benchmark in benchmarks if words):
-            faults[db_id] = "contaminated_schema"
+            faults[db_id] = Rejection("contaminated_schema")
     if len(faults) == len(paths):
         left_out = "the one database is" if len(paths) == 1 else f"all {len(paths):,} databases are"
         raise ValueError(
@@ -122,7 +123,7 @@ def find_or_invent(paths: Mapping[str, Path], arguments: argparse.Namespace) -> 
     )
 
 
-def unusable_databases(paths: Mapping[str, Path]) -> dict[str, str]:
+def unusable_databases(paths: Mapping[str, Path]) -> dict[str, Rejection]:
     """Why databases cannot be used, by `db_id`: `database_corrupt` or `database_empty`.
 
     Damage inside a file shows only when it is read whole. Raises ValueError when none is left.
@@ -130,15 +131,13 @@ def unusable_databases(paths: Mapping[str, Path]) -> dict[str, str]:
     found = {db_id: _database_fault(path) for db_id, path in paths.items()}
     faults = {db_id: fault for db_id, fault in found.items() if fault}
     if len(faults) == len(paths):
-        shown = [f"'{db_id}' ({fault})" for db_id, fault in faults.items()]
+        shown = [f"'{db_id}' ({fault.reason}): {fault.detail}" for db_id, fault in faults.items()]
         unusable = (
             "the one database cannot be used"
             if len(paths) == 1
             else f"none of the {len(paths):,} databases can be used"
         )
-        raise ValueError(
-            f"{unusable}: {first_few(shown)}; expected SQLite files with rows in at least one table"
-        )
+        raise ValueError(f"{unusable}: {first_few(shown)}")
     return faults
 
 
@@ -275,16 +274,17 @@ def num_rows(path: str | Path) -> dict[str, int]:
         }
 
 
-def _database_fault(path: Path) -> str:
+def _database_fault(path: Path) -> Rejection | None:
     try:
         for table in read_schema(path).tables:
             if not table.is_view:
                 query = f"SELECT 1 FROM {quote_identifier(table.name)} LIMIT 1"
                 if execute(path, query).rows:
-                    return ""
-    except (DatabaseError, apsw.CorruptError):
-        return "database_corrupt" if path.stat().st_size else "database_empty"
-    return "database_empty"
+                    return None
+    except (DatabaseError, apsw.CorruptError) as error:
+        reason = "database_corrupt" if path.stat().st_size else "database_empty"
+        return Rejection(reason, str(error))
+    return Rejection("database_empty", "no table of it has rows")
 
 
 def _build_invention(job: tuple[Invention, str, int]) -> None:

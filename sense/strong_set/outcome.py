@@ -7,7 +7,7 @@ from typing import Any
 from sense.coverage.outcome import coverage_report, plan_tables
 from sense.facts import Facts, collect_facts, text_table
 from sense.publishing.provenance import decontamination_facts, limit_facts, teacher_facts
-from sense.shown import counted
+from sense.shown import counted, quoted_few
 from sense.strong import StrongSet
 from sense.strong_set.collection import Database, database_funnel, unpublished
 from sense.strong_set.sources import Sources, inputs_of
@@ -54,6 +54,11 @@ def grammar_facts(
 def used_databases(strong: StrongSet, databases: Sequence[Database]) -> list[Database]:
     """The databases that gave examples. Raises RuntimeError where none did."""
     used = [database for database in databases if database.db_id in strong.digests]
+    if len(strong.faults) == len(databases):
+        raise RuntimeError(
+            f"no example, as there is damage inside {quoted_few(strong.faults)}; restore the file "
+            "from its source, or save what `sqlite3 FILE .recover` finds in it"
+        )
     if not used:
         raise RuntimeError(
             f"{counted(len(databases), 'database')} gave no example: {strong.funnel.reasons()}; "

@@ -15,7 +15,7 @@ REASONS: dict[str, str] = {
     "schema_syntax": "SQLite cannot build the proposed database.",
     "schema_empty": "The proposed database has no table.",
     "rows_unfillable": "No rows could be found that break none of the database's constraints.",
-    "database_corrupt": "The database file is damaged.",
+    "database_corrupt": "The database file cannot be read: damaged, encrypted or being written.",
     "database_empty": "The database has no rows, or its file is empty.",
     # What the grammar draws.
     "no_material": "The database has nothing that such a query could be drawn from.",

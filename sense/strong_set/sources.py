@@ -55,15 +55,17 @@ def read_sources(arguments: argparse.Namespace) -> Sources:
     """What the arguments name; prints the databases that are left out or not published."""
     shots = read_shots(arguments.few_shot, arguments.seed) if arguments.few_shot else []
     benchmarks = [read_benchmark(source) for source in arguments.against]
-    paths, faults = usable_databases(arguments.databases, benchmarks)
-    for db_id, fault in faults.items():
-        print(f"left out: {db_id} ({fault})", flush=True)
+    paths, rejections = usable_databases(arguments.databases, benchmarks)
+    for db_id, fault in rejections.items():
+        detail = f": {fault.detail}" if fault.detail else ""
+        print(f"left out: {db_id} ({fault.reason}){detail}", flush=True)
     for db_id in (db_id for db_id, path in paths.items() if is_huge(path)):
         print(
             f"not published with the set: {db_id} (more than {MAX_READ_BYTES / 1e9:.1f} GB); keep "
             "the file, since nobody can execute its queries without it, or give a smaller copy",
             flush=True,
         )
+    faults = {db_id: fault.reason for db_id, fault in rejections.items()}
     return Sources(paths, faults, benchmarks, shots)
 
 
