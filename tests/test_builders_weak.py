@@ -601,4 +601,4 @@ def test_shares_of_eight_systems_are_those_of_the_official_evaluator(
         official = json.loads(text)["exec"]
         assert score["num"] == len(official) == 1034
         assert abs(score["num_accepted"] - sum(official)) <= 10, name
-    assert read_facts(out).results["splits"]["default"]["train"]["num_rows"] > 300
+    assert read_facts(out).results["splits"]["default"]["train"]["num_rows"] > 250
