@@ -153,8 +153,10 @@ def _reasoned(group: dict[str, str]) -> tuple[str, str]:
     """The reasoning and the query at its end; "" for what is not there."""
     if "Rationale SQL" in group:
         return group["Rationale"], _unfenced(group["Rationale SQL"])
-    found = _REASONED.fullmatch(group["Rationale"])
-    return (found["reasoning"].strip(), found["sql"]) if found else ("", "")
+    before, _, rest = group["Rationale"].partition("```")
+    block = _BLOCK.fullmatch(rest)
+    is_own_line = "\n" in before[len(before.rstrip()) :]
+    return (before.strip(), block["sql"]) if block and is_own_line else ("", "")
 
 
 def _evidence(text: str) -> str:
@@ -190,7 +192,7 @@ def _label_pattern() -> re.Pattern[str]:
 
 
 _FENCED = re.compile(r"```\w*\n(?P<inside>(?:(?!```).)*)\n?```", re.DOTALL)
-_REASONED = re.compile(
-    r"(?P<reasoning>(?:(?!```).)+?)\n\s*```(?:sql)?[ \t]*\n(?P<sql>(?:(?!```).)+)```",
+_BLOCK = re.compile(
+    r"(?:sql)?[ \t]*\n(?P<sql>(?:(?!```).)+)```",  # what follows its opening fence
     re.DOTALL | re.IGNORECASE,
 )
