@@ -204,6 +204,14 @@ def test_nothing_listens_at_the_address() -> None:
             chat.ask_all([ask("a")])
 
 
+def test_https_at_a_server_without_it_is_told_without_waiting() -> None:
+    with ChatServer() as server:
+        url = server.base_url.replace("http:", "https:")
+        chat = Chat(Server("m", url, first_wait_seconds=3_600.0))
+        with pytest.raises(ServerError, match=r"it speaks no https: begin the URL with http://"):
+            chat.ask_all([ask("a")])
+
+
 def test_failures_in_a_row_end_the_run_and_are_not_kept(tmp_path: Path) -> None:
     with (
         ChatServer(lambda request: "good" if question(request) == "0" else status(400)) as server,

@@ -44,6 +44,12 @@ REFUSING_STATUSES = (400, 413, 422)
 """The server does not like this request; others may fare better."""
 QUOTA_CODES = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 """Codes of OpenAI that come with status 429 although waiting changes nothing."""
+TLS_ADVICE = {
+    "CERTIFICATE_VERIFY_FAILED": "name the authority of its certificate in SSL_CERT_FILE, or "
+    "correct the URL",
+    "WRONG_VERSION_NUMBER": "it speaks no https: begin the URL with http://",
+}
+"""What OpenSSL says of a server that no waiting mends, and what does."""
 MAX_RETRY_AFTER_SECONDS = 900.0
 """A server that asks to wait longer is left alone for this run."""
 HF_HOSTS = ("huggingface.co", "router.huggingface.co", "hf.co")
@@ -165,10 +171,14 @@ class Server:
             return Fault("failed", "server_timeout", f"{said}; {advice}", is_slow=True)
         except (httpx.ConnectError, httpx.UnsupportedProtocol) as error:
             said = f"{self.base_url} cannot be reached: {error}"
+            for sign, advice in TLS_ADVICE.items():
+                if sign in str(error):
+                    return Fault("unusable", "server_unreachable", f"{said}; {advice}")
             advice = "start the server or correct the URL"
             return Fault("unreachable", "server_unreachable", f"{said}; {advice}")
         except httpx.TransportError as error:
-            said = f"{self.base_url} cut the connection: {_first_line(str(error))}"
+            reason = _first_line(str(error)) or "it sent no answer; is it an https address?"
+            said = f"{self.base_url} cut the connection: {reason}"
             return Fault("failed", "server_cut", said)
         except (httpx.TooManyRedirects, httpx.DecodingError, ValueError) as error:
             return self._garbled(str(error))
@@ -221,10 +231,13 @@ class Server:
             advice = f"it asks to wait {wait:,.0f} s: run the same command again then"
             return Fault("unusable", reason, f"{error}; {advice}")
         if status in BUSY_STATUSES:
+            error += "; lower --concurrency, or run the same command again later"
             return Fault("busy", reason, error, is_slow=True, wait_seconds=wait)
         if status in FAILING_STATUSES or status >= 500:
+            error += "; look at the server's log, then run the same command again"
             return Fault("failed", reason, error, wait_seconds=wait)
         if status in REFUSING_STATUSES:
+            error += "; check the model's name, and that prompt and answer fit into its context"
             return Fault("refused", reason, error)
         advice = {
             401: "set OPENAI_API_KEY, or HF_TOKEN for router.huggingface.co",
