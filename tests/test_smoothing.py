@@ -47,6 +47,8 @@ def test_facts_without_noise_or_of_several_sets_are_an_error(tmp_path: Path) -> 
     (tmp_path / "bare").mkdir()
     with pytest.raises(FileNotFoundError, match=r"facts\.json does not exist"):
         smoothed(tmp_path, str(tmp_path / "bare"), taken_from="facts")
+    with pytest.raises(FileNotFoundError, match=r"no weak set at .*nowhere; expected a folder"):
+        smoothed(tmp_path, str(tmp_path / "nowhere"), taken_from="facts")
 
 
 @pytest.mark.parametrize("loss", ["hinge", "ipo", "nca_pair", "apo_zero", "discopop"])

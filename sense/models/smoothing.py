@@ -12,12 +12,11 @@ Source: trl v1.16.0, trl/trainer/dpo_trainer.py, DPOTrainer._compute_loss.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from sense.facts import FACTS_FILE, Facts, facts_from_json
 from sense.models.training import RecipeArguments
 from sense.weak_set.noise import label_smoothing_of
+from sense.weak_set.rows import facts_of
 
 SMOOTHED = frozenset({"exo_pair", "robust", "aot", "aot_unpaired"})
 """Losses that read `label_smoothing`."""
@@ -96,20 +95,4 @@ def _smoothing_of_set(recipe: DPOArguments) -> float:
             "differ; give label_smoothing a number, or train on one"
         )
     [part] = recipe.parts
-    return label_smoothing_of(_facts_of(part.name, part.revision), part.label)
-
-
-def _facts_of(name: str, revision: str | None) -> Facts:
-    """The facts of a set, a folder or a dataset of the Hub."""
-    if Path(name).is_dir():
-        path = Path(name) / FACTS_FILE
-    else:
-        from huggingface_hub import hf_hub_download
-
-        path = Path(hf_hub_download(name, FACTS_FILE, repo_type="dataset", revision=revision))
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} does not exist, so that nothing is known of the noise of {name}; expected a "
-            "set of builders/weak.py, or give label_smoothing a number"
-        )
-    return facts_from_json(path.read_text("utf-8"), str(path))
+    return label_smoothing_of(facts_of(part.name, part.revision), part.label)

@@ -59,11 +59,7 @@ def read_answered(
     one. Raises FileNotFoundError where there is no set, ValueError for one without the two configs,
     LookupError for a `db_id` without a database.
     """
-    if not Path(source).is_dir() and is_path(source):
-        raise FileNotFoundError(
-            f"no weak set at {source}; expected a folder that builders/weak.py wrote, or a dataset "
-            "of the Hub such as sense/weak"
-        )
+    _check_place(source)
     questions, samples = _load(source, "questions"), _load(source, "samples")
     paths: dict[str, str] = {}
     domains: dict[str, str] = {}
@@ -83,10 +79,24 @@ def read_answered(
             domains[example.db_id] = example.domain
             licenses.add(example.license)
             prompt_hashes.add(example.prompt_hash)
-    facts = _facts(source)
+    facts = facts_of(source)
     sha256 = str(facts.settings.get("questions_sha256", ""))
     outline = Outline(domains, frozenset(licenses), frozenset(prompt_hashes), sha256)
     return PublishedAnswers(answered, outline, facts)
+
+
+def facts_of(source: str, revision: str | None = None) -> Facts:
+    """The facts of a weak set, a folder or a dataset of the Hub.
+
+    Raises FileNotFoundError where there is none of them.
+    """
+    _check_place(source)
+    if Path(source).is_dir():
+        return read_facts(source)
+    from huggingface_hub import hf_hub_download
+
+    path = hf_hub_download(source, FACTS_FILE, repo_type="dataset", revision=revision)
+    return read_facts(Path(path).parent)
 
 
 def with_more_samples(
@@ -120,9 +130,9 @@ def _load(source: str, config: str) -> dict[str, Sequence[Mapping[str, Any]]]:
     return dict(load_dataset(source, config))
 
 
-def _facts(source: str) -> Facts:
-    if Path(source).is_dir():
-        return read_facts(source)
-    from huggingface_hub import hf_hub_download
-
-    return read_facts(Path(hf_hub_download(source, FACTS_FILE, repo_type="dataset")).parent)
+def _check_place(source: str) -> None:
+    if not Path(source).is_dir() and is_path(source):
+        raise FileNotFoundError(
+            f"no weak set at {source}; expected a folder that builders/weak.py wrote, or a dataset "
+            "of the Hub such as sense/weak"
+        )
