@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from sense.database import build_database, database_script, fill_database
 from sense.filling.literals import query_literals
-from sense.filling.rows import FillError
+from sense.filling.plan import FillError
 from sense.hardness import UnparsedSqlError, parse_sql, sql_text
 from sense.mutation import Values, mutate
 from sense.schema import Schema, read_schema

@@ -98,14 +98,14 @@ def fill_database(
     neighbours in the list share a row where they can, and the literals of one query tend to meet in
     joins. vocabularies: (table, column) -> the values to draw from. The same file, seed and
     arguments give the same bytes; the file changes only when all is done. Raises
-    `sense.filling.rows.FillError` naming table, column and constraint that no generated row meets.
+    `sense.filling.plan.FillError` naming table, column and constraint that no generated row meets.
     """
     from sense.filling.rows import fill_tables  # reads SQL, which takes a while to load
 
     connection = apsw.Connection(":memory:")
     with closing(_open(path)) as source, connection.backup("main", source, "main") as backup:
         backup.step(-1)
-    filling = fill_tables(connection, rows_per_table, seed, literals, vocabularies)
+    filling = fill_tables(connection, rows_per_table, seed, literals, vocabularies or {})
     _write_atomically(connection.serialize("main"), Path(path))
     connection.close()
     return filling

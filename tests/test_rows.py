@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sense.database import build_database, fill_database
-from sense.filling.literals import query_literals
-from sense.filling.rows import FillError, Literal
+from sense.filling.literals import Literal, query_literals
+from sense.filling.plan import FillError
 from sense.schema import read_schema
 
 SHOP_SCRIPT = """

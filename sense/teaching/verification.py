@@ -21,7 +21,7 @@ from sense.database import (
 from sense.example import Example, content_id, to_row
 from sense.execution import DatabaseError, open_read_only
 from sense.filling.literals import query_literals
-from sense.filling.rows import FillError
+from sense.filling.plan import FillError
 from sense.filters import FILTERS, Candidate, Rejection, rejection
 from sense.hardness import hardness, sql_features
 from sense.prompt import PromptContract, completion_messages, prompt_messages
