@@ -21,7 +21,7 @@ from sense.gold import check_gold
 from sense.golds.probe import are_tied
 from sense.questions.definedness import is_defined_by_form
 from sense.questions.draw import Draw
-from sense.questions.intent import Intent, Measure, to_sql
+from sense.questions.intent import Intent, Measure, Wanted, to_sql
 from sense.questions.levels import PATTERNS
 from sense.questions.phrasing import ask
 from sense.questions.profile import Profile, profile_database
@@ -36,6 +36,8 @@ MAX_RESULT_ROWS = 1_000
 """A longer result answers no person's question."""
 MAX_STEPS = 2_000_000
 """Virtual-machine steps of one query: about 0.02 s."""
+TOO_MANY: Rows = [()] * (MAX_RESULT_ROWS + 1)
+"""Stands for the rows of such a result."""
 MAX_CACHED_ROWS = 100_000
 """Of all results that are kept: some 30 MB."""
 CACHE_KIB = 65_536
@@ -127,17 +129,17 @@ def _next_candidate(
             misses.drop("no_material")
             continue
         sql = to_sql(intent)
-        found, features = measured(sql)
+        found, features = measured(intent)
         reason = "duplicate_sql" if sql in seen else "wrong_level" if found != level else ""
         reason = reason or reject_reason(intent, results)
         if reason:
-            misses.drop(reason, sql, level)
+            misses.drop(reason, sql, found, level)
             continue
         style = draw.rng.choice(STYLES)
         question = ask(intent, style, draw.rng)
         assert question  # each of these styles has words for every intent
         if question.text in seen:
-            misses.drop("duplicate_question", sql, level, style, question.text)
+            misses.drop("duplicate_question", sql, found, level, style, question.text)
             continue
         rows = results.rows(sql) or []
         return Candidate(sql, question.text, found, level, style, features, len(rows))
@@ -145,7 +147,11 @@ def _next_candidate(
 
 
 class Results:
-    """Rows of queries on one database, each query run once; a context manager."""
+    """Rows of queries on one database, each query run once; a context manager.
+
+    What was found of a query in this way is kept too: small databases are asked the same again and
+    again.
+    """
 
     def __init__(self, db_path: str | Path) -> None:
         self.db_path = db_path
@@ -159,6 +165,8 @@ class Results:
         self.overrun: set[str] = set()
         """Queries that took more than `MAX_STEPS`."""
         self.num_cached = 0
+        self.reasons: dict[str, str] = {}
+        """Of queries that were looked at, what `reject_reason` says."""
 
     def __enter__(self) -> "Results":
         return self
@@ -169,18 +177,31 @@ class Results:
     def rows(self, sql: str) -> Rows | None:
         """The first rows, one more than `MAX_RESULT_ROWS`; None when the query fails."""
         if sql not in self.cache:
-            rows = self._run(sql)
-            self.num_cached += 1 + len(rows or ())
-            if self.num_cached > MAX_CACHED_ROWS:
-                self.cache.clear()
-                self.overrun.clear()
-                self.num_cached = 0
-            self.cache[sql] = rows
+            self.keep(sql, self._run(sql, MAX_RESULT_ROWS + 1))
         return self.cache[sql]
 
-    def _run(self, sql: str) -> Rows | None:
+    def give(self, sql: str, rows: Rows) -> bool:
+        """Whether the query gives just these rows, order aside: one row more tells that not."""
+        if sql in self.cache:
+            found = self.cache[sql]
+        elif (found := self._run(sql, len(rows) + 1)) is None or len(found) <= len(rows):
+            self.keep(sql, found)
+        return found is not None and len(found) == len(rows) and Counter(found) == Counter(rows)
+
+    def keep(self, sql: str, rows: Rows | None) -> None:
+        """Keeps rows of the query; of too many only that they are."""
+        if rows and len(rows) > MAX_RESULT_ROWS:
+            rows = TOO_MANY
+        self.num_cached += 1 if rows is TOO_MANY else 1 + len(rows or ())
+        if self.num_cached > MAX_CACHED_ROWS:
+            self.cache.clear()
+            self.overrun.clear()
+            self.num_cached = 0
+        self.cache[sql] = rows
+
+    def _run(self, sql: str, most: int) -> Rows | None:
         try:
-            return list(islice(self.connection.execute(sql), MAX_RESULT_ROWS + 1))
+            return list(islice(self.connection.execute(sql), most))
         except apsw.InterruptError:
             self.overrun.add(sql)
         except (apsw.Error, UnicodeDecodeError):
@@ -191,6 +212,15 @@ class Results:
 def reject_reason(intent: Intent, results: Results) -> str:
     """Why the intent says nothing on this database, "" when it does."""
     sql = to_sql(intent)
+    if sql not in results.reasons:
+        results.reasons[sql] = _reject_reason(intent, results)
+    return results.reasons[sql]
+
+
+def _reject_reason(intent: Intent, results: Results) -> str:
+    sql = to_sql(intent)
+    if intent.order:
+        _run_with_keys(intent, results)
     rows = results.rows(sql)
     if rows is None:
         return "gold_timeout" if sql in results.overrun else "gold_error"
@@ -202,8 +232,7 @@ def reject_reason(intent: Intent, results: Results) -> str:
         return "trivial_result"
     if intent.order and not _order_is_defined(intent, results):
         return "gold_undefined"
-    weaker = _weaker(intent)
-    if any(_same(results.rows(to_sql(other)), rows) for other in weaker):
+    if any(results.give(to_sql(other), rows) for other in _weaker(intent)):
         return "trivial_result"
     if _measures_one_row(intent, results) or _says_too_much(intent, results):
         return "trivial_result"
@@ -213,17 +242,17 @@ def reject_reason(intent: Intent, results: Results) -> str:
 def _weaker(intent: Intent) -> Iterator[Intent]:
     """The intent without one of its parts: each must give another result."""
     for i in range(len(intent.filters)):
-        yield replace(intent, filters=intent.filters[:i] + intent.filters[i + 1 :])
+        yield intent.but(filters=intent.filters[:i] + intent.filters[i + 1 :])
     if intent.distinct:
-        yield replace(intent, distinct=False)
+        yield intent.but(distinct=False)
     if intent.having:
-        yield replace(intent, having=None)
+        yield intent.but(having=None)
     if intent.other:
-        yield replace(intent, other=None, operator=None)
+        yield intent.but(other=None, operator=None)
         yield intent.other
     measure = intent.wanted[0]
     if isinstance(measure, Measure) and measure.distinct:
-        yield replace(intent, wanted=(replace(measure, distinct=False),))
+        yield intent.but(wanted=(replace(measure, distinct=False),))
 
 
 def _is_trivial(intent: Intent, rows: Rows) -> bool:
@@ -241,17 +270,15 @@ def _measures_one_row(intent: Intent, results: Results) -> bool:
     measure = intent.wanted[0]
     if not isinstance(measure, Measure) or not measure.column or not intent.filters:
         return False
-    rows = results.rows(to_sql(replace(intent, wanted=(Measure("count"),))))
+    rows = results.rows(to_sql(intent.but(wanted=(Measure("count"),))))
     return not rows or rows[0][0] < 2
 
 
 def _says_too_much(intent: Intent, results: Results) -> bool:
     """A second sort key that changes nothing, or an average over one or two groups."""
-    if intent.then and results.rows(to_sql(replace(intent, then=None))) == results.rows(
-        to_sql(intent)
-    ):
+    if intent.then and results.rows(to_sql(intent.but(then=None))) == results.rows(to_sql(intent)):
         return True
-    return bool(intent.over) and len(results.rows(to_sql(replace(intent, over=None))) or ()) < 3
+    return bool(intent.over) and len(results.rows(to_sql(intent.but(over=None))) or ()) < 3
 
 
 def _is_defined(intent: Intent, results: Results) -> bool:
@@ -269,10 +296,8 @@ def _is_defined(intent: Intent, results: Results) -> bool:
 def _order_is_defined(intent: Intent, results: Results) -> bool:
     """No tie that could change the order or the cut, and no NULL among the keys."""
     assert intent.order
-    limit = intent.limit + 1 if intent.limit else 0
-    keys = [order.key for order in (intent.order, intent.then) if order]
-    with_key = replace(intent, wanted=(*intent.wanted, *keys), limit=limit)
-    rows = results.rows(to_sql(with_key))
+    keys = _sort_keys(intent)
+    rows = results.rows(to_sql(_with_keys(intent)))
     if not rows or (intent.limit and len(rows) <= intent.limit) or len(rows) < 2:
         return False
     if any(key is None for row in rows for key in row[-len(keys) :]):
@@ -285,6 +310,22 @@ def _order_is_defined(intent: Intent, results: Results) -> bool:
     )
 
 
-def _same(rows: Rows | None, others: Rows) -> bool:
-    """Whether both hold the same rows, order aside."""
-    return rows is not None and len(rows) == len(others) and Counter(rows) == Counter(others)
+def _run_with_keys(intent: Intent, results: Results) -> None:
+    """Takes the rows of an ordered intent from those that show its sort keys: one run for both.
+
+    Where rows tie at the cut the two may differ: then the order is not defined anyway.
+    """
+    rows = results.rows(to_sql(_with_keys(intent)))
+    if rows and len(rows) <= MAX_RESULT_ROWS and to_sql(intent) not in results.cache:
+        width, limit = len(intent.wanted), intent.limit or len(rows)
+        results.keep(to_sql(intent), [row[:width] for row in rows[:limit]])
+
+
+def _with_keys(intent: Intent) -> Intent:
+    """The ordered intent with its sort keys shown, and one row more than its cut leaves."""
+    limit = intent.limit + 1 if intent.limit else 0
+    return intent.but(wanted=(*intent.wanted, *_sort_keys(intent)), limit=limit)
+
+
+def _sort_keys(intent: Intent) -> list[Wanted]:
+    return [order.key for order in (intent.order, intent.then) if order]

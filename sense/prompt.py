@@ -81,7 +81,7 @@ class PromptContract:
     version: int = 1
     """Version of the text around these settings; raised when this module words it otherwise."""
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of the settings, in hex."""
         text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)

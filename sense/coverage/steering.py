@@ -155,7 +155,7 @@ def _candidate(
                 reason = "duplicate_question"
             if reason or question is None:
                 text = question.text if question else ""
-                misses.drop(reason, drawn.sql, wish.level, wish.style, text)
+                misses.drop(reason, drawn.sql, wish.level, wish.level, wish.style, text)
                 continue
             rows = results.rows(drawn.sql) or []
             return Candidate(
@@ -184,12 +184,12 @@ def _queries(
             misses.drop("no_material")
             continue
         sql = to_sql(intent)
-        level, features = measured(sql)
+        level, features = measured(intent)
         ledger.drawn[wish.level, place] += 1
         ledger.given[wish.level, place].update(features)
         if sql in seen or level != wish.level:
             reason = "duplicate_sql" if sql in seen else "wrong_level"
-            misses.drop(reason, sql, wish.level, wish.style)
+            misses.drop(reason, sql, level, wish.level, wish.style)
             continue
         score = sum(wants.get(name, 0.0) for name in features)
         found.append(_Drawn(intent, sql, features, score))

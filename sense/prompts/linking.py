@@ -38,6 +38,7 @@ had has have having her his how i if in into is it its list many me more most mu
 one or order our out over please return she show some than that the their them there these they
 this those to us was we were what when where which who whom whose why will with would you your
 """
+WORD = re.compile(r"[^\W_]+")
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
@@ -143,9 +144,10 @@ class ValueIndex:
         columns, the column likest to the question comes first, and the next ones after the first
         of every other literal.
         """
-        stems = frozenset(question_stems(question))
+        matches = self._matches(question)
+        stems = frozenset(question_stems(question) if matches else ())
         groups = []
-        for text, entries in self._matches(question):
+        for text, entries in matches:
             ranked = sorted(entries, key=lambda e: self._rank(e, text, stems))
             columns = dict.fromkeys(self._columns[entry.column] for entry in ranked)
             first = {
@@ -165,7 +167,7 @@ class ValueIndex:
 
     def _matches(self, question: str) -> list[tuple[str, list[_Entry]]]:
         """Phrases of the question that are values, longest first, none inside another."""
-        tokens = list(re.finditer(r"[^\W_]+", question))
+        tokens = list(WORD.finditer(question))
         words = [token.group().casefold() for token in tokens]
         covered = [False] * len(words)
         # A plural stands for its singular, but only as the last word.
@@ -223,7 +225,7 @@ _QUOTES = frozenset("'\"`“”‘’«»")
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text)
+    return WORD.findall(text)
 
 
 def _distinct_text(table: Table, column: Column, limit: int) -> str:

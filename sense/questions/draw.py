@@ -60,6 +60,8 @@ class Draw:
     relations: tuple[Relation, ...] = ()
     peers: tuple[Link, ...] = ()
     """Foreign keys to the table itself whose name says what the other row is: a mentor."""
+    in_roles: dict[Link, TableProfile] = field(default_factory=dict)
+    """What `referred` gave for links with a role."""
 
     @classmethod
     def over(cls, profile: Profile, rng: random.Random) -> "Draw":
@@ -111,10 +113,13 @@ class Draw:
         table = self.profile.table(link.ref_table)
         if not link.role:
             return table
+        if link in self.in_roles:
+            return self.in_roles[link]
         name = PEER if is_inner(link) else table.name
         columns = tuple(replace(c, table=name, noun=link.role) for c in table.columns)
         display = table.display and columns[table.columns.index(table.display)]
-        return replace(table, name=name, noun=link.role, columns=columns, display=display)
+        told = replace(table, name=name, noun=link.role, columns=columns, display=display)
+        return self.in_roles.setdefault(link, told)
 
     def _chain(self, base: TableProfile, count: int) -> tuple[Link, ...] | None:
         """`count` links upwards from the table, none to a table that two tables refer to."""

@@ -1,7 +1,5 @@
 """Patterns with groups: a measure for each value of a column, or for each row of another table."""
 
-from dataclasses import replace
-
 from sense.questions.draw import (
     Draw,
     can_total,
@@ -86,7 +84,7 @@ def overall(draw: Draw, conditions: int = 0) -> Intent | None:
     function: Function = draw.rng.choice(("avg", "avg", "max", "min"))
     if function == "min" and measure.function == "count":  # nearly always one
         return None
-    return replace(intent, wanted=(measure,), over=function)
+    return intent.but(wanted=(measure,), over=function)
 
 
 def _doubled(draw: Draw, intent: Intent) -> Intent | None:
@@ -102,7 +100,7 @@ def _doubled(draw: Draw, intent: Intent) -> Intent | None:
     if not others or not intent.group:
         return None
     second = draw.rng.choice(others)
-    return replace(intent, wanted=(intent.group, second, measure), second=second)
+    return intent.but(wanted=(intent.group, second, measure), second=second)
 
 
 def _measure(draw: Draw, table: TableProfile) -> Measure:
@@ -124,12 +122,12 @@ def _ranked(
         if measure.column and intent.filters:  # two conditions in a row on the same noun
             return None
         threshold = _having(draw, intent, measure)
-        return replace(intent, having=threshold) if threshold else None
+        return intent.but(having=threshold) if threshold else None
     if order:
         if measure.function in ("min", "max"):  # nobody asks for "the highest lowest"
             return None
         limit = 0 if order == "sort" else draw.rng.choice((1, 1, 1, 3))
-        return replace(intent, order=Order(measure, draw.chance(0.75)), limit=limit)
+        return intent.but(order=Order(measure, draw.chance(0.75)), limit=limit)
     return intent
 
 

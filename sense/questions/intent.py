@@ -8,7 +8,7 @@ speaks of the row outside of it.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from sense.questions.profile import ColumnProfile, Link, TableProfile, Value
 from sense.schema import quote_identifier
@@ -187,6 +187,13 @@ class Intent:
     @cached_property
     def sql(self) -> str:
         return _written(self)
+
+    def but(self, **changes: Any) -> "Intent":
+        """`dataclasses.replace`, in a tenth of its time: each query is varied several times."""
+        other = object.__new__(Intent)
+        other.__dict__.update(self.__dict__, **changes)
+        other.__dict__.pop("sql", None)
+        return other
 
 
 def to_sql(intent: Intent) -> str:

@@ -5,7 +5,6 @@ Whether an intent says anything on the data is checked later, by running it.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeAlias, get_args
 
 from sense.questions.draw import (
@@ -64,14 +63,14 @@ def listing(
     if not intent:
         return None
     if not columns:
-        return replace(intent, wanted=(Everything(),))
+        return intent.but(wanted=(Everything(),))
     tables = [intent.base, *map(draw.referred, intent.joins)]
     wanted = _shown(draw, tables, columns, distinct)
     if len(wanted) < columns or set(wanted) & _fixed(intent.filters):
         return None
     if columns == 1 and not like and wanted[0] in _mentioned(intent.filters):
         return None
-    intent = replace(intent, wanted=wanted, either=either, distinct=distinct)
+    intent = intent.but(wanted=wanted, either=either, distinct=distinct)
     return _sorted(draw, intent, order) if _uses_joins(intent) else None
 
 
@@ -123,7 +122,7 @@ def counting(
         if not pool:
             return None
         measure = Measure("count", draw.rng.choice(pool), distinct=True)
-    intent = replace(intent, wanted=(measure,))
+    intent = intent.but(wanted=(measure,))
     return intent if _uses_joins(intent) else None
 
 
@@ -139,7 +138,7 @@ def measuring(draw: Draw, measures: int = 1, conditions: int = 0, joins: int = 0
     if column in _fixed(intent.filters) or compares(intent.filters, column):
         return None
     chosen = sorted(draw.rng.sample(functions, measures), key=functions.index)
-    return replace(intent, wanted=tuple(Measure(function, column) for function in chosen))
+    return intent.but(wanted=tuple(Measure(function, column) for function in chosen))
 
 
 def difference(draw: Draw, conditions: int = 0) -> Intent | None:
@@ -313,7 +312,7 @@ def _sorted(draw: Draw, intent: Intent, order: str) -> Intent | None:
     key = draw.rng.choice(keys)
     descending = key.kind not in ("text", "category") and draw.chance(0.6)
     limit = 0 if order == "sort" else draw.rng.choice((1, 1, 1, 2, 3, 3, 5))
-    return replace(intent, order=Order(key, descending), limit=limit)
+    return intent.but(order=Order(key, descending), limit=limit)
 
 
 def _sorted_twice(draw: Draw, intent: Intent) -> Intent | None:
@@ -330,4 +329,4 @@ def _sorted_twice(draw: Draw, intent: Intent) -> Intent | None:
         Order(c, c.kind not in ("text", "category") and draw.chance(0.5)) for c in (first, second)
     )
     order, then = orders
-    return replace(intent, order=order, then=then)
+    return intent.but(order=order, then=then)

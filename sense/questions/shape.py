@@ -1,32 +1,30 @@
-"""Hardness and features of the grammar's queries, each parsed once for all of the same shape.
+"""Hardness and features of the grammar's queries, each parsed once for all of the same form.
 
-A shape is the query with its tables numbered, its columns nameless and its literals blank. Neither
-hardness nor features depend on what stands there, and there are far fewer shapes than queries.
+Neither depends on names and literals, nor on which aggregate or comparison there is: a form leaves
+them out, so that there are far fewer forms than queries.
 """
 
-import re
-from functools import lru_cache
 from typing import NamedTuple
 
 from sense.example import Hardness
 from sense.hardness import hardness, parse_sql, sql_features
-from sense.questions.wording import word_set
+from sense.questions.intent import (
+    Beyond,
+    Case,
+    Compared,
+    Condition,
+    Filter,
+    Has,
+    Intent,
+    Measure,
+    Shared,
+    Wanted,
+    is_inner,
+    to_sql,
+)
 
-NUM_KEPT = 20_000  # about 1 kB each
-KEYWORDS = word_set(
-    """
-    SELECT DISTINCT FROM JOIN ON AS WHERE AND OR NOT IN EXISTS BETWEEN LIKE IS NULL GROUP BY HAVING
-    ORDER DESC LIMIT INTERSECT UNION EXCEPT CASE WHEN THEN ELSE END COUNT SUM AVG MIN MAX STRFTIME
-    T1 T2
-    """
-)
-"""The words that `to_sql` writes by itself. A name that is one of them keeps its own shape."""
-TOKEN = re.compile(
-    r"""'%Y' | (?P<text>'(?:[^']|'')*') | (?P<number>\b\d+(?:\.\d+)?(?:e[+-]?\d+)?)
-    | (?P<table>(?<=FROM[ ])|(?<=JOIN[ ]))?(?P<name>(?P<quote>")?(?(quote)(?:[^"]|"")*"|[^\W\d]\w*))
-      (?P<dot>\.)?""",
-    re.VERBOSE,
-)
+COMPARISONS = ("=", ">", ">=", "<", "<=")
+PATTERNS = ("starts", "contains", "ends")
 
 
 class Measured(NamedTuple):
@@ -37,39 +35,58 @@ class Measured(NamedTuple):
     """As `sense.hardness.sql_features` names them."""
 
 
-def measured(sql: str) -> Measured:
-    """Hardness and features of a query that `to_sql` wrote.
-
-    >>> measured("SELECT name FROM bee WHERE age > 3 LIMIT 2")
-    Measured(hardness='medium', features=('limit', 'where'))
-    """
-    return _measured(shape(sql))
-
-
-def shape(sql: str) -> str:
-    """The text of a query that `to_sql` wrote, without its names and literals.
-
-    >>> shape("SELECT bee.name FROM bee WHERE bee.name LIKE 'A%' AND bee.age > -3.5")
-    "SELECT t0.c FROM t0 WHERE t0.c LIKE 'x' AND t0.c > -1"
-    """
-    tables: dict[str, str] = {}
-
-    def masked(match: re.Match[str]) -> str:
-        name = match["name"]
-        if name is None:
-            return "'x'" if match["text"] else "1" if match["number"] else match.group()
-        dot = match["dot"] or ""
-        if name in KEYWORDS:
-            return name + dot
-        quote = match["quote"] or ""
-        is_table = dot or match["table"] is not None
-        new = tables.setdefault(name, f"t{len(tables)}") if is_table else "c"
-        return f"{quote}{new}{quote}{dot}"
-
-    return TOKEN.sub(masked, sql)
+def measured(intent: Intent) -> Measured:
+    """Hardness and features of the intent's SQL."""
+    key = form(intent)
+    found = _measured.get(key)
+    if found is None:
+        tree = parse_sql(to_sql(intent))
+        found = _measured[key] = Measured(hardness(tree), tuple(sql_features(tree)))
+    return found
 
 
-@lru_cache(maxsize=NUM_KEPT)
-def _measured(sql: str) -> Measured:
-    tree = parse_sql(sql)
-    return Measured(hardness(tree), tuple(sql_features(tree)))
+def form(intent: Intent) -> str:
+    """What decides hardness and features of the intent's SQL, equal where these are."""
+    wanted = " ".join(map(_wanted_form, intent.wanted))
+    joins = " ".join("peer" if is_inner(link) else "link" for link in intent.joins)
+    filters = " ".join(sorted(map(_filter_form, intent.filters)))
+    parts = [f"{wanted} / {joins} / {filters}"]
+    parts += [name for name in ("either", "distinct", "group", "second") if getattr(intent, name)]
+    if intent.having:
+        parts.append(f"having {_wanted_form(intent.having.measure)} {intent.having.operator}")
+    parts += [_wanted_form(order.key) for order in (intent.order, intent.then) if order]
+    if intent.limit:
+        parts.append("limit")
+    if intent.over:
+        parts.append("over")
+    if intent.other:
+        parts.append(f"{intent.operator} {form(intent.other)}")
+    return " / ".join(parts)
+
+
+def _wanted_form(wanted: Wanted) -> str:
+    if isinstance(wanted, Measure):
+        return "measure distinct" if wanted.distinct else "measure"
+    if isinstance(wanted, Case):
+        return f"case {_filter_form(wanted.condition)}"
+    return wanted.__class__.__name__
+
+
+def _filter_form(item: Filter) -> str:
+    if isinstance(item, Condition):
+        if item.operator in COMPARISONS:
+            return "compared"
+        return "like" if item.operator in PATTERNS else item.operator
+    if isinstance(item, Compared):
+        return "compared"
+    if isinstance(item, Shared):
+        return f"shared {item.negated}"
+    scope = _filter_form(item.scope) if item.scope else ""
+    if isinstance(item, Beyond):
+        return f"beyond ({scope}) {item.group is not None}"
+    assert isinstance(item, Has)
+    return f"has {len(item.relation.links)} ({scope}) {item.negated} {item.correlated}"
+
+
+_measured: dict[str, Measured] = {}
+"""Some thousands: the patterns give no more."""

@@ -16,6 +16,8 @@ class Miss(NamedTuple):
     reason: str
     """A word of `sense.strong_set.reasons`."""
     sql: str
+    hardness: str
+    """The level that was measured."""
     level: str
     """The level that was asked for."""
     style: str = ""
@@ -27,7 +29,7 @@ class Misses:
 
     >>> misses = Misses()
     >>> for number in range(5):
-    ...     misses.drop("empty_result", f"SELECT {number}", "easy")
+    ...     misses.drop("empty_result", f"SELECT {number}", "easy", "easy")
     >>> misses.drop("no_material")
     >>> misses.counts["empty_result"], len(misses.shown), misses.shown[0].sql
     (5, 3, 'SELECT 0')
@@ -38,9 +40,15 @@ class Misses:
         self.shown: list[Miss] = []
 
     def drop(
-        self, reason: str, sql: str = "", level: str = "", style: str = "", question: str = ""
+        self,
+        reason: str,
+        sql: str = "",
+        hardness: str = "",
+        level: str = "",
+        style: str = "",
+        question: str = "",
     ) -> None:
         """Counts a query; without SQL there is nothing to show."""
         self.counts[reason] += 1
         if sql and self.counts[reason] <= SHOWN_PER_REASON:
-            self.shown.append(Miss(reason, sql, level, style, question))
+            self.shown.append(Miss(reason, sql, hardness, level, style, question))

@@ -17,7 +17,6 @@ from sense.filters import Rejection
 from sense.grammar import sample_examples
 from sense.prompt import PromptContract, completion_messages, prompt_messages
 from sense.questions.profile import profile_database
-from sense.questions.shape import measured
 from sense.strong_set.collection import Database, database_digest
 from sense.strong_set.misses import Miss, Misses
 
@@ -109,7 +108,7 @@ def _rejected(unit: Unit, number: int, miss: Miss) -> Rejected:
         db_id=unit.database.db_id,
         question=miss.question,
         sql=miss.sql,
-        hardness=measured(miss.sql)[0],
+        hardness=miss.hardness,
         requested_level=miss.level,
         requested_style=miss.style,
         domain=unit.database.domain,
