@@ -100,6 +100,11 @@ def test_a_small_share_holds_out_one_invented_database(tmp_path: Path) -> None:
     assert [database.split for database in found] == ["train", "train", "test"]
 
 
+def test_one_invented_database_serves_both_splits(tmp_path: Path) -> None:
+    [found] = invented_databases(1, 0.05, 0, 0.0, tmp_path, num_workers=0)
+    assert found.split == ""
+
+
 def test_invented_databases_of_other_settings_are_built_anew(tmp_path: Path) -> None:
     plain, again, renamed = (
         invented_databases(1, 0.0, 0, share, tmp_path, num_workers=0) for share in (0.0, 0.0, 1.0)

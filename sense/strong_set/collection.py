@@ -168,7 +168,7 @@ def invented_databases(
 
     They lie in a folder named after all that decides their content, so that none is taken for one
     of other settings. The test databases come from domains of their own, under the catalogue's
-    real names.
+    real names; a single database serves both splits.
     """
     settings = (num, test_share, seed, invented_names, ROWS_PER_TABLE, versions()["sense-kit"])
     folder = folder / content_id(*map(str, settings))[:12]
@@ -179,8 +179,8 @@ def invented_databases(
     test: Sequence[str] = ()
     if num_test:
         train, test = split_domains(domains, round(TEST_DOMAIN_SHARE * len(domains)), seed)
-    plan: list[tuple[Split, Sequence[str], int, float]] = [
-        ("train", train, num - num_test, invented_names),
+    plan: list[tuple[Split | Literal[""], Sequence[str], int, float]] = [
+        ("train" if num > 1 else "", train, num - num_test, invented_names),
         ("test", test, num_test, 0.0),
     ]
     databases, jobs = [], []
