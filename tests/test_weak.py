@@ -250,6 +250,10 @@ def test_a_database_that_vanished_leaves_its_answers_unknown_under_a_reason_of_t
         verdicts = [(s.verdict, s.reason, s.gold_status) for _, samples in found for s in samples]
     lost = ("unknown", "no_database", "no_database")
     assert verdicts == [lost, lost, ("correct", "equal", "ok")]
+    world.rename(world.with_name("elsewhere.sqlite"))
+    assert answers.questions[1].example.prompt == []  # made after the loss
+    [sample, *_] = judged(answers, tmp_path / "second journal")
+    assert (sample.verdict, sample.reason, sample.gold_status) == lost
 
 
 def test_question_without_answers_gives_no_sample(world: Path, tmp_path: Path) -> None:

@@ -195,9 +195,13 @@ def _example_id(prediction: Prediction) -> str:
 def _question(
     prediction: Prediction, db_path: Path, contract: PromptContract, license: str
 ) -> Question:
-    """The question that a prediction answers, as an example with its prompt."""
+    """The question that a prediction answers, as an example with its prompt.
+
+    A database that vanished while the run was on leaves it without one; nothing can be judged then.
+    """
     p = prediction
-    prompt = prompt_messages(contract, db_path, p.question, p.evidence)
+    is_there = db_path.is_file()
+    prompt = prompt_messages(contract, db_path, p.question, p.evidence) if is_there else []
     example = Example(
         db_id=p.db_id,
         question=p.question,
@@ -206,10 +210,10 @@ def _question(
         hardness=gold_hardness(p.gold),
         gold_status="",
         source="samples",
-        db_sha256=database_sha256(db_path),
+        db_sha256=database_sha256(db_path) if is_there else "",
         license=license,
         prompt_hash=contract.hash,
         prompt=prompt,
-        completion=completion_messages(contract, prompt, p.gold),
+        completion=completion_messages(contract, prompt, p.gold) if is_there else [],
     )
     return Question(example, str(db_path))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from difflib import SequenceMatcher
+from pathlib import Path
 from typing import Any
 
 from sqlglot import tokenize
@@ -113,7 +114,7 @@ def _job(question: Answered, seed: int, kinds: dict[str, dict[str, str]]) -> Job
         for s in samples
         if s.verdict == "correct" and s.predicted_sql in (s.completion or s.predicted_sql)
     )
-    if not lots:
+    if not lots or not Path(db_path).is_file():
         return None
     right = lots[0][1]
     found: dict[str, Mutation] = {}
