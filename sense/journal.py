@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sense.shown import shortened
+
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
@@ -160,13 +162,7 @@ class Journal:
             raise self._not_a_journal()
         if header["digest"] == settings_digest(self.settings):
             return
-        found = header["settings"]
-        names = sorted(found.keys() | self.settings.keys())
-        different = [
-            f"{name} was {_shown(found, name)}, is {_shown(self.settings, name)}"
-            for name in names
-            if _shown(found, name) != _shown(self.settings, name)
-        ]
+        different = _differences(header["settings"], self.settings)
         more = f"; and {len(different) - 5} more" if len(different) > 5 else ""
         raise JournalError(
             f"{self.path} holds units of a run with other settings: {'; '.join(different[:5])}"
@@ -225,6 +221,23 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return entry if isinstance(entry, dict) else None
+
+
+def _differences(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = ""
+) -> list[str]:
+    """
+    >>> _differences({"seed": 0, "plan": {"easy": 1}}, {"seed": 0, "plan": {"easy": 2}})
+    ['plan.easy was 1, is 2']
+    """
+    lines: list[str] = []
+    for name in sorted(found.keys() | wanted.keys()):
+        before, now = _shown(found, name), _shown(wanted, name)
+        if isinstance(found.get(name), dict) and isinstance(wanted.get(name), dict):
+            lines += _differences(found[name], wanted[name], f"{prefix}{name}.")
+        elif before != now:
+            lines.append(f"{prefix}{name} was {shortened(before)}, is {shortened(now)}")
+    return lines
 
 
 def _shown(settings: Mapping[str, Any], name: str) -> str:

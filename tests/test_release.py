@@ -231,13 +231,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 def test_existing_output_is_refused_before_any_row_is_read(tmp_path: Path) -> None:
     (tmp_path / "strong").mkdir()
     (tmp_path / "strong" / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="already exists; choose another folder"):
+    with pytest.raises(FileExistsError, match=r"already exists; choose another folder or delete "):
+        write_strong(tmp_path / "strong")
+    assert left_in(tmp_path / "strong") == ["notes.txt"]
+
+
+def test_only_a_finished_set_is_to_be_published_as_it_is(tmp_path: Path) -> None:
+    write_strong(tmp_path / "strong")
+    with pytest.raises(FileExistsError, match=r"sense\.release .* OWNER/NAME"):
         check_output(tmp_path / "strong")
     with pytest.raises(FileExistsError, match=r"another folder or delete it$"):
         check_output(tmp_path / "strong", is_published=False)
-    with pytest.raises(FileExistsError, match=r"sense\.release .* OWNER/NAME"):
-        write_strong(tmp_path / "strong")
-    assert left_in(tmp_path / "strong") == ["notes.txt"]
 
 
 def test_empty_folder_may_be_filled(tmp_path: Path) -> None:
@@ -254,6 +258,12 @@ def test_output_below_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_work_folder_lies_beside_the_output(tmp_path: Path) -> None:
     assert work_folder(tmp_path / "strong") == tmp_path / "strong.work"
+
+
+def test_a_file_in_place_of_the_work_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "strong.work").touch()
+    with pytest.raises(FileExistsError, match=r"strong\.work is a file where work .* move it"):
+        work_folder(tmp_path / "strong")
     assert check_output(tmp_path / "strong") == tmp_path / "strong"
 
 

@@ -87,7 +87,8 @@ def parse_plan(text: str, name: str = "plan") -> Plan:
     try:
         root = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise PlanError(f"plan '{name}' is not YAML: {error}") from error
+        said = " ".join(str(error).split())
+        raise PlanError(f"plan '{name}' is not YAML: {said}") from error
     root = _mapping(root, f"plan '{name}'", KEYS)
     base = None if name == "default" else read_plan()
 

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from sense.facts import FACTS_FILE
+
 
 def check_output(folder: str | Path, is_published: bool = True) -> Path:
     """The absolute folder, free to be written; call it before any work starts.
@@ -19,7 +21,7 @@ def check_output(folder: str | Path, is_published: bool = True) -> Path:
         )
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         advice = "choose another folder or delete it"
-        if is_published:
+        if is_published and (target / FACTS_FILE).is_file():
             advice = (
                 "choose another folder, delete it, or publish it as it is with "
                 f"`python -m sense.release {folder} OWNER/NAME`"
@@ -29,8 +31,7 @@ def check_output(folder: str | Path, is_published: bool = True) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(
-            error.errno,
-            f"--out {target} cannot be created: {error.strerror}; choose another folder",
+            f"--out {target} cannot be created: {error.strerror}; choose another folder"
         ) from error
     if not os.access(target.parent, os.W_OK):
         raise PermissionError(
@@ -48,5 +49,9 @@ def work_folder(folder: str | Path) -> Path:
     """
     target = Path(folder).absolute()
     work = target.with_name(target.name + ".work")
+    if work.exists() and not work.is_dir():
+        raise FileExistsError(
+            f"{work} is a file where work under way is to be kept; choose another --out or move it"
+        )
     work.mkdir(parents=True, exist_ok=True)
     return work
