@@ -1,8 +1,11 @@
 """sense.teaching: requests, strict answers, and what becomes of them."""
 
+import itertools
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sense.chat import Chat
-from sense.coverage.plan import Plan, parse_plan
+from sense.coverage.cells import Kept, Slot, margins
+from sense.coverage.coverage import Coverage
+from sense.coverage.plan import Plan, parse_plan, read_plan
 from sense.database import database_sha256
 from sense.example import content_id, to_example
 from sense.journal import Journal
@@ -29,6 +34,7 @@ from sense.teaching.rounds import plan_round, preview
 from sense.teaching.shots import Shot, read_shots
 from sense.teaching.tasks import Ask, Task
 from sense.teaching.verification import Job, Verified, verify_reply
+from sense.teaching.wishing import wisher
 
 SHOTS = (
     Shot("ships", "CREATE TABLE ship (name TEXT);", "Name all ships.", "SELECT name FROM ship"),
@@ -507,8 +513,11 @@ def test_rounds_ask_for_what_is_missing(tmp_path: Path) -> None:
     ]
     found = taught(tmp_path, results, total=60)
     found.coverage.refit()
-    levels = Counter(ask.level for task in plan_round(found, HOW, 0) for ask in task.asks)
-    assert levels == Counter(easy=16, medium=20, hard=20)  # of easy there are four
+    missing = margins(found.coverage.missing())
+    levels = ("easy", "medium", "hard")
+    assert [missing[("hardness", level),] for level in levels] == [16, 20, 20]  # four are easy
+    asked = Counter(ask.level for task in plan_round(found, HOW, 0) for ask in task.asks)
+    assert asked.total() == 32 and asked["easy"] == min(asked.values())
     found = new_set(found.journal, 12)
     fresh = plan_round(new_set(found.journal, 12), HOW._replace(num_questions=4), 0)
     assert sum(len(task.asks) for task in fresh) == 12
@@ -549,6 +558,85 @@ def test_a_level_that_never_comes_is_asked_no_more(tmp_path: Path) -> None:
     }
     assert {slot.level for slot in found.coverage.missing()} == {"medium", "hard"}
     assert sum(found.coverage.missing().values()) == 54
+
+
+def rounds(found: ProposalSet, teach: Callable[[int, Ask], dict[str, Any]]) -> None:
+    """Rounds of a teacher that makes this of each ask; all rows are over other databases."""
+    how = HOW._replace(num_questions=3)
+    number = itertools.count()
+    while tasks := plan_round(found, how, 0):
+        for task in tasks:
+            items = []
+            for ask in task.asks:
+                n = next(number)
+                row = {"db_id": f"d{n}", "domain": f"domain {n // 6}", "features": ask.features}
+                row |= {"question": f"Which {'x' * n}?", "sql": f"SELECT a{n} FROM t{n}"}
+                row |= {"hardness": ask.level, "style": ask.style}
+                given = teach(n, ask)
+                reason = given.pop("reject_reason", "")
+                items.append({"reject_reason": reason, "detail": "", "row": row | given})
+            found.journal.put(task.key, Verified(domain=items[0]["row"]["domain"], items=items))
+            found.add(task)
+        found.num_tasks += len(tasks)
+        found.close_round()
+
+
+def test_what_was_asked_for_has_its_place(tmp_path: Path) -> None:
+    found = new_set(Journal(tmp_path / "journal.jsonl", {}), 120, read_plan())
+    rounds(found, lambda n, ask: {"reject_reason": "gold_error" if n % 2 else ""})
+    assert found.num_kept == 120
+    assert found.num_asked < 2.3 * 120  # every second answer is bad
+    assert found.funnel.dropped["beyond_quota"] < 12  # later rounds ask for a surplus
+
+
+def test_a_teacher_that_gives_one_style_costs_few_questions_per_row(
+    tmp_path: Path,
+) -> None:
+    found = new_set(Journal(tmp_path / "journal.jsonl", {}), 300, read_plan())
+    rounds(found, lambda n, ask: {"style": "interrogative" if n % 20 else "vague"})
+    assert found.num_kept == 300
+    assert found.num_asked < 2.5 * 300
+    infeasible = {name for ((kind, name), *_) in found.coverage.infeasible if kind == "style"}
+    assert "formal" in infeasible and "interrogative" not in infeasible
+    assert found.coverage.counts[("style", "vague"),] > 5  # rare, but taken as it comes
+
+
+def test_what_is_wrong_with_a_row_is_said_before_that_there_is_no_room(tmp_path: Path) -> None:
+    sql = "SELECT a FROM t WHERE b = {}"
+    results = [result("tea", f"Which {'x' * n}?", sql.format(n)) for n in range(7)]
+    found = taught(tmp_path, [*results, results[0]], total=6)
+    assert found.funnel.dropped == {"beyond_quota": 5, "near_duplicate": 1}
+
+
+def test_features_are_asked_for_with_what_they_need_and_avoided_where_too_many_came() -> None:
+    plan = parse_plan(
+        "hardness: {hard: 1}\nstyle: {formal: 1}\n"
+        "feature: {where: 0.5, like: 0.25, order_by: 0.4, limit: 0.2, join: 0.2}"
+    )
+    coverage = Coverage(plan, 400, {"tea": 1.0})
+    slot = Slot("tea", "hard", "formal")
+    wish = wisher(coverage, Random(0))
+    asks = [wish(slot) for _ in range(200)]
+    counts = Counter(name for ask in asks for name in ask.features)
+    wanted = {"where": 100, "like": 50, "limit": 40, "join": 40}
+    assert all(abs(counts[name] - num) <= 1 for name, num in wanted.items())
+    assert all("where" in ask.features for ask in asks if "like" in ask.features)
+    assert not any(ask.avoided for ask in asks)
+    for _ in range(100):
+        coverage.add(Kept(slot, ("join",)))
+    coverage.refit()
+    assert wisher(coverage, Random(0))(slot).avoided == ("join",)
+    text = request_messages("databases", [MEDIUM._replace(avoided=("join", "limit"))])[1]["content"]
+    assert "It uses neither JOIN nor LIMIT. Style interrogative" in text
+
+
+def test_an_answer_that_cannot_be_read_is_shown_with_teacher_and_licence(tmp_path: Path) -> None:
+    verified = verify_reply(job("Sure, here you are."))
+    found = taught(tmp_path, [result("tea", "Which?"), verified], total=60)
+    [row] = found.rejected("train")
+    assert (row["reason"], row["answer"]) == ("answer_format", "Sure, here you are.")
+    assert (row["teacher"], row["license"]) == ("big-model", "other")
+    assert (row["requested_level"], row["requested_style"]) == ("easy", "interrogative")
 
 
 def test_a_domain_takes_its_quota_and_is_named_before() -> None:

@@ -69,10 +69,16 @@ class Coverage:
     def has_room_in_sums(self, slot: Slot) -> bool:
         """Whether level, style and domain have room, each for itself and in larger pairs.
 
-        For rows that cost money: a slot of its own is too small to hold each of them to it.
+        For rows that cost money: a slot of its own is too small to hold each of them to it. What
+        is ruled out has the room that it was planned to have.
         """
         for cell in cells_of(slot):
             planned = self._fitted.get(cell, 0.0)
+            if any((part,) in self._ruled_out for part in cell):
+                if len(cell) > 1:
+                    continue
+                [(dimension, name)] = cell
+                planned = self.planned(dimension)[name] * self.total
             if len(cell) == 1 and self.counts[cell] >= planned - 1e-9:
                 return False
             if planned >= MIN_PAIR_ROWS and self.counts[cell] >= MAX_PAIR_EXCESS * planned:

@@ -20,10 +20,10 @@ def fit_slots(
 ) -> dict[Slot, float]:
     """Rows planned per open slot: the product of the shares, fitted to what closed slots hold.
 
-    shares: those of `domain`, `hardness` and `style`; closed: slots that give no more rows
-    than are filled. Iterative proportional fitting (Deming and Stephan 1940) lets the
-    open slots make up for the closed ones; the domains come first in each pass, so that hardness
-    and style are met rather than they.
+    shares: those of `domain`, `hardness` and `style`; closed: slots that give no more rows than are
+    filled, as do those without a share. Iterative proportional fitting (Deming and Stephan 1940)
+    lets the open slots make up for the closed ones; the domains come first in each pass, so that
+    hardness and style are met rather than they.
 
     >>> shares = {"domain": {"a": 0.5, "b": 0.5}, "hardness": {"easy": 1}, "style": {"formal": 1}}
     >>> full = Slot("a", "easy", "formal")
@@ -32,7 +32,11 @@ def fit_slots(
     """
     fitted: dict[Slot, float] = {}
     fixed: defaultdict[Part, float] = defaultdict(float)
-    for slot in map(Slot._make, product(*(shares[place] for place in PLACES))):
+    slots = [*map(Slot._make, product(*(shares[place] for place in PLACES)))]
+    for slot in filled.keys() - slots:
+        for part in slot.parts():
+            fixed[part] += filled[slot]
+    for slot in slots:
         if slot in closed:
             for part in slot.parts():
                 fixed[part] += filled.get(slot, 0)
@@ -40,7 +44,7 @@ def fit_slots(
         fitted[slot] = float(total)
         for dimension, name in zip(PLACES, slot, strict=True):
             fitted[slot] *= shares[dimension][name]
-    for _ in range(FIT_STEPS if closed else 0):
+    for _ in range(FIT_STEPS if fixed else 0):
         for place, dimension in enumerate(PLACES):
             _scale(fitted, place, total, shares[dimension], fixed)
     return fitted

@@ -4,16 +4,15 @@ All that is chosen here depends on the rounds before, so that a run that was kil
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from sense.coverage.asking import plan_domain
 from sense.coverage.cells import Slot
 from sense.coverage.coverage import Coverage, Rates
 from sense.coverage.plan import Plan
 from sense.coverage.steering import Wish, sample_wishes
-from sense.example import Hardness
 from sense.execution import DatabaseError, WorkerFailure, map_in_workers
 from sense.prompt import PromptContract
 from sense.questions.profile import profile_database
@@ -26,15 +25,10 @@ from sense.teaching.requests import request_messages
 from sense.teaching.shots import NUM_SHOTS, Shot
 from sense.teaching.showing import shown_schema
 from sense.teaching.tasks import Ask, Mode, Task
+from sense.teaching.wishing import wisher
 
-MAX_ASKED_FEATURES = {"easy": 2, "medium": 3, "hard": 4, "extra": 5}
-"""Features that one query is asked to use: more would leave the level."""
 MAX_DRAW_SECONDS = 300.0
 """Drawing a few queries takes a second; a database that takes this long gives none."""
-GOLDEN_RATIO = 0.6180339887498949
-"""Steps of it visit the unit interval evenly, however many there are."""
-CHAINS = (("group_by", "having"), ("order_by", "limit"), ("nested", "correlated", "exists"))
-"""Features of which each needs the one before: they are drawn by one lot."""
 
 
 class Teaching(NamedTuple):
@@ -98,12 +92,12 @@ def plan_tasks(
     by_domain: defaultdict[str, list[Slot]] = defaultdict(list)
     for slot in missing[:num_asks]:
         by_domain[slot.domain].append(slot)
-    wishes = _wishes(coverage, rng)
+    wish = wisher(coverage, rng)
     plans = []
     for domain, slots in by_domain.items():
         homes = [db for db in teaching.databases if plan_domain(db) == domain]
         for start in range(0, len(slots), teaching.num_questions):
-            cut = tuple(wishes(slot) for slot in slots[start : start + teaching.num_questions])
+            cut = tuple(wish(slot) for slot in slots[start : start + teaching.num_questions])
             database = rng.choice(homes) if homes else None
             mode = _mode(teaching.modes, kept_by_mode, bool(homes))
             kept_by_mode = kept_by_mode + Counter({mode: len(cut)})
@@ -122,35 +116,6 @@ def _mode(modes: Mapping[Mode, float], kept: Counter[Mode], is_given: bool) -> M
     """The mode that lags most behind its share, of those that use a database or of the other."""
     able = [mode for mode, share in modes.items() if share and (mode != "invent") == is_given]
     return max(able, key=lambda mode: (modes[mode] * (kept.total() + 1) - kept[mode], mode))
-
-
-def _wishes(coverage: Coverage, rng: Random) -> Callable[[Slot], Ask]:
-    """A function from a slot to what is asked for in it; features come as often as is needed."""
-    needs = coverage.rates()
-    edges: defaultdict[tuple[str, str], float] = defaultdict(rng.random)
-
-    def wish(slot: Slot) -> Ask:
-        rates = needs.of(slot)
-        chosen: list[str] = []
-        for chain in _chains(rates):
-            level = slot.level
-            edges[level, chain[0]] += 1.0
-            lot = edges[level, chain[0]] * GOLDEN_RATIO % 1.0
-            chosen += [name for name in chain if lot < rates[name]]
-        chosen.sort(key=lambda name: (-rates[name], name))
-        most = MAX_ASKED_FEATURES[slot.level]
-        while len(chosen) > most:
-            chosen.remove(rng.choice(chosen))
-        return Ask(cast(Hardness, slot.level), slot.style, tuple(sorted(chosen)))
-
-    return wish
-
-
-def _chains(rates: Rates) -> list[tuple[str, ...]]:
-    chained = {name for chain in CHAINS for name in chain}
-    single = [(name,) for name in rates if name not in chained]
-    found = [tuple(name for name in chain if name in rates) for chain in CHAINS]
-    return [*single, *(chain for chain in found if chain)]
 
 
 def _drawn(

@@ -28,8 +28,9 @@ from sense.teaching.verification import Verified
 MIN_ASKED = 60
 """Questions that were asked for at a level, or in a style, before it counts as one that the
 teacher does not give."""
-MIN_GIVEN = 0.02
-"""It is given up where fewer came, asked for or not, than this part of those asked for."""
+MIN_GIVEN = 0.1
+"""It is asked for no more where it came in fewer of those questions: a row of it would cost more
+than ten. What comes of it unasked is still taken, as far as it was planned."""
 
 Row: TypeAlias = Mapping[str, Any]
 SetFilter: TypeAlias = "Callable[[ProposalSet, Task, Row], Rejection | None]"
@@ -81,7 +82,7 @@ class ProposalSet:
         self.asked: Counter[tuple[Dimension, str]] = Counter()
         """Questions that came, by the level and the style that was asked for."""
         self.came: Counter[tuple[Dimension, str]] = Counter()
-        """Questions that came, by their measured level and style."""
+        """Of these those that were as asked when measured."""
         self.used: dict[str, tuple[Database, str]] = {}
         """Given databases of kept rows with their `db_sha256`."""
         self._kept: list[tuple[str, int, str]] = []
@@ -218,7 +219,7 @@ class ProposalSet:
             asked = (*asked, ("hardness", ask.level))
         for part in asked:
             self.asked[part] += 1
-            self.came[part[0], row.get(part[0], "")] += 1
+            self.came[part] += row.get(part[0], "") == part[1]
 
 
 def is_copied(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
@@ -244,7 +245,9 @@ def is_repeated(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
 def is_beyond_quota(found: ProposalSet, task: Task, row: Row) -> Rejection | None:
     """The plan has enough rows of this level, style or domain."""
     slot = found.slot(task, row)
-    if found.num_missing <= 0 or not found.coverage.has_room_in_sums(slot):
+    coverage = found.coverage
+    has_room = coverage.has_room(slot) or coverage.has_room_in_sums(slot)
+    if found.num_missing <= 0 or not has_room:
         return Rejection("beyond_quota", f"{slot.level}, {slot.style or 'no style'}, {slot.domain}")
     return None
 

@@ -100,9 +100,14 @@ def _wish(ask: Ask) -> str:
     if ask.sql:
         return f"{style} The query: {ask.sql}"
     used = ", ".join(FEATURE_TEXT[name] for name in ask.features)
-    return f"Level {ask.level}: {LEVEL_TEXT[ask.level]}. " + (
-        f"The query uses {used}. {style}" if used else style
-    )
+    avoided = " nor ".join(FEATURE_TEXT[name] for name in ask.avoided)
+    sentences = [
+        f"Level {ask.level}: {LEVEL_TEXT[ask.level]}.",
+        f"The query uses {used}." if used else "",
+        f"It uses {'neither' if len(ask.avoided) > 1 else 'not'} {avoided}." if avoided else "",
+        style,
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def _examples(shots: Sequence[Shot], rationale: bool) -> list[str]:

@@ -20,7 +20,11 @@ from sense.teaching.verification import Job, Verified, unread, verify_reply
 from sense.teaching.votes import count_again, voted
 
 ROUND_REQUESTS = 100
-"""Requests of a round: what they steer by is what the rounds before gave."""
+"""Most requests of a round: what they steer by is what the rounds before gave."""
+ROUND_SHARE = 0.2
+"""Of a small set a round asks for this part at most, so that later ones mend what it missed."""
+FULL_LOAD = 32
+"""Requests of a round that are not too few to be in flight together."""
 SURPLUS = 1.25
 """What rounds after the first ask for beyond what is missing, since some of it is rejected."""
 MIN_ROUND_REQUESTS = 4
@@ -50,8 +54,9 @@ def make_proposals(
 def plan_round(found: ProposalSet, teaching: Teaching, num_workers: int) -> list[Task]:
     """The next requests; none at the end."""
     missing = found.num_missing
+    most = round(ROUND_SHARE * found.total / teaching.num_questions)
     num = min(
-        ROUND_REQUESTS * teaching.num_questions,
+        min(ROUND_REQUESTS, max(FULL_LOAD, most)) * teaching.num_questions,
         _surplus(missing, teaching) if found.num_tasks and missing else missing,
         MAX_ASKED_PER_EXAMPLE * found.total - found.num_asked,
     )

@@ -67,6 +67,8 @@ class Ask(NamedTuple):
     """What its query shall use."""
     sql: str = ""
     """The query, where the question alone is wanted."""
+    avoided: tuple[str, ...] = ()
+    """What its query shall do without, since more came than was planned."""
 
 
 class Task(NamedTuple):
