@@ -172,14 +172,15 @@ class ValueIndex:
         covered = [False] * len(words)
         # A plural stands for its singular, but only as the last word.
         reach = [
-            self._reach.get(word) or min(1, self._reach.get(word.removesuffix("s"), 0))
+            self._reach.get(word) or int(word[-1] == "s" and word[:-1] in self._reach)
             for word in words
         ]
+        starts = [start for start, size in enumerate(reach) if size]
         matches = []
         for size in range(min(max(reach, default=0), len(words)), 0, -1):
-            for start in range(len(words) - size + 1):
+            for start in starts:
                 end = start + size
-                if reach[start] < size:
+                if reach[start] < size or end > len(words):
                     continue
                 entries = self._lookup(" ".join(words[start:end]))
                 if not entries or any(covered[start:end]):

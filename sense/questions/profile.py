@@ -31,7 +31,7 @@ Kind: TypeAlias = Literal[
 ]
 Value: TypeAlias = str | int | float
 
-NUM_KEPT = 64  # profiles of a process, some 100 kB each
+NUM_KEPT = 256  # profiles of a process, some 100 kB each
 MAX_ROWS = 5_000
 """Rows read of each table."""
 MAX_READ_VALUES = 1_000_000
