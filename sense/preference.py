@@ -5,6 +5,7 @@ Answers whose verdict is `unknown` never enter, nor do those to a gold that cann
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from sense.example import Example, Messages, Pair, content_id
@@ -54,7 +55,7 @@ class Sample:
     """Why the question may be meant otherwise than gold has it, see `sense.pairs.readings`."""
     source: Source = "sample"
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Hash of the key: an answer sampled again under the same key has the same id."""
         model = (self.weak_model, self.weak_model_revision)

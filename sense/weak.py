@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 QUESTIONS_PER_BATCH = 64
 BATCHES_AHEAD = 2
-"""Batches that are answered and wait for workers: whoever is slower, model or judges, never idles,
-and memory holds a few hundred questions."""
+"""Batches that are answered and wait for workers: whoever is slower, model or judges, never idles.
+Memory holds the questions of these batches, and those that are judged while an earlier one takes
+long: at most `sense.workers.MAX_AHEAD`."""
 SECONDS_FOR_FAULTS = 120.0
 """For the answers to one question; some take seconds each, deeply nested ones."""
 NO_DATABASE = "no_database"

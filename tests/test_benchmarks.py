@@ -123,6 +123,21 @@ def test_the_grammar_is_timed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_weak_builder_is_measured_while_its_answers_grow(folder: Path) -> None:
+    write_database(folder / "database" / "world" / "world.sqlite", WORLD_SCRIPT)
+    row = {"db_id": "world", "question": "Cities?", "query": "SELECT name FROM city WHERE id > 1"}
+    (folder / "train_spider.json").write_text("[]")
+    (folder / "dev.json").write_text(json.dumps([row]))
+    command = [sys.executable, "benchmarks/weak.py", "--spider", str(folder), "--num", "40"]
+    command += ["--num-workers", "1", "--out", str(folder / "out")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    assert "40 answers to 1 questions" in done.stdout and "| 40 | paired anew |" in done.stdout
+    runs = json.loads((folder / "out" / "weak.json").read_text())["runs"]
+    assert [max(own for _, own, *_ in run["memory"]) > 0 for run in runs.values()] == [True] * 2
+
+
+@pytest.mark.slow
 def test_the_chat_client_is_measured_without_peers(tmp_path: Path) -> None:
     options = ("--rounds", "2", "--in-flight", "3", "--num-memory", "40", "--out", str(tmp_path))
     command = [sys.executable, "benchmarks/chat.py", *options]
