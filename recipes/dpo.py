@@ -62,9 +62,7 @@ def main() -> None:
     rows, num_rows = load_training_rows(recipe, COLUMNS, training.seed)
     of_base = load_contract(base, model.model_revision)
     contract = contract_of(rows.unique("prompt_hash"), recipe.data, of_base)
-    evaluation_rows = None
-    if training.eval_strategy != "no":
-        evaluation_rows = load_evaluation_rows(recipe, COLUMNS)
+    evaluation_rows = load_evaluation_rows(recipe, training, COLUMNS)
     inputs = [*dataset_inputs(recipe), model_input(base, model.model_revision)]
     text = model_text(recipe, "DPO", base, Path(training.output_dir))
     checkpoint = last_checkpoint(training.output_dir, settings, inputs)

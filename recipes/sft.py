@@ -60,9 +60,7 @@ def main() -> None:
     base = check_base(model.model_name_or_path)
     rows, num_rows = load_training_rows(recipe, COLUMNS, training.seed)
     contract = contract_of(rows.unique("prompt_hash"), recipe.data)
-    evaluation_rows = None
-    if training.eval_strategy != "no":
-        evaluation_rows = load_evaluation_rows(recipe, COLUMNS)
+    evaluation_rows = load_evaluation_rows(recipe, training, COLUMNS)
     inputs = [*dataset_inputs(recipe), model_input(base, model.model_revision)]
     text = model_text(recipe, "SFT", base, Path(training.output_dir))
     checkpoint = last_checkpoint(training.output_dir, settings, inputs)

@@ -88,19 +88,20 @@ def evaluate(
     rules: Sequence[Rule] = ("strict",),
     num_workers: int = 1,
     suite: "Suite | None" = None,
-    engine: Engine = "local",
     scores_only: bool = False,
 ) -> list[Outcome]:
     """`evaluate_systems` of one system."""
-    systems = [predictions]
-    return evaluate_systems(systems, databases, rules, num_workers, suite, engine, scores_only)[0]
+    found = evaluate_systems(
+        [predictions], databases, rules, num_workers, suite, scores_only=scores_only
+    )
+    return found[0]
 
 
 def evaluate_systems(
     systems: Sequence[Sequence[Prediction]],
     databases: Mapping[str, Path],
-    rules: Sequence[Rule] = ("strict",),
-    num_workers: int = 1,
+    rules: Sequence[Rule],
+    num_workers: int,
     suite: "Suite | None" = None,
     engine: Engine = "local",
     scores_only: bool = False,

@@ -1,7 +1,9 @@
 """Fixtures that several test files share: SQLite files, and the folder of real data if any."""
 
+import json
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,11 @@ INSERT INTO city VALUES
     (4, 'Lagos', 'NGA', 1518000), (5, 'Victoria', 'SYC', 41000), (6, 'Paris', 'FRA', 2125246),
     (7, 'Lyon', 'FRA', 445452), (8, 'Peking', 'CHN', NULL);
 """
+PETS_SCRIPT = """
+CREATE TABLE pet (name, kind, age INTEGER);
+INSERT INTO pet VALUES ('Rex', 'dog', 5), ('Tom', 'cat', 3), ('Bo', 'dog', 5);
+"""
+TOWN_SCRIPT = "CREATE TABLE street (name TEXT); INSERT INTO street VALUES ('Main');"
 
 
 def write_database(path: Path, script: str) -> Path:
@@ -43,6 +50,20 @@ def write_database(path: Path, script: str) -> Path:
     connection.executescript(script)
     connection.close()
     return path
+
+
+def write_spider(folder: Path, **files: Sequence[tuple[str, str, str]]) -> Path:
+    """A folder in Spider's layout; files: (db_id, question, query) of each row, as in `dev`.
+
+    It has the databases `world`, `pets` and `town`.
+    """
+    for name, script in (("world", WORLD_SCRIPT), ("pets", PETS_SCRIPT), ("town", TOWN_SCRIPT)):
+        write_database(folder / "database" / name / f"{name}.sqlite", script)
+    keys = ("db_id", "question", "query")
+    for name, rows in files.items():
+        listed = [dict(zip(keys, row, strict=True)) for row in rows]
+        (folder / f"{name}.json").write_text(json.dumps(listed))
+    return folder
 
 
 @pytest.fixture

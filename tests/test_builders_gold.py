@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import WORLD_SCRIPT, write_database
+from conftest import write_spider
 from hub import Hub
 
 from sense.database import database_sha256
@@ -34,23 +34,12 @@ TRAIN = [
 DEV = [("town", "Streets", "SELECT name FROM street ORDER BY name")]
 
 
-def spider_rows(rows: list[tuple[str, str, str]]) -> str:
-    return json.dumps([dict(zip(("db_id", "question", "query"), r, strict=True)) for r in rows])
-
-
 @pytest.fixture
 def spider(tmp_path: Path) -> Path:
-    folder = tmp_path / "spider"
-    write_database(folder / "database" / "world" / "world.sqlite", WORLD_SCRIPT)
-    write_database(
-        folder / "database" / "town" / "town.sqlite",
-        "CREATE TABLE street (name TEXT); INSERT INTO street VALUES ('Main');",
-    )
+    folder = write_spider(tmp_path / "spider", train_spider=TRAIN, dev=DEV)
     ruin = folder / "database" / "ruin" / "ruin.sqlite"
     ruin.parent.mkdir()
     ruin.write_bytes(b"SQLite format 3\0" + b"\xff" * 4000)
-    (folder / "train_spider.json").write_text(spider_rows(TRAIN))
-    (folder / "dev.json").write_text(spider_rows(DEV))
     return folder
 
 

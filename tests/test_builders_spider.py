@@ -1,6 +1,5 @@
 """builders/spider.py: a Spider folder becomes a released dataset that counts every row."""
 
-import json
 import runpy
 import sys
 from collections import Counter
@@ -8,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import WORLD_SCRIPT, write_database
+from conftest import write_spider
 from hub import Hub
 
 from sense.database import database_sha256, find_database
@@ -41,27 +40,10 @@ TRAIN = [
 DEV = [("town", "All streets", "SELECT name FROM street")]
 
 
-def spider_rows(rows: list[tuple[str, str, str]]) -> str:
-    keys = ("db_id", "question", "query")
-    return json.dumps([dict(zip(keys, row, strict=True)) for row in rows])
-
-
 @pytest.fixture
 def spider(tmp_path: Path) -> Path:
-    folder = tmp_path / "spider"
-    write_database(folder / "database" / "world" / "world.sqlite", WORLD_SCRIPT)
-    write_database(
-        folder / "database" / "pets" / "pets.sqlite",
-        "CREATE TABLE pet (name, kind, age); INSERT INTO pet VALUES ('a','dog',2), ('b','dog',2);",
-    )
-    write_database(
-        folder / "database" / "town" / "town.sqlite",
-        "CREATE TABLE street (name TEXT); INSERT INTO street VALUES ('Main');",
-    )
-    (folder / "train_spider.json").write_text(spider_rows(TRAIN[:-1]))
-    (folder / "train_others.json").write_text(spider_rows(TRAIN[-1:]))
-    (folder / "dev.json").write_text(spider_rows(DEV))
-    return folder
+    files = {"train_spider": TRAIN[:-1], "train_others": TRAIN[-1:], "dev": DEV}
+    return write_spider(tmp_path / "spider", **files)
 
 
 def build(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from chat_server import Body, ChatServer, Fault, html, slow, status
-from conftest import WORLD_SCRIPT, write_database
+from conftest import WORLD_SCRIPT, write_database, write_spider
 from killing import kill_when, num_lines, num_replies
 from test_collection import damaged
 
@@ -45,16 +45,11 @@ def databases(tmp_path: Path) -> Path:
 @pytest.fixture
 def spider(tmp_path: Path) -> Path:
     """A Spider folder to draw examples from."""
-    folder = tmp_path / "spider"
-    write_database(folder / "database" / "world" / "world.sqlite", WORLD_SCRIPT)
     rows = [
         ("world", f"Which cities have more than {n} people?", "SELECT name FROM city")
         for n in range(5)
     ]
-    keys = ("db_id", "question", "query")
-    listed = [dict(zip(keys, row, strict=True)) for row in rows]
-    (folder / "train_spider.json").write_text(json.dumps(listed))
-    return folder
+    return write_spider(tmp_path / "spider", train_spider=rows)
 
 
 def teacher_answer(request: Body) -> str | Fault:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import WORLD_SCRIPT, write_database
+from conftest import write_spider
 
 from sense.publishing.source import suite_source
 from sense.suite import read_suite
@@ -23,15 +23,7 @@ QUESTIONS = (
 @pytest.fixture
 def spider(tmp_path: Path) -> Path:
     """A folder like Spider's with two databases and four questions."""
-    folder = tmp_path / "spider"
-    write_database(folder / "database" / "world" / "world.sqlite", WORLD_SCRIPT)
-    write_database(
-        folder / "database" / "pets" / "pets.sqlite",
-        "CREATE TABLE pet (name TEXT, age INTEGER); INSERT INTO pet VALUES ('Rex', 5), ('Tom', 3)",
-    )
-    rows = [{"db_id": db_id, "question": "?", "query": sql} for db_id, sql in QUESTIONS]
-    (folder / "dev.json").write_text(json.dumps(rows))
-    return folder
+    return write_spider(tmp_path / "spider", dev=[(name, "?", sql) for name, sql in QUESTIONS])
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

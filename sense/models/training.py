@@ -22,7 +22,7 @@ from sense.shown import first_few
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import TrainerCallback
+    from transformers import TrainerCallback, TrainingArguments
 
     from sense.card import ModelText
 
@@ -140,8 +140,12 @@ def load_training_rows(
     return load_mixture(recipe.parts, recipe.train_split, [*columns, "prompt_hash"], seed)
 
 
-def load_evaluation_rows(recipe: RecipeArguments, columns: Sequence[str]) -> "Dataset":
-    """The rows to evaluate on, of those sets that have the split, each once."""
+def load_evaluation_rows(
+    recipe: RecipeArguments, training: "TrainingArguments", columns: Sequence[str]
+) -> "Dataset | None":
+    """The rows of those sets that have the split, each once; None where nothing is evaluated."""
+    if training.eval_strategy == "no":
+        return None
     parts = parts_with_split(recipe.parts, recipe.eval_split)
     return load_mixture(parts, recipe.eval_split, [*columns, "prompt_hash"], seed=0)[0]
 
