@@ -40,5 +40,7 @@ def test_a_meaning_is_one_sentence() -> None:
 
 def test_a_word_without_meaning_is_an_error() -> None:
     assert meaning("server_timeout") == meaning("server_http_500")
-    with pytest.raises(ValueError, match=r"'strange' is no reason of `sense\.strong_set\.reasons`; expected"):
+    with pytest.raises(
+        ValueError, match=r"'strange' is no reason of `sense\.strong_set\.reasons`; expected"
+    ):
         meaning("strange")

@@ -1,7 +1,6 @@
 """sense.teaching: requests, strict answers, and what becomes of them."""
 
 import itertools
-import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 from chat_server import ChatServer
-from conftest import WORLD_SCRIPT, write_database
+from conftest import WORLD_SCRIPT, write_database, write_spider
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -653,24 +652,14 @@ def test_a_domain_takes_its_quota_and_is_named_before() -> None:
     assert not ledger.has_room("TEA tasting (green)")
 
 
-def write_spider(folder: Path, rows: list[tuple[str, str, str]]) -> Path:
-    folder.mkdir()
-    keys = ("db_id", "question", "query")
-    listed = [dict(zip(keys, row, strict=True)) for row in rows]
-    (folder / "train_spider.json").write_text(json.dumps(listed))
-    return folder
-
-
 def test_examples_of_a_spider_folder(tmp_path: Path) -> None:
-    spider = write_spider(
-        tmp_path / "spider",
-        [
-            ("world_1", "How many  cities?", "SELECT count(*) FROM city"),
-            ("broken", "How many?", "SELECT 1"),
-            ("world_1", "Name the countries", "SELECT name FROM country"),
-            ("nowhere", "How many?", "SELECT 1"),
-        ],
-    )
+    rows = [
+        ("world_1", "How many  cities?", "SELECT count(*) FROM city"),
+        ("broken", "How many?", "SELECT 1"),
+        ("world_1", "Name the countries", "SELECT name FROM country"),
+        ("nowhere", "How many?", "SELECT 1"),
+    ]
+    spider = write_spider(tmp_path / "spider", train_spider=rows)
     write_database(spider / "database" / "world_1" / "world_1.sqlite", WORLD_SCRIPT)
     broken = spider / "database" / "broken" / "broken.sqlite"
     broken.parent.mkdir()
@@ -682,8 +671,8 @@ def test_examples_of_a_spider_folder(tmp_path: Path) -> None:
 
 
 def test_a_source_without_usable_examples_is_refused(tmp_path: Path) -> None:
-    spider = write_spider(tmp_path / "spider", [("nowhere", "How many?", "SELECT 1")])
-    write_database(spider / "database" / "world" / "world.sqlite", WORLD_SCRIPT)
+    rows = [("nowhere", "How many?", "SELECT 1")]
+    spider = write_spider(tmp_path / "spider", train_spider=rows)
     with pytest.raises(ValueError, match="holds 0 usable examples, at least 2 are needed"):
         read_shots(str(spider))
     (tmp_path / "empty").mkdir()

@@ -9,7 +9,6 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
@@ -24,7 +23,7 @@ from sense.schema import (
     quote_identifier,
     read_schema,
 )
-from sense.sqlite.connection import FileState, file_state
+from sense.sqlite.file_state import kept_per_file
 
 Kind: TypeAlias = Literal[
     "id", "foreign_key", "category", "text", "integer", "real", "year", "date", "boolean", "other"
@@ -143,15 +142,9 @@ class Profile:
         return next(table for table in self.tables if table.name == name)
 
 
+@kept_per_file(NUM_KEPT)
 def profile_database(db_path: str | Path) -> Profile:
     """The profile of a SQLite file, kept until it changes. Raises as `read_schema` does."""
-    state = file_state(db_path)
-    read = _profile if state is not None and state.is_settled else _profile.__wrapped__
-    return read(str(db_path), state)
-
-
-@lru_cache(maxsize=NUM_KEPT)
-def _profile(db_path: str, state: FileState | None) -> Profile:
     schema = read_schema(db_path)
     connection = sqlite3.connect(f"file:{quote(str(db_path))}?mode=ro&immutable=1", uri=True)
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")

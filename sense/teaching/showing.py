@@ -1,12 +1,12 @@
 """What a request shows of a given database: tables with sample values, as many as fit."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from random import Random
 
 from sense.prompts.pruning import SchemaWords
 from sense.schema import Schema, read_schema, sample_rows, schema_text
+from sense.sqlite.file_state import kept_per_file
 from sense.teaching.tasks import Ask
 
 MAX_SHOWN_CHARS = 16_000
@@ -22,11 +22,10 @@ def shown_schema(path: str, asks: Sequence[Ask], rng: Random) -> str:
 
     Of a wide schema those tables and columns that the given queries name, or some drawn by lot.
     """
-    schema = _schema(path, Path(path).stat().st_mtime_ns)
+    schema = _schema(path)
     if len(schema_text(schema, "ddl")) > MAX_SHOWN_CHARS // 2:
         named = " ".join(ask.sql for ask in asks) or _some_names(schema, rng)
-        words = _words(path, Path(path).stat().st_mtime_ns)
-        schema = words.prune(named, MAX_SHOWN_CHARS // 2, "ddl")
+        schema = _words(path).prune(named, MAX_SHOWN_CHARS // 2, "ddl")
     samples = sample_rows(path, schema, NUM_SAMPLE_ROWS, MAX_CELL_CHARS)
     for num in range(NUM_SAMPLE_ROWS, 0, -1):
         text = schema_text(schema, "ddl", {name: rows[:num] for name, rows in samples.items()})
@@ -47,11 +46,9 @@ def _some_names(schema: Schema, rng: Random) -> str:
     )
 
 
-@lru_cache(maxsize=64)
-def _schema(path: str, changed: int) -> Schema:
-    return read_schema(path)
+_schema = kept_per_file(64)(read_schema)
 
 
-@lru_cache(maxsize=16)
-def _words(path: str, changed: int) -> SchemaWords:
-    return SchemaWords(_schema(path, changed))
+@kept_per_file(16)
+def _words(path: str | Path) -> SchemaWords:
+    return SchemaWords(_schema(path))
