@@ -145,7 +145,7 @@ def parse_arguments() -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--spider", metavar="DIR", help="folder with dev.json and database/")
     source.add_argument("--bird", metavar="DIR", help="folder with dev.json and its databases")
-    source.add_argument("--data", metavar="DIR_OR_HUB_ID", help="set that a builder wrote")
+    source.add_argument("--data", metavar="SOURCE", help="set that a builder wrote")
     add("--split", default="", help="train or dev (default: dev); of --data: test by default")
     add("--databases", metavar="DIR", help="folder of SQLite files, if not that of the set")
     add("--limit", type=int, metavar="N", help="read only the first N questions")

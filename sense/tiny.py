@@ -167,10 +167,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m sense.tiny",
         description="Make a small untrained model and its tokenizer for a training set.",
     )
-    parser.add_argument("--data", required=True, help="folder or Hub id with prompt, completion")
+    parser.add_argument(
+        "--data", required=True, metavar="SOURCE", help="folder or Hub id with prompt, completion"
+    )
     parser.add_argument("--split", default="train")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
     arguments = parser.parse_args(argv)
     from datasets import load_dataset
 

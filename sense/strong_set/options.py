@@ -55,8 +55,14 @@ def add_set_options(parser: argparse.ArgumentParser) -> None:
         default="grammar",
         help="who writes questions and SQL: the grammar, or a model behind a server",
     )
-    add("--num-examples", type=int, required=True, help="examples in all, the test split included")
-    add("--num-test", type=int, help="examples of the test split (default: 5 %%)")
+    add(
+        "--num-examples",
+        type=int,
+        required=True,
+        metavar="N",
+        help="examples in all, the test split included",
+    )
+    add("--num-test", type=int, metavar="N", help="examples of the test split (default: 5 %%)")
     add(
         "--levels",
         type=share_list,

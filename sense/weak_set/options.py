@@ -237,6 +237,7 @@ def _add_pairing(group: argparse._ArgumentGroup) -> None:
         "--synthetic-share",
         type=float,
         default=Pairing.synthetic_share,
+        metavar="SHARE",
         help="most pairs whose wrong answer is a near miss of a right one (default 0.2)",
     )
     add(
@@ -277,6 +278,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--test-share",
         type=float,
         default=0.1,
+        metavar="SHARE",
         help="share of databases for the test split (default 0.1)",
     )
     add("--license", default="unknown", help="licence of --samples, as the Hub spells it")
