@@ -201,7 +201,8 @@ class Results:
 
     def _run(self, sql: str, most: int) -> Rows | None:
         try:
-            return list(islice(self.connection.execute(sql), most))
+            # The steps of a cached statement would be counted on from its last run.
+            return list(islice(self.connection.execute(sql, can_cache=False), most))
         except apsw.InterruptError:
             self.overrun.add(sql)
         except (apsw.Error, UnicodeDecodeError):

@@ -23,7 +23,7 @@ from sense.execution import (
     execute,
     map_in_workers,
 )
-from sense.workers import MAX_WORKER_BYTES
+from sense.workers import MAX_WORKER_BYTES, worker_pool
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
 ONE_OPCODE_BOMB = "SELECT instr(zeroblob(9000000), zeroblob(4500000) || x'01')"
@@ -204,6 +204,17 @@ def process_of(_: object) -> int:
 def heavy_modules(_: object) -> list[str]:
     heavy = {"torch", "transformers", "datasets", "gradio", "numpy", "pandas", "pyarrow"}
     return sorted(heavy & set(sys.modules))
+
+
+def process_id(_: int) -> int:
+    return os.getpid()
+
+
+def test_workers_of_a_pool_serve_one_sequence_after_the_other() -> None:
+    with worker_pool(process_id, 1, 60) as run:
+        first, second = set(run([1, 2, 3])), set(run(iter([4])))
+    assert first == second
+    assert os.getpid() not in first
 
 
 def test_results_keep_the_order_of_items(start: str) -> None:

@@ -218,6 +218,26 @@ def test_filters_must_leave_some_rows_and_drop_some(
     assert _world_reason(world, {"filters": (condition,)}) == reason
 
 
+def test_steps_of_a_query_are_counted_anew_each_time_it_runs(world: Path) -> None:
+    sql = """WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+             SELECT COUNT(*) FROM n"""  # 1.7 of the 2 million steps that are allowed
+    with Results(world) as results:
+        for _ in range(3):
+            results.cache.clear()
+            assert results.rows(sql) == [(100_000,)]
+
+
+def test_a_query_is_read_no_further_than_tells_it_from_other_rows(world: Path) -> None:
+    sql = "SELECT name FROM city"
+    with Results(world) as results:
+        names = list(results.connection.execute(sql))
+        assert not results.give(sql, names[:2])
+        assert sql not in results.cache
+        assert results.give(sql, names[::-1])
+        assert results.rows(sql) is results.cache[sql]
+        assert not results.give(sql, [*names[1:], names[1]])
+
+
 def test_a_null_among_the_sort_keys_is_undefined(world: Path) -> None:
     city = profile_database(world).table("city")
     key = city.column("population")
