@@ -1,5 +1,6 @@
 """sense.strong: the plan of the grammar's run, and what happens to its rows."""
 
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sense.journal import Journal
 from sense.prompt import TINY_CONTRACT
 from sense.strong import StrongSet, make_examples, parts, plan_round
 from sense.strong_set.collection import Database, given_databases
+from sense.strong_set.kept import Places, Questions, question_digest
 from sense.strong_set.reasons import meaning
 from sense.strong_set.splits import Split, split_by_template
 from sense.strong_set.unit import Unit, run_unit
@@ -128,3 +130,21 @@ def test_a_level_that_another_stands_in_for_is_no_lack(tmp_path: Path) -> None:
     assert strong.lacking("train") == {"hard": 1}
     strong.kept["train"].add("unit", 2)
     assert strong.lacking("train") == {}
+
+
+def test_a_kept_row_takes_few_bytes() -> None:
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        places, questions = Places(), Questions()
+        for number in range(20_000):
+            db_id = f"db{number // 400}"
+            questions.add(db_id, question_digest(db_id, f"How many cats are older than {number}?"))
+            places.add(db_id, number % 400)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(places) == 20_000
+    assert (after - before) / 20_000 < 24  # 12, room to grow, and the set of one database
+    assert questions.has("db7", question_digest("db7", "how many cats are older than 2800?"))
+    assert not questions.has("db8", question_digest("db8", "How many cats are older than 2800?"))
