@@ -122,6 +122,8 @@ def results_of(arguments: argparse.Namespace, judged: Judged, made: Made) -> dic
 
 def print_findings(judged: Judged, made: Made, results: dict[str, Any]) -> None:
     print(f"\n{systems_table(judged.tally.systems(), results['rule'])}\n")
+    if given := judged.tally.counts.get("answers"):
+        print(f"Answers that repeat an earlier one of their system: {given['repeated']:,}.\n")
     if flips := results.get("flip_rate"):
         print(
             f"{flips['num_flipped']:,} of {flips['num']:,} answers that are right on their own "

@@ -202,7 +202,10 @@ def test_gold_may_stand_in_where_no_answer_is_right(
 
 
 def test_everything_that_gives_no_pair_is_counted_by_its_reason(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level("INFO", logger="sense.weak_set.asked")
     (folder / "db" / "damaged.sqlite").write_bytes(b"no database at all" * 100)
@@ -237,6 +240,7 @@ def test_everything_that_gives_no_pair_is_counted_by_its_reason(
     assert questions.dropped == {"no_wrong_answer": 1, "no_right_answer": 1, "all_unknown": 2}
     assert facts.counts["reasons"]["no_sql"] == 1
     assert facts.counts["answers"] == {"repeated": 1}
+    assert "Answers that repeat an earlier one of their system: 1." in capsys.readouterr().out
     [pair] = rows(out, "default")
     assert (pair["question"], pair["num_samples"]) == ("Cities in France?", 3)
     assert "left out: db_id 'wrld' has no database" in caplog.text
