@@ -55,7 +55,7 @@ from sense.prompt import CONTRACTS
 from sense.publishing.card_tables import numbered
 from sense.publishing.license import check_license
 from sense.release import check_output, check_push, push_folder
-from sense.shown import shortened
+from sense.shown import counted, shortened
 
 BIRD_LICENSE = "cc-by-sa-4.0"
 BIRD_URL = "https://bird-bench.github.io"
@@ -161,7 +161,7 @@ def check_ids(wanted: set[str], names: dict[Split, list[str]], path: Path) -> No
     known = Counter(name for split in names.values() for name in split)
     if unknown := sorted(wanted - known.keys()):
         raise ValueError(
-            f"{path} lists {len(unknown):,} ids that no question has, such as "
+            f"{path} lists {counted(len(unknown), 'id')} that no question has, such as "
             f"'{shortened(unknown[0])}'; expected `question_id` where the file has it, else the "
             "number of the row from 0"
         )

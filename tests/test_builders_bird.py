@@ -146,7 +146,7 @@ def test_file_in_the_form_of_spider(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--ids", "ids"], "ids lists 1 ids that no question has, such as '12'"),
+        (["--ids", "ids"], "ids lists 1 id that no question has, such as '12'"),
         (["--bird", "nowhere"], "dev.json does not exist"),
         (["--ids", "broken"], "starts like a JSON array and is none"),
         (["--license", "nonsense"], "nonsense"),

@@ -28,6 +28,8 @@ NO_SETTINGS = (*PLACES, *SERVER_OPTIONS, *VOTER_OPTIONS, "plan", "levels")
 """Options that do not decide the rows, and those whose meaning is noted instead."""
 UNKNOWN = "unknown"
 """The Hub's word for a licence that nobody named."""
+INVENTED_LICENSE = "apache-2.0"
+"""Of databases that the grammar invents, as of its catalogue."""
 NOT_BOTH = "--databases and --invent cannot go together: give one of them, not both"
 NUM_QUESTIONS = 3
 """Asked for in one request: the schema, most of its tokens, is paid for once."""
@@ -212,8 +214,10 @@ def _grammar_fault(arguments: argparse.Namespace) -> str:
     if arguments.invent and arguments.license != UNKNOWN:
         return (
             f"--license {arguments.license} says nothing of databases that the grammar invents, "
-            "which are under apache-2.0; leave it out"
+            f"which are under {INVENTED_LICENSE}; leave it out"
         )
+    if arguments.invent:
+        arguments.license = INVENTED_LICENSE
     return ""
 
 
