@@ -12,7 +12,9 @@ from chat_server import Body, ChatServer
 from conftest import write_database
 
 from sense.facts import read_facts
+from sense.grammar import sample_examples
 from sense.strong_set.collection import MAX_READ_BYTES
+from sense.strong_set.misses import Misses
 
 ROOT = Path(__file__).parents[1]
 PETS = """
@@ -103,6 +105,27 @@ def test_a_huge_database_is_neither_hashed_nor_copied(
     published = sum(file.stat().st_size for file in (tmp_path / "out").rglob("*") if file.is_file())
     assert published < MAX_READ_BYTES
     assert read_facts(tmp_path / "out").counts["databases_not_published"] == {"huge": 1}
+
+
+def test_sql_that_takes_too_long_is_told_from_sql_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_database(tmp_path / "large.sqlite", PETS)
+    monkeypatch.setattr("sense.grammar.MAX_STEPS", 100)  # a scan of 60 rows takes some 300
+    misses = Misses()
+    list(sample_examples(path, 4, seed=0, misses=misses))
+    assert misses.counts["gold_timeout"] > 100
+    assert not misses.counts["gold_error"]
+
+
+def test_an_r_tree_is_left_out_and_the_rest_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = f"{PETS} CREATE VIRTUAL TABLE place USING rtree(id, low, high);"
+    path = write_database(tmp_path / "dbs" / "places.sqlite", script)
+    rows = build(monkeypatch, path.parent)
+    assert len(rows) >= 10
+    assert not any("place" in row["prompt"][-1]["content"] for row in rows)
 
 
 def test_a_teacher_is_shown_a_part_of_a_wide_database(

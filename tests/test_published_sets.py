@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from io import BytesIO
 
 import pytest
 from hub import ROOT, Hub
@@ -75,6 +76,17 @@ def test_a_set_is_one_commit_with_its_figures(published: Hub, repo_id: str) -> N
     assert all(files[path].startswith(b"\x89PNG") for path in shown)
     listed = json.loads(files["facts.json"])["results"]["files"]
     assert set(listed) == set(files) - {".gitattributes"}
+
+
+@pytest.mark.slow
+def test_splits_of_the_strong_set_share_no_database_and_no_domain(published: Hub) -> None:
+    files = published.files("sense/strong")
+    train, test = (
+        parquet.read_table(BytesIO(files[f"default/{split}-00000-of-00001.parquet"]))
+        for split in ("train", "test")
+    )
+    for column in ("db_id", "domain", "question"):
+        assert set(train[column].to_pylist()).isdisjoint(test[column].to_pylist())
 
 
 @pytest.mark.slow
