@@ -1,39 +1,25 @@
-"""The web demo: its steps as functions, then as a visitor meets them in a browser."""
+"""The web demo: its steps as functions, and how it is published."""
 
 import importlib.util
-import json
 import os
 import re
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.error import HTTPError
-from urllib.parse import quote
-from urllib.request import urlopen
 
 import pytest
-from chat_server import Body, ChatServer, status
+from chat_server import ChatServer, status
 from conftest import write_database
 
-from sense.ask import INTERACTIVE_LIMITS, Writer
-from sense.execution import DatabaseError, Execution
+from sense.ask import Writer
+from sense.execution import DatabaseError
 from sense.prompt import DEFAULT_CONTRACT
-from sense.result import (
-    Chart,
-    cell_text,
-    chart_of,
-    display_columns,
-    display_rows,
-    sentence,
-    text_table,
-)
+from sense.result import sentence
 from sense.schema import read_schema
 from sense.servers.chat_writer import server_writer
 from sense.sqlite.guard import guarded_execution, guarded_schema
@@ -53,7 +39,6 @@ from sense.web.upload import Uploads
 
 ROOT = Path(__file__).parents[1]
 SPACE = ROOT / "space"
-CHROMIUM = Path("/usr/bin/chromium")
 BLIND = "SELECT instr(zeroblob(15000000), zeroblob(7000000) || x'01')"
 """One operation of SQLite that takes an hour: no limit inside the process sees it."""
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -78,111 +63,6 @@ def uploads() -> Iterator[Uploads]:
     made = Uploads()
     yield made
     shutil.rmtree(made.folder, ignore_errors=True)
-
-
-# Results
-
-
-def ok(*rows: tuple[Any, ...], columns: tuple[str, ...] = ("name", "amount")) -> Execution:
-    return Execution("ok", rows, columns, 10, 0.004)
-
-
-@pytest.mark.parametrize(
-    ("execution", "text"),
-    [
-        (ok(), "No rows: nothing in the data meets these conditions."),
-        (ok(("a", 1)), "1 row in 0.00 s."),
-        (ok(*[("a", 1)] * 4_079), "4,079 rows in 0.00 s, the first 1,000 shown."),
-        (
-            Execution("error", error="no such table: singer"),
-            "SQLite cannot run this query: no such table: singer. "
-            "Mend the SQL, or ask in other words.",
-        ),
-        (
-            Execution("refused", error="only reading is allowed, not DELETE singer"),
-            "This query was not run: only reading is allowed, not DELETE singer. "
-            "Write a single SELECT.",
-        ),
-        (
-            Execution("limit", error="more than 5 seconds"),
-            "This query was stopped: more than 5 seconds. "
-            "Ask for less, with a condition or a LIMIT.",
-        ),
-        (
-            Execution("crash"),
-            "This query made SQLite crash. The database was not changed; write the query "
-            "otherwise.",
-        ),
-    ],
-)
-def test_every_ending_has_its_sentence(execution: Execution, text: str) -> None:
-    assert sentence(execution) == text
-
-
-def test_terminal_table_aligns_wide_characters_and_shows_no_control_character() -> None:
-    table = text_table(("城市", "n"), [("上海", 12), ("\x1b[31mred\nline", None), ("x" * 60, 3.5)])
-    assert table.splitlines() == [
-        "城市                                         n",
-        "----------------------------------------  ----",
-        "上海                                        12",
-        " [31mred line                             NULL",
-        "x" * 37 + "...   3.5",
-    ]
-
-
-def test_terminal_table_without_rows_is_its_header() -> None:
-    assert text_table(("a", "bc"), []) == "a  bc\n-  --"
-
-
-def test_web_rows_keep_numbers_and_spell_out_what_a_browser_would_change() -> None:
-    rows = display_rows(ok((1, 2**60), (1.5, None), (b"abc", "tea")))
-    assert rows == [[1, "1152921504606846976"], ["1.5", "NULL"], ["<3 bytes>", "tea"]]
-    assert len(display_rows(ok(*[("a", 1)] * 1_001))) == 1_000
-
-
-def test_a_result_of_very_many_columns_is_cut() -> None:
-    wide = ok(tuple(range(2_000)), columns=tuple(f"c{number}" for number in range(2_000)))
-    assert (len(display_columns(wide)), len(display_rows(wide)[0])) == (100, 100)
-    assert text_table(wide.columns, wide.rows).splitlines()[0].split()[-1] == "c99"
-    assert sentence(wide) == "1 row in 0.00 s. The first 100 of 2,000 columns are shown."
-
-
-def test_infinite_numbers_are_texts() -> None:
-    assert [cell_text(value) for value in (float("inf"), -0.0, 1e300)] == ["inf", "-0.0", "1e+300"]
-
-
-@pytest.mark.parametrize(
-    ("columns", "rows", "kind"),
-    [
-        (("city", "sold"), [("York", 3), ("Leeds", 5)], "bar"),
-        (("count(*)", "city"), [(3, "York"), (5, "Leeds")], "bar"),
-        (("month", "sold"), [("2025-02", 3), ("2025-01", 5)], "line"),
-        (("day", "sold"), [("2025-02-03", 3.5), ("2025-02-04", 5.0)], "line"),
-        (("year", "count(*)"), [(2019, 3), (2021, 5)], "line"),
-        (("city", "count(shop_id)"), [("York", 3), ("Leeds", 5)], "bar"),
-        (("city", "sold"), [("York", 3)], None),
-        (("city", "sold"), [(f"c{i}", i) for i in range(51)], None),
-        (("city", "sold"), [("York", 3), ("York", 5)], None),
-        (("city", "sold"), [("York", None), ("Leeds", 5)], None),
-        (("city", "sold"), [(None, 3), ("Leeds", 5)], None),
-        (("city", "sold"), [("York", "3"), ("Leeds", "5")], None),
-        (("city", "shop_id"), [("York", 3), ("Leeds", 5)], None),
-        (("age", "sold"), [(30, 3), (31, 5)], None),
-        (("city", "sold"), [("York", float("inf")), ("Leeds", 5)], None),
-        (("city",), [("York",), ("Leeds",)], None),
-    ],
-)
-def test_chart_only_where_one_suits(columns: Any, rows: Any, kind: str | None) -> None:
-    chart = chart_of(ok(*rows, columns=columns))
-    assert (chart.kind if chart else None) == kind
-
-
-def test_line_is_in_the_order_of_time_and_bars_in_that_of_the_rows() -> None:
-    assert chart_of(ok((2021, 5), (2019, 3), columns=("year", "n"))) == Chart(
-        "line", "year", "n", (("2019", 3.0), ("2021", 5.0))
-    )
-    bars = chart_of(ok(("York", 5), ("Leeds", 3)))
-    assert bars and [name for name, _ in bars.points] == ["York", "Leeds"]
 
 
 # Guarded work
@@ -559,225 +439,3 @@ def test_push_makes_one_commit_whose_wheel_installs(hub: Any, tmp_path: Path) ->
         env=hub.env(None, False),
     )
     assert (target / "sense" / "web" / "page.py").is_file()
-
-
-# In a browser
-
-
-def answers(body: Body) -> Any:
-    """What the model of the tests writes."""
-    question = json.dumps(body["messages"])
-    if "no such" in question:
-        return "SELECT name FROM nowhere"
-    if "trouble" in question:
-        return status(500)
-    return "SELECT name, population FROM country ORDER BY population DESC"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def server_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder for temporary files of the process that serves the page."""
-    return tmp_path_factory.mktemp("server")
-
-
-@pytest.fixture(scope="module")
-def site(server_files: Path) -> Iterator[str]:
-    """The address of the page, served by a process of its own."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no browser at {CHROMIUM}; install Chromium to run this")
-    pytest.importorskip("playwright", reason="playwright drives the browser; pip install it")
-    port = free_port()
-    with ChatServer(answers) as server:
-        settings = {
-            "SENSE_MODEL": "test-model",
-            "SENSE_BASE_URL": server.base_url,
-            "TMPDIR": str(server_files),
-        }
-        process = subprocess.Popen(
-            [sys.executable, SPACE / "app.py", "--port", str(port)], env=os.environ | settings
-        )
-        try:
-            for _ in range(240):
-                time.sleep(0.5)
-                assert process.poll() is None, "the page ended at its start"
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait()
-
-
-@pytest.fixture(scope="module")
-def browser(site: str) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    flags = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking"
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=[f"--{flag}" for flag in f"{flags} disable-component-update disable-sync".split()],
-        )
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def page(site: str, browser: Any) -> Iterator[Any]:
-    """The page as a new visitor finds it; `errors` collects what its scripts complain of."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(60_000)
-    opened.strangers = []
-    opened.on(
-        "request",
-        lambda request: (
-            opened.strangers.append(request.url)
-            if not request.url.startswith((site, "data:", "blob:"))
-            else None
-        ),
-    )
-    opened.goto(site)
-    opened.get_by_role("button", name="Run this SQL").wait_for()
-    yield opened
-    opened.close()
-
-
-def upload(page: Any, path: Path) -> None:
-    page.locator("input[type=file]").first.set_input_files(path)
-
-
-def write_sql(page: Any, sql: str) -> None:
-    page.locator(".cm-content").first.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.insert_text(sql)
-    page.get_by_role("button", name="Run this SQL").click()
-
-
-def wait_for_text(page: Any, text: str) -> None:
-    page.get_by_text(text).first.wait_for()
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_visitor_uploads_asks_edits_and_runs(page: Any, world: Path) -> None:
-    upload(page, world)
-    wait_for_text(page, "world.sqlite is open: 2 tables.")
-    wait_for_text(page, "country_code")
-    page.get_by_label("Question").fill("Which countries are the largest?")
-    page.get_by_role("button", name="Ask").click()
-    wait_for_text(page, "6 rows in")
-    assert "ORDER BY population DESC" in page.locator(".cm-content").first.inner_text()
-    wait_for_text(page, "Maldives")
-    page.locator("canvas, svg.marks").first.wait_for()
-    write_sql(page, "SELECT count(*) AS num_cities FROM city")
-    wait_for_text(page, "1 row in")
-    wait_for_text(page, "num_cities")
-    write_sql(page, "SELECT nmae FROM city")
-    wait_for_text(page, "SQLite cannot run this query: no such column: nmae.")
-    assert page.strangers == []
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_visitor_compares_two_queries(page: Any, world: Path) -> None:
-    upload(page, world)
-    wait_for_text(page, "world.sqlite is open: 2 tables.")
-    write_sql(page, "SELECT name FROM city WHERE population > 9000000")
-    wait_for_text(page, "1 row in")
-    page.get_by_text("Compare it with another query").click()
-    page.locator(".cm-content").nth(1).click()
-    page.keyboard.insert_text("SELECT name FROM city WHERE population < 50000")
-    page.get_by_role("button", name="Compare", exact=True).click()
-    wait_for_text(page, "A few rows of the database are enough to show it:")
-    shown = page.locator(".witness").inner_text()
-    assert "Shanghai" in shown and "the second query" in shown
-    page.locator(".cm-content").nth(1).click()
-    page.keyboard.press("Control+A")
-    page.keyboard.insert_text("SELECT c.name FROM city AS c WHERE 9000000 < c.population")
-    page.get_by_role("button", name="Compare", exact=True).click()
-    wait_for_text(page, "here and on any data in these tables.")
-    assert page.locator(".witness").count() == 0
-    page.get_by_label("bakery").check()
-    page.get_by_text("here and on any data in these tables.").wait_for(state="hidden")
-    assert page.strangers == []
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_faults_are_sentences(page: Any, tmp_path: Path) -> None:
-    (tmp_path / "broken.sqlite").write_bytes(b"SQLite format 3\0" + b"\xff" * 4_000)
-    upload(page, tmp_path / "broken.sqlite")
-    wait_for_text(page, "broken.sqlite cannot be read as a SQLite database")
-    page.get_by_role("button", name="Ask").click()
-    wait_for_text(page, "Type a question first")
-    page.get_by_label("Question").fill("Is there no such thing?")
-    page.get_by_label("Question").press("Enter")
-    wait_for_text(page, "SQLite cannot run this query: no such table: nowhere.")
-    write_sql(page, BLIND)
-    wait_for_text(page, "This query was stopped: more than 5")
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_page_answers_others_while_a_query_runs(page: Any, browser: Any, site: str) -> None:
-    other = browser.new_page()
-    other.goto(site)
-    other.get_by_role("button", name="Run this SQL").wait_for()
-    write_sql(page, BLIND)
-    write_sql(other, "SELECT count(*) AS n FROM shop")
-    wait_for_text(other, "1 row in")
-    assert page.get_by_text("This query was stopped").count() == 0
-    other.close()
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_names_and_values_of_a_visitor_run_no_script(page: Any, tmp_path: Path) -> None:
-    evil = "<img src=x onerror=alert(1)>${alert(2)}{{alert(3)}}"
-    alerts: list[str] = []
-    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
-    script = f"""CREATE TABLE "{evil}" ("{evil}", n); INSERT INTO "{evil}" VALUES ('{evil}', 1);
-        INSERT INTO "{evil}" VALUES ('b', 2);"""
-    upload(page, write_database(tmp_path / "evil.sqlite", script))
-    wait_for_text(page, "evil.sqlite is open: 1 table.")
-    write_sql(page, f'SELECT * FROM "{evil}"')
-    wait_for_text(page, "2 rows in")
-    page.wait_for_timeout(1_000)
-    assert alerts == []
-    assert page.locator("img[src=x]").count() == 0
-    assert page.get_by_text("${alert(2)}").count() >= 2
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_upload_is_served_to_nobody_and_deleted_at_the_end(
-    page: Any, site: str, server_files: Path, world: Path
-) -> None:
-    sent: list[Any] = []
-    page.on("response", lambda got: sent.append(got) if "/upload" in got.url else None)
-    upload(page, world)
-    wait_for_text(page, "world.sqlite is open")
-    [cached] = next(got.json() for got in sent if got.request.method == "POST")
-    assert cached.endswith("world.sqlite")
-    [kept] = server_files.rglob("upload.sqlite")
-    for path in (cached, str(kept)):
-        with pytest.raises(HTTPError):
-            urlopen(f"{site}/gradio_api/file={quote(path)}")
-    assert list(server_files.rglob("world.sqlite")) == []
-    page.goto("about:blank")
-    for _ in range(120):
-        if not kept.exists():
-            break
-        time.sleep(0.5)
-    assert not kept.exists()
-
-
-def test_limits_of_people_are_short() -> None:
-    assert INTERACTIVE_LIMITS.max_seconds == 5.0
