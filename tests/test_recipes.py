@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -317,48 +318,57 @@ def test_the_recipes_of_the_paper_mix_spider_bird_and_strong_data() -> None:
 def test_an_interrupted_run_ends_like_one_that_was_not(runs: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
-    def arguments(folder: Path, steps: int) -> tuple[object, ...]:
-        return (
-            *("sft.py", "--model_name_or_path", runs / "base", "--dataset_name", runs / "strong"),
-            *("--output_dir", folder, "--lr_scheduler_type", "constant", "--max_steps", steps),
-            *("--save_strategy", "steps", "--save_steps", 1),
-        )
-
-    whole = launch(*arguments(tmp_path / "whole", 2))
-    assert whole.returncode == 0, whole.stderr
-    first = launch(*arguments(tmp_path / "cut", 1))
-    assert first.returncode == 0, first.stderr
-    settings = json.loads((tmp_path / "whole" / "settings.json").read_text())
-    (tmp_path / "cut" / "settings.json").write_text(json.dumps(settings))
-    second = launch(*arguments(tmp_path / "cut", 2))
-    assert second.returncode == 0, second.stderr
-    expected = load_file(tmp_path / "whole" / "model.safetensors")
-    found = load_file(tmp_path / "cut" / "model.safetensors")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    arguments = (
+        *("sft.py", "--model_name_or_path", runs / "base", "--dataset_name", runs / "strong"),
+        *("--max_steps", 2, "--save_strategy", "steps", "--save_steps", 1, "--output_dir"),
+    )
+    done = launch(*arguments, whole)
+    assert done.returncode == 0, done.stderr
+    shutil.copytree(whole / "checkpoint-1", cut / "checkpoint-1")  # what is left after one step
+    shutil.copy(whole / "settings.json", cut)
+    done = launch(*arguments, cut)
+    assert done.returncode == 0, done.stderr
+    expected = load_file(whole / "model.safetensors")
+    found = load_file(cut / "model.safetensors")
     for name, weights in expected.items():
         assert weights.equal(found[name]), name
 
 
 @pytest.mark.slow
+def test_a_misspelt_setting_of_a_launched_recipe_ends_with_a_sentence() -> None:
+    result = launch("sft.py", "--max_lenght", 3)
+    assert result.returncode != 0
+    assert "error: setting 'max_lenght' (the command line) is unknown" in result.stderr
+    assert "sft.py" not in result.stderr.split("error: ")[0]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("script", "setting", "value", "complaint"),
     [
-        (["sft.py", "--max_lenght", "3"], "setting 'max_lenght' (the command line) is unknown"),
-        (["sft.py", "--model_name_or_path", "{runs}/none"], "python -m sense.tiny"),
-        (["sft.py", "--dataset_name", "{runs}/weak"], "has no column 'completion'"),
-        (["dpo.py", "--model_name_or_path", "{runs}/base"], "follow contract"),
+        ("sft", "--model_name_or_path", "none", r"python -m sense\.tiny"),
+        ("sft", "--dataset_name", "weak", "has no column 'completion'"),
+        ("dpo", "--model_name_or_path", "base", "follow contract"),
     ],
 )
 def test_a_wrong_input_ends_with_a_sentence(
-    runs: Path, tmp_path: Path, arguments: list[str], complaint: str
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    setting: str,
+    value: str,
+    complaint: str,
 ) -> None:
-    script, *given = [argument.format(runs=runs) for argument in arguments]
-    usual = {"--model_name_or_path": runs / "base", "--dataset_name": runs / "strong"}
-    if script == "dpo.py":
-        usual["--dataset_name"] = runs / "weak"
-    usual |= {given[0]: Path(given[1])}
-    result = launch(
-        script, *(part for pair in usual.items() for part in pair), "--output_dir", tmp_path / "out"
+    given = {
+        "--model_name_or_path": runs / "base",
+        "--dataset_name": runs / ("weak" if script == "dpo" else "strong"),
+        "--output_dir": tmp_path / "out",
+        setting: runs / value,
+    }
+    recipe = str(ROOT / "recipes" / f"{script}.py")
+    monkeypatch.setattr(
+        sys, "argv", [recipe, *(str(part) for pair in given.items() for part in pair)]
     )
-    assert result.returncode != 0
-    assert complaint in result.stderr
-    assert f"{script}" not in result.stderr.split("error: ")[0]
+    with pytest.raises(SystemExit, match=f"^error: .*{complaint}"):
+        runpy.run_path(recipe, run_name="__main__")
