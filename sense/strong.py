@@ -13,7 +13,15 @@ from typing import Any, TypeAlias, TypeVar
 from tqdm import tqdm
 
 from sense.contamination import Benchmark, contamination, database_words
-from sense.coverage.asking import close_spent, kept, round_wishes, slot_of, wish_parts
+from sense.coverage.asking import (
+    close_spent,
+    kept,
+    plan_domain,
+    round_wishes,
+    slot_of,
+    wish_parts,
+)
+from sense.coverage.cells import read_tries
 from sense.coverage.coverage import Coverage
 from sense.example import HARDNESS_LEVELS, Hardness, Rejected, to_row
 from sense.execution import WorkerFailure
@@ -96,6 +104,9 @@ class StrongSet:
         self._units.append(unit)
         for reason, num in result["rejected"].items():
             self.funnel.drop(reason, num)
+        for split, coverage in self.coverages.items():
+            if unit.database.split in ("", split):
+                coverage.note(plan_domain(unit.database), read_tries(result["tries"]))
         given: Counter[tuple[str, str]] = Counter()
         dropped_here: list[tuple[int, Rejection]] = []
         for index, row in enumerate(result["rows"]):
@@ -123,9 +134,9 @@ class StrongSet:
     ) -> Rejection | None:
         if self._questions.has(row["db_id"], digest):
             return Rejection("duplicate_question")
-        if not self._has_room(split, row):
-            return Rejection("beyond_quota")
-        return self._overlap(database, row)
+        if overlap := self._overlap(database, row):
+            return overlap
+        return None if self._has_room(split, row) else Rejection("beyond_quota")
 
     def _overlap(self, database: Database, row: Mapping[str, Any]) -> Rejection | None:
         if not self._benchmarks:

@@ -170,7 +170,7 @@ def test_rows_of_an_edited_database_or_another_version_are_not_continued(
     out.rename(tmp_path / "first")
     with monkeypatch.context() as patch:
         patch.setattr("sense.facts._own_version", lambda: "99.0")
-        with pytest.raises(SystemExit, match=r"other settings: versions was .*99\.0"):
+        with pytest.raises(SystemExit, match=r"other settings: versions\.sense-kit was .*99\.0"):
             build(patch, *arguments, "--out", out)
     size = world.stat().st_size
     with sqlite3.connect(world) as connection:

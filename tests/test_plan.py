@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sense.coverage.cells import Kept, Slot, margins
+from sense.coverage.cells import Attempts, Kept, Slot, Tries, margins
 from sense.coverage.coverage import Coverage
 from sense.coverage.outcome import coverage_report, missed_shares
 from sense.coverage.plan import PlanError, parse_plan, read_plan
@@ -115,7 +115,17 @@ def obedient(coverage: Coverage, rng: random.Random, never: str = "") -> None:
         for slot, num in coverage.missing().items():
             rates = needs.of(slot)
             for _ in range(-(-num // 2)):
-                given = tuple(f for f, rate in rates.items() if f != never and rng.random() < rate)
+                asked = [feature for feature, rate in rates.items() if rng.random() < rate]
+                given = tuple(feature for feature in asked if feature != never)
+                level, style, _ = slot.parts()
+                coverage.note(
+                    slot.domain,
+                    {
+                        (part, ("feature", name)): Tries(1, 1, name in given, name in given)
+                        for part in (level, style)
+                        for name in asked
+                    },
+                )
                 if coverage.has_room(slot):
                     coverage.add(Kept(slot, given))
     coverage.refit()
@@ -135,11 +145,31 @@ def test_rounds_reach_the_plan() -> None:
 def test_a_feature_that_never_comes_is_named() -> None:
     coverage = Coverage(parse_plan(SMALL), 2_000, {"tea": 0.5, "salt": 0.5})
     obedient(coverage, random.Random(0), never="nested")
+    obedient(coverage, random.Random(1), never="nested")
     report = coverage_report([coverage])
     named = {item["cell"]: item["reason"] for item in report["infeasible"]}
     assert "hardness=hard, feature=nested" in named
-    assert re.match(r"0 of \d+ rows have it, \d+ were planned", named["domain=tea, feature=nested"])
+    said = (
+        r"0 rows of \d+ planned; given up when \d+ rows had tried for \d+ missing: of \d+ queries 0"
+    )
+    assert re.match(said, named["hardness=hard, feature=nested"])
     assert [name for name, _ in missed_shares(report)] == ["feature=nested"]
+
+
+def test_a_feature_that_was_hardly_tried_for_is_not_called_infeasible() -> None:
+    coverage = Coverage(parse_plan(SMALL), 2_000, {"tea": 1.0})
+    tries: Attempts = {(("hardness", "hard"), ("feature", "nested")): Tries(29, 900, 0, 0)}
+    for number in range(200):
+        coverage.add(Kept(Slot("tea", "hard", "formal"), ("join",) if number % 2 else ()))
+    coverage.note("tea", tries)
+    coverage.refit()
+    assert coverage.infeasible == {}
+    coverage.note("tea", {cell: Tries(71, 2_000, 3, 3) for cell in tries})
+    coverage.refit()
+    assert coverage.infeasible == {
+        (("hardness", "hard"), ("feature", "nested")): "0 rows of 100 planned; given up when 100 "
+        "rows had tried for 100 missing: of 2,900 queries 3 had it, of the rows 3"
+    }
 
 
 def test_a_feature_that_a_style_always_has_is_named() -> None:

@@ -56,7 +56,7 @@ def test_large_quotas_are_cut_into_parts() -> None:
 def test_damage_inside_a_file_is_a_fault_of_its_unit(tmp_path: Path) -> None:
     path = damaged(tmp_path / "bad.sqlite")
     unit = Unit(0, 0, database(path), {"easy": 3}, 0, TINY_CONTRACT)
-    nothing = {"rows": [], "rejected": {}, "shown": []}
+    nothing = {"rows": [], "rejected": {}, "shown": [], "tries": []}
     assert run_unit(unit) == {**nothing, "fault": "database_corrupt"}
 
 

@@ -621,8 +621,8 @@ def test_features_are_asked_for_with_what_they_need_and_avoided_where_too_many_c
     assert all(abs(counts[name] - num) <= 1 for name, num in wanted.items())
     assert all("where" in ask.features for ask in asks if "like" in ask.features)
     assert not any(ask.avoided for ask in asks)
-    for _ in range(100):
-        coverage.add(Kept(slot, ("join",)))
+    for number in range(200):
+        coverage.add(Kept(slot, ("join",) if number % 2 else ()))
     coverage.refit()
     assert wisher(coverage, Random(0))(slot).avoided == ("join",)
     text = request_messages("databases", [MEDIUM._replace(avoided=("join", "limit"))])[1]["content"]

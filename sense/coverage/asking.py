@@ -8,14 +8,14 @@ from typing import Any, cast
 
 from sense.coverage.cells import Kept, Slot
 from sense.coverage.coverage import Coverage
+from sense.coverage.owed import Wish
 from sense.coverage.plan import Plan
-from sense.coverage.steering import Wish
 from sense.example import Hardness
 from sense.questions.sentence import STYLES_SPOKEN, Style
 from sense.strong_set.collection import Database
 from sense.strong_set.splits import SPLITS, Split
 
-ROUND_ENDS = (0.4, 0.65, 0.85, 1.0)
+ROUND_ENDS = (0.3, 0.55, 0.75, 0.9, 1.0)
 """Part of the rows asked for by the end of each round: later ones mend what earlier ones missed."""
 SURPLUS = 1.25
 """What rounds after these ask for beyond what is missing, since some of it repeats earlier rows."""

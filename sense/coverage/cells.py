@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 Dimension: TypeAlias = Literal["hardness", "style", "domain", "feature"]
 Part: TypeAlias = tuple[Dimension, str]
@@ -27,6 +27,45 @@ class Kept(NamedTuple):
 
     slot: Slot
     features: tuple[str, ...]
+
+
+class Tries(NamedTuple):
+    """What was done to give rows a feature that they should have."""
+
+    rows: int = 0
+    """Rows that were due to have it."""
+    drawn: int = 0
+    """Queries that were drawn or asked for them."""
+    had: int = 0
+    """Of these those that had it."""
+    kept: int = 0
+    """Rows that came with it."""
+
+    def plus(self, other: "Tries") -> "Tries":
+        return Tries(*map(sum, zip(self, other, strict=True)))
+
+
+Attempts: TypeAlias = dict[Cell, Tries]
+"""By a value of hardness, style or domain and a feature."""
+
+
+def listed_tries(tries: Attempts) -> list[list[str | int]]:
+    """The attempts as JSON can hold them; `read_tries` reads them.
+
+    >>> found: Attempts = {(("style", "formal"), ("feature", "join")): Tries(3, 24, 5, 2)}
+    >>> listed_tries(found)
+    [['style', 'formal', 'join', 3, 24, 5, 2]]
+    >>> read_tries(listed_tries(found)) == found
+    True
+    """
+    return [[*part, feature, *numbers] for (part, (_, feature)), numbers in tries.items()]
+
+
+def read_tries(listed: Iterable[Iterable[Any]]) -> Attempts:
+    return {
+        ((dimension, name), ("feature", feature)): Tries(*numbers)
+        for dimension, name, feature, *numbers in listed
+    }
 
 
 def cells_of(slot: Slot, features: Iterable[str] = ()) -> Iterator[Cell]:

@@ -6,26 +6,39 @@ to the other cells. All depends on the rows that were added and on their order, 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from sense.coverage.cells import Cell, Dimension, Kept, Part, Slot, cells_of, margins
+from sense.coverage.cells import (
+    Attempts,
+    Cell,
+    Dimension,
+    Kept,
+    Part,
+    Slot,
+    Tries,
+    cells_of,
+    margins,
+)
 from sense.coverage.plan import Plan, PlanError
 from sense.coverage.quota import fit_slots, round_slots
+from sense.shown import counted
 
 Rates: TypeAlias = dict[str, float]
 """Feature -> wanted share of the next rows."""
 
-MIN_EVIDENCE = 20
-"""Rows of a level or domain before a feature that is missing there counts as scarce."""
-MIN_PLANNED = 3.0
-"""Rows planned so far, among them, for the feature: fewer may be missing by chance."""
+MIN_TRIES = 30
+"""Rows that were to have a feature before it counts as one that cannot be had."""
+MAX_YIELD = 0.1
+"""It comes in no larger part of them: what comes in one row of five is hard, not infeasible."""
+MAX_RATIO = 3.0
+"""A style or domain that lacks a feature is asked for it at most so many times as often as all."""
+TOLERANCE = 0.2
+"""What is off by more than this part of the planned rows is too little."""
 MIN_PAIR_ROWS = 50
 """Planned rows from which a pair of values is held to the plan."""
 MAX_PAIR_EXCESS = 1.15
 """Such a pair takes no row beyond this part of its planned ones; 1.2 would count as off."""
-SCARCE = 0.5
-"""A feature that was found in less than this part of the rows planned so far is scarce."""
 
 
 class Coverage:
@@ -49,6 +62,9 @@ class Coverage:
         self._fitted: Counter[Cell] = Counter()
         self._closed: set[Slot] = set()
         self._ruled_out: dict[Cell, str] = {}
+        self._tries: Attempts = {}
+        self._given_up: dict[Cell, str] = {}
+        """Cells that are not tried for any more, with what was tried until then."""
         self.refit()
 
     @property
@@ -90,6 +106,16 @@ class Coverage:
         self._filled[row.slot] += 1
         self.counts.update(cells_of(row.slot, row.features))
 
+    def note(self, domain: str, tries: Mapping[Cell, Tries]) -> None:
+        """Counts what was tried for features at levels and in styles, over the domain."""
+        for (part, feature), new in tries.items():
+            homes: tuple[Part, ...] = (part,)
+            if part[0] == "hardness":
+                homes = (part, ("domain", domain))
+            for home in homes:
+                cell: Cell = (home, feature)
+                self._tries[cell] = self._tries.get(cell, Tries()).plus(new)
+
     def rule_out(self, dimension: Dimension, name: str, reason: str) -> None:
         """Takes what was planned for a level, style or domain that cannot be had from it.
 
@@ -125,8 +151,10 @@ class Coverage:
         rows = margins(self._quota)
         self.infeasible = dict(self._ruled_out)
         self.expected = self.first_expected = self._expected(rows, {})
-        scarce = dict(self._scarce(rows))
-        self.expected = self._expected(rows, scarce)
+        fixed = dict(self._fixed(rows, ("hardness",)))
+        self.expected = self._expected(rows, fixed)
+        fixed |= dict(self._fixed(rows, ("style", "domain")))
+        self.expected = self._expected(rows, fixed)
 
     def rates(self) -> "FeatureNeeds":
         """What the missing rows need of each feature."""
@@ -149,56 +177,62 @@ class Coverage:
         return {name: share / whole for name, share in found.items()}
 
     def _expected(
-        self, rows: Counter[Cell], scarce: Mapping[tuple[str, Part], float]
+        self, rows: Counter[Cell], fixed: Mapping[tuple[str, Part], float]
     ) -> dict[Cell, float]:
-        """Rows planned by cell; of scarce features what was found, and more of them elsewhere."""
+        """Rows planned by cell; fixed: (feature, part) -> share of the part's rows that have it.
+
+        What a domain or style cannot have as planned is asked of the others at the same level;
+        what a level cannot, of no other.
+        """
         found: dict[Cell, float] = dict(rows)
-        by_pair: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for slot, num in self._quota.items():
-            by_pair[slot.domain, slot.level] += num
+        parts: list[Part] = [("domain", name) for name in self._domains]
+        parts += [("style", name) for name in self.planned("style")]
         for feature, planned in self.plan.feature.items():
-            part: Part = ("feature", feature)
+            that: Part = ("feature", feature)
             sums: defaultdict[Cell, float] = defaultdict(float)
-            for (domain, level), part_rows in _feature_rows(
-                feature, planned, by_pair, scarce
-            ).items():
-                for cell in ((part,), (("hardness", level), part), (("domain", domain), part)):
-                    sums[cell] += part_rows
-            for style in self.planned("style"):
-                spoken: Part = ("style", style)
-                sums[spoken, part] = sum(
-                    sums[("hardness", level), part]
-                    * rows[("hardness", level), spoken]
-                    / rows[("hardness", level),]
-                    for level in planned
-                    if rows[("hardness", level),]
-                )
+            for name, share in planned.items():
+                level: Part = ("hardness", name)
+                num = rows[level,]
+                share = fixed.get((feature, level), share)
+                sums[level, that] = num * share
+                sums[that,] += num * share
+                for dimension in ("domain", "style"):
+                    own = {part: rows[level, part] for part in parts if part[0] == dimension}
+                    for part, part_rows in _shared_out(feature, share, own, fixed).items():
+                        sums[part, that] += part_rows
             found |= sums
         return found
 
-    def _scarce(self, rows: Mapping[Cell, float]) -> Iterator[tuple[tuple[str, Part], float]]:
-        """(feature, level or domain) -> the part of what was planned that is there: too little."""
+    def _fixed(
+        self, rows: Mapping[Cell, float], dimensions: Sequence[Dimension]
+    ) -> Iterator[tuple[tuple[str, Part], float]]:
+        """(feature, part) -> the share of its rows that have the feature, where no other is to be
+        had: too few came although they were tried for, or all have it."""
         for feature in self.plan.feature:
             for cell, num in rows.items():
                 part = cell[0]
-                if len(cell) > 1 or not num:
+                if len(cell) > 1 or not num or part[0] not in dimensions:
                     continue
                 pair: Cell = (part, ("feature", feature))
                 wanted = self.expected.get(pair, 0.0) * self.counts[cell] / num
-                if self.counts[cell] < MIN_EVIDENCE or wanted < MIN_PLANNED:
-                    continue
-                if self.counts[pair] == self.counts[cell] > MAX_PAIR_EXCESS * wanted:
+                share = self.counts[pair] / max(1, self.counts[cell])
+                tries = self._tries.get(pair, Tries())
+                missing = wanted - self.counts[pair]
+                is_too_much = self.counts[pair] > (1 + TOLERANCE) * wanted
+                if is_too_much and share == 1 and self.counts[cell] >= MIN_TRIES:
                     self.infeasible[pair] = (
                         f"all {self.counts[pair]:,} rows have it, {wanted:,.0f} were planned"
                     )
-                if part[0] == "style":
-                    continue  # a query does not depend on the style, but for what all have
-                if self.counts[pair] < SCARCE * wanted:
+                elif missing > TOLERANCE * wanted and (
+                    pair in self._given_up or is_in_vain(tries, missing)
+                ):
+                    said = self._given_up.setdefault(pair, _said(tries, missing))
                     self.infeasible[pair] = (
-                        f"{self.counts[pair]:,} of {self.counts[cell]:,} rows have it, "
-                        f"{wanted:,.0f} were planned"
+                        f"{counted(self.counts[pair], 'row')} of {wanted:,.0f} planned; {said}"
                     )
-                    yield (feature, part), self.counts[pair] / wanted
+                else:
+                    continue
+                yield (feature, part), share
 
 
 class FeatureNeeds:
@@ -212,7 +246,7 @@ class FeatureNeeds:
     def of(self, slot: Slot) -> Rates:
         """Wanted share of the slot's next rows by feature.
 
-        That of its level, corrected by what its style and its domain lack more than the others.
+        That of its level, times how much more its style and its domain lack than all do.
         """
         level, style, domain = slot.parts()
         found = {}
@@ -221,8 +255,9 @@ class FeatureNeeds:
             rate = self._need((level, part), self._rows[level,])
             whole = self._need((part,), self._num_missing)
             for other in (style, domain):
-                if self._rows[other,]:
-                    rate += self._need((other, part), self._rows[other,]) - whole
+                if self._rows[other,] and whole > 0:
+                    share = self._need((other, part), self._rows[other,]) / whole
+                    rate *= min(MAX_RATIO, max(0.0, share))
             found[feature] = min(1.0, max(0.0, rate))
         return found
 
@@ -231,29 +266,43 @@ class FeatureNeeds:
         return lacking / num_rows if num_rows else 0.0
 
 
-def _feature_rows(
-    feature: str,
-    planned: Mapping[str, float],
-    by_pair: Mapping[tuple[str, str], int],
-    scarce: Mapping[tuple[str, Part], float],
-) -> dict[tuple[str, str], float]:
-    """(domain, level) -> rows planned to have the feature.
+def is_in_vain(tries: Tries, missing: float) -> bool:
+    """Whether enough was tried to call what is missing infeasible: as many rows as are missing, at
+    least `MIN_TRIES`, and little came.
 
-    What a domain lacks is asked of the others at the same level; what a level lacks of no other.
+    >>> is_in_vain(Tries(rows=80, kept=8), 60.0), is_in_vain(Tries(rows=50, kept=5), 60.0)
+    (True, False)
     """
-    found: dict[tuple[str, str], float] = {}
-    for level, share in planned.items():
-        rows = {domain: num for (domain, other), num in by_pair.items() if other == level}
-        share *= scarce.get((feature, ("hardness", level)), 1.0)
-        lacking = {
-            domain: scarce[feature, ("domain", domain)]
-            for domain in rows
-            if (feature, ("domain", domain)) in scarce
-        }
-        fixed = {domain: rows[domain] * share * part for domain, part in lacking.items()}
-        whole = sum(num for domain, num in rows.items() if domain not in fixed)
-        left = sum(rows.values()) * share - sum(fixed.values())
-        rate = min(1.0, left / whole) if whole else 0.0
-        for domain, num in rows.items():
-            found[domain, level] = fixed.get(domain, num * rate)
-    return found
+    return tries.rows >= max(MIN_TRIES, missing) and tries.kept <= MAX_YIELD * tries.rows
+
+
+def _said(tries: Tries, missing: float) -> str:
+    """
+    >>> _said(Tries(80, 2_000, 9, 2), 70.0)
+    'given up when 80 rows had tried for 70 missing: of 2,000 queries 9 had it, of the rows 2'
+    """
+    return (
+        f"given up when {counted(tries.rows, 'row')} had tried for {missing:,.0f} missing: of "
+        f"{tries.drawn:,} queries {tries.had:,} had it, of the rows {tries.kept:,}"
+    )
+
+
+def _shared_out(
+    feature: str,
+    share: float,
+    rows: Mapping[Part, float],
+    fixed: Mapping[tuple[str, Part], float],
+) -> dict[Part, float]:
+    """Rows of one level planned to have the feature: the share of all, by domain or by style.
+
+    rows: those of the level in each domain or style.
+    """
+    given = {
+        part: num * min(1.0, fixed[feature, part])
+        for part, num in rows.items()
+        if (feature, part) in fixed
+    }
+    whole = sum(num for part, num in rows.items() if part not in given)
+    left = sum(rows.values()) * share - sum(given.values())
+    rate = min(1.0, max(0.0, left / whole)) if whole else 0.0
+    return {part: given.get(part, num * rate) for part, num in rows.items()}

@@ -20,6 +20,7 @@ from sense.servers.options import (
 from sense.strong_set.agreement import MIN_FOR_OTHER, NUM_ANSWERS
 from sense.strong_set.splits import Split
 from sense.teaching.requests import NUMBER_WORDS
+from sense.teaching.rounds import MAX_ASKED_PER_EXAMPLE
 from sense.teaching.tasks import MODE_TEXT, MODES, Mode
 
 PLACES = ("out", "push", "num_workers", "databases", "few_shot", "against", "preview")
@@ -62,7 +63,8 @@ def add_set_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         required=True,
         metavar="N",
-        help="examples in all, the test split included",
+        help="examples in all, the test split included; a teacher behind a server is asked for "
+        f"{MAX_ASKED_PER_EXAMPLE} questions per example at most",
     )
     add("--num-test", type=int, metavar="N", help="examples of the test split (default: 5 %%)")
     add(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import apsw
 
+from sense.coverage.cells import Attempts, listed_tries
 from sense.coverage.steering import Wish, sample_wishes
 from sense.example import Example, Hardness, Rejected, to_row
 from sense.execution import DatabaseError
@@ -42,10 +43,12 @@ class Unit(NamedTuple):
 
 
 def run_unit(unit: Unit) -> dict[str, Any]:
-    """`{"rows": [dataset rows], "rejected": {reason: count}, "shown": [...], "fault": ""}`.
+    """`{"rows": [dataset rows], "rejected": {reason: count}, "shown": [...], "fault": "",
+    "tries": [...]}`.
 
-    shown: the fields of a few that were rejected, for config `rejected`. A database that turns out
-    to be damaged gives no rows and the fault `database_corrupt`.
+    shown: the fields of a few that were rejected, for config `rejected`; tries: what was done for
+    features that a plan wants, as `listed_tries` has it. A database that turns out to be damaged
+    gives no rows and the fault `database_corrupt`.
     """
     try:
         return _sampled(unit)
@@ -55,18 +58,19 @@ def run_unit(unit: Unit) -> dict[str, Any]:
 
 def nothing(fault: str) -> dict[str, Any]:
     """The result of a unit that came to nothing."""
-    return {"rows": [], "rejected": {}, "shown": [], "fault": fault}
+    return {"rows": [], "rejected": {}, "shown": [], "fault": fault, "tries": []}
 
 
 def _sampled(unit: Unit) -> dict[str, Any]:
     database = unit.database
     misses = Misses()
+    tries: Attempts = {}
     profile = profile_database(database.path)
     sha256 = database_digest(database.path)
     rows = []
     source = f"{unit.seed} {unit.key}"
     candidates = (
-        sample_wishes(profile, unit.wishes, source, misses)
+        sample_wishes(profile, unit.wishes, source, misses, tries)
         if unit.wishes
         else sample_examples(profile, unit.quota, source, misses)
     )
@@ -95,7 +99,13 @@ def _sampled(unit: Unit) -> dict[str, Any]:
         )
         rows.append(to_row(example))
     shown = [asdict(_rejected(unit, number, miss)) for number, miss in enumerate(misses.shown)]
-    return {"rows": rows, "rejected": dict(misses.counts), "shown": shown, "fault": ""}
+    return {
+        "rows": rows,
+        "rejected": dict(misses.counts),
+        "shown": shown,
+        "fault": "",
+        "tries": listed_tries(tries),
+    }
 
 
 def _rejected(unit: Unit, number: int, miss: Miss) -> Rejected:

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 from sense.contamination import Benchmark, contamination, database_words
 from sense.coverage.asking import plan_domain
-from sense.coverage.cells import Dimension, Kept, Slot
+from sense.coverage.cells import Attempts, Dimension, Kept, Part, Slot, Tries
 from sense.coverage.coverage import Coverage
 from sense.coverage.plan import PlanError
 from sense.example import Rejected, content_id, to_row
 from sense.facts import Funnel
 from sense.filters import Rejection
-from sense.hardness import UnparsedSqlError, hardness
+from sense.hardness import UnparsedSqlError, hardness, sql_features
 from sense.journal import Journal
 from sense.strong_set.collection import Database, database_rows
 from sense.strong_set.duplicates import Duplicates, RowKeys, row_keys
@@ -114,6 +114,7 @@ class ProposalSet:
         for place, (ask, item) in enumerate(zip(task.asks, verified.items, strict=True)):
             self._count_answer(ask, item["row"])
             fault = self._objection(task, item, verified.words)
+            self._note_tries(task, ask, item["row"], is_kept=not fault)
             if fault:
                 self.funnel.drop(fault.reason)
                 self._dropped.append(_Dropped(task.key, place, group, fault, task.mode, ask))
@@ -211,6 +212,23 @@ class ProposalSet:
         else:
             self.ledger.keep(task.domain, row["domain"])
 
+    def _note_tries(self, task: Task, ask: Ask, row: Row, *, is_kept: bool) -> None:
+        """Counts what the teacher made of the features that it was asked to use.
+
+        A question that is dropped and lacks the feature says nothing of it.
+        """
+        if ask.sql:
+            return  # the grammar drew the query
+        given = row.get("features") or _features(row.get("sql", ""))
+        parts: tuple[Part, ...] = (("hardness", ask.level), ("style", ask.style))
+        tries: Attempts = {
+            (part, ("feature", name)): Tries(1, 1, name in given, is_kept and name in given)
+            for part in parts
+            for name in ask.features
+            if is_kept or name in given
+        }
+        self.coverage.note(task.domain, tries)
+
     def _count_answer(self, ask: Ask, row: Row) -> None:
         if not row.get("style") and not row.get("hardness"):
             return
@@ -268,6 +286,14 @@ SET_FILTERS: tuple[SetFilter, ...] = (
 )
 """What is checked against the other rows, in order, after `sense.filters.FILTERS`: what is wrong
 with a row comes before that there is no room for it."""
+
+
+def _features(sql: str) -> Sequence[str]:
+    """Those of a query; none where it is no SQL."""
+    try:
+        return sql_features(sql)
+    except UnparsedSqlError:
+        return ()
 
 
 def _keys(task: Task, row: Row) -> RowKeys:

@@ -51,6 +51,15 @@ def make_proposals(
             return
 
 
+def stopped_by(found: ProposalSet, chat: Chat) -> str:
+    """The limit that ended the rounds before the set was full; "" where none did."""
+    if chat.is_spent:
+        return f"{chat.budget.reached} was reached"
+    if found.num_missing and found.num_asked >= MAX_ASKED_PER_EXAMPLE * found.total:
+        return f"{MAX_ASKED_PER_EXAMPLE} questions per example were asked for"
+    return ""
+
+
 def plan_round(found: ProposalSet, teaching: Teaching, num_workers: int) -> list[Task]:
     """The next requests; none at the end."""
     missing = found.num_missing

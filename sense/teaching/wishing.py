@@ -66,8 +66,7 @@ def _used(
         if lots[level, name] % 1.0 < share:
             chosen.add(name)
     while len(chosen - _bases(chosen)) > MAX_ASKED_FEATURES[level]:
-        spare = sorted(chosen - _bases(chosen))  # what is frequent also comes unasked
-        chosen.remove(rng.choices(spare, [rates[name] for name in spare])[0])
+        chosen.remove(rng.choice(sorted(chosen - _bases(chosen))))
     return chosen
 
 
