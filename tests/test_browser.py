@@ -93,7 +93,7 @@ def browser(site: str) -> Iterator[Any]:
 def page(site: str, browser: Any) -> Iterator[Any]:
     """The page as a new visitor finds it; `errors` collects what its scripts complain of."""
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(180_000)  # a busy machine takes a minute to open the page
     opened.strangers = []
     opened.on(
         "request",
