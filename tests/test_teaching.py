@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chat_server import ChatServer
-from conftest import WORLD_SCRIPT, write_database, write_spider
+from conftest import write_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,13 +24,13 @@ from sense.prompt import DEFAULT_CONTRACT, RATIONALE_CONTRACT, extract_sql
 from sense.servers.reply_cache import ReplyCache
 from sense.servers.server import Choice, Reply, Request, Server
 from sense.strong_set.collection import Database
-from sense.teaching.ledger import FIELDS, DomainLedger
+from sense.teaching.ledger import FIELDS
 from sense.teaching.parts import Answer, Item, parse_answer
 from sense.teaching.planning import Teaching, teacher_coverage
 from sense.teaching.proposals import ProposalSet
 from sense.teaching.requests import request_messages
 from sense.teaching.rounds import plan_round, preview
-from sense.teaching.shots import Shot, read_shots
+from sense.teaching.shots import Shot
 from sense.teaching.tasks import Ask, Task
 from sense.teaching.verification import Job, Verified, verify_reply
 from sense.teaching.wishing import wisher
@@ -636,47 +636,3 @@ def test_an_answer_that_cannot_be_read_is_shown_with_teacher_and_licence(tmp_pat
     assert (row["reason"], row["answer"]) == ("answer_format", "Sure, here you are.")
     assert (row["teacher"], row["license"]) == ("big-model", "other")
     assert (row["requested_level"], row["requested_style"]) == ("easy", "interrogative")
-
-
-def test_a_domain_takes_its_quota_and_is_named_before() -> None:
-    ledger = DomainLedger(total=1_000)
-    assert ledger.quota == 20
-    for _ in range(10):
-        ledger.keep("Education", "Tea tasting for beginners")
-    ledger.keep("Education", "Kite making")
-    assert ledger.full("Education") == ["tea tasting"]
-    assert ledger.full("Construction") == []
-    assert ledger.has_room("tea tasting")
-    for _ in range(10):
-        ledger.keep("Education", "Tea tasting")
-    assert not ledger.has_room("TEA tasting (green)")
-
-
-def test_examples_of_a_spider_folder(tmp_path: Path) -> None:
-    rows = [
-        ("world_1", "How many  cities?", "SELECT count(*) FROM city"),
-        ("broken", "How many?", "SELECT 1"),
-        ("world_1", "Name the countries", "SELECT name FROM country"),
-        ("nowhere", "How many?", "SELECT 1"),
-    ]
-    spider = write_spider(tmp_path / "spider", train_spider=rows)
-    write_database(spider / "database" / "world_1" / "world_1.sqlite", WORLD_SCRIPT)
-    broken = spider / "database" / "broken" / "broken.sqlite"
-    broken.parent.mkdir()
-    broken.write_text("not a database")
-    first, second = read_shots(str(spider))
-    assert (first.domain, first.question) == ("world", "How many cities?")
-    assert "CREATE TABLE city" in first.schema
-    assert second.sql == "SELECT name FROM country"
-
-
-def test_a_source_without_usable_examples_is_refused(tmp_path: Path) -> None:
-    rows = [("nowhere", "How many?", "SELECT 1")]
-    spider = write_spider(tmp_path / "spider", train_spider=rows)
-    with pytest.raises(ValueError, match="holds 0 usable examples, at least 2 are needed"):
-        read_shots(str(spider))
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"holds neither train_spider\.json nor Parquet"):
-        read_shots(str(tmp_path / "empty"))
-    with pytest.raises(FileNotFoundError, match="is no folder here and no dataset id"):
-        read_shots(str(tmp_path / "missing"))
