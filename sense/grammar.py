@@ -34,8 +34,10 @@ Rows: TypeAlias = list[Row]
 
 MAX_RESULT_ROWS = 1_000
 """A longer result answers no person's question."""
-MAX_STEPS = 2_000_000
-"""Virtual-machine steps of one query: about 0.02 s."""
+MIN_STEPS = 2_000_000
+MAX_STEPS = 20_000_000
+"""Virtual-machine steps that one query may take: one per byte of the file, as a scan of 40 bytes
+per row takes some 15 of each, but no less than 0.02 s of them and no more than 0.2 s."""
 TOO_MANY: Rows = [()] * (MAX_RESULT_ROWS + 1)
 """Stands for the rows of such a result."""
 MAX_CACHED_ROWS = 100_000
@@ -160,10 +162,11 @@ class Results:
         self.connection.authorizer = None
         self.connection.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
         self.is_plain = not self.connection.execute(OPEN_SCHEMA).fetchall()
-        self.connection.set_progress_handler(lambda: True, MAX_STEPS)
+        num_steps = min(MAX_STEPS, max(MIN_STEPS, Path(db_path).stat().st_size))
+        self.connection.set_progress_handler(lambda: True, num_steps)
         self.cache: dict[str, Rows | None] = {}
         self.overrun: set[str] = set()
-        """Queries that took more than `MAX_STEPS`."""
+        """Queries that took more steps."""
         self.num_cached = 0
         self.reasons: dict[str, str] = {}
         """Of queries that were looked at, what `reject_reason` says."""
