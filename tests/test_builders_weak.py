@@ -395,7 +395,7 @@ def test_verdicts_of_another_version_are_not_continued(
 ) -> None:
     build(folder, monkeypatch).rename(folder / "first")
     monkeypatch.setattr("sense.facts._own_version", lambda: "99.0")
-    with pytest.raises(SystemExit, match=r"error: .*other settings: versions\.sense-kit was .*99\.0"):
+    with pytest.raises(SystemExit, match=r"other settings: versions\.sense-kit was .*99\.0"):
         build(folder, monkeypatch)
 
 
