@@ -36,8 +36,8 @@ MAX_RESULT_ROWS = 1_000
 """A longer result answers no person's question."""
 MIN_STEPS = 2_000_000
 MAX_STEPS = 20_000_000
-"""Virtual-machine steps that one query may take: one per byte of the file, as a scan of 40 bytes
-per row takes some 15 of each, but no less than 0.02 s of them and no more than 0.2 s."""
+"""Virtual-machine steps of one query: one per byte of the file, since a scan takes some 15 per row
+and a row has about as many bytes; within these bounds, which are about 0.02 and 0.2 s."""
 TOO_MANY: Rows = [()] * (MAX_RESULT_ROWS + 1)
 """Stands for the rows of such a result."""
 MAX_CACHED_ROWS = 100_000
