@@ -75,11 +75,11 @@ def test_where_no_answer_can_be_used_the_first_fault_is_the_error(world: Path) -
         grouped(world, [line("a", "1")], missing)
 
 
-def test_answers_that_are_longer_than_any_model_writes_are_counted(world: Path) -> None:
+def test_answers_that_no_row_can_hold_are_counted(world: Path) -> None:
     long = line("a", f"SELECT '{'x' * 100_000}'")
-    found, funnel = grouped(world, [line("a", "1"), long])
+    found, funnel = grouped(world, [line("a", "1"), long, line("a", "SELECT '\ud800'")])
     assert listed(found) == [("a", ["1"])]
-    assert funnel.dropped == {"too_long": 1}
+    assert funnel.dropped == {"too_long": 1, "half_character": 1}
     with pytest.raises(ValueError, match="none of the 1 answers can be used: too_long 1;"):
         grouped(world, [long])
 

@@ -356,6 +356,7 @@ def test_predictions_that_are_no_query_are_counted_with_the_first_ones(
 def test_texts_of_any_kind_are_judged_and_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    half = "SELECT '\ud800'"  # a model may write it, gold may not
     texts = [
         *("(" * 5_000, f"SELECT {'(' * 3_000}1{')' * 3_000}", "SELECT '\0'"),
         *(f"SELECT 1 WHERE {' OR '.join(['1=2'] * 5_000)}", "/* x", ";", "PRAGMA table_info(city)"),
@@ -364,13 +365,13 @@ def test_texts_of_any_kind_are_judged_and_written(
         {"db_id": "world", "question": "a \0 <b> |", "gold": gold, "pred": text}
         for text in texts
         for gold in (COUNT, text)
-    ]
+    ] + [{"db_id": "world", "question": "half", "gold": COUNT, "pred": half}]
     file = folder / "p.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     options = ("--predictions", file, "--databases", folder / "db", "--rule", "bird", "strict")
     out = run(folder, monkeypatch, *options)
     found = lines(out)
-    assert [row["predicted_sql"] for row in found[::2]] == texts
+    assert [row["predicted_sql"] for row in found[::2]] == [*texts, half]
     assert {row["reason"] for row in found[::2]} == {"error", "refused"}
     assert "&lt;b&gt; |" in (out / "report.html").read_text()
 

@@ -88,7 +88,7 @@ def test_line_separators_inside_texts_do_not_split_lines(tmp_path: Path) -> None
         (json.dumps([LINE]), "holds a JSON array; expected JSON lines"),
         (f"{json.dumps(LINE)}\n{{'a': 1}}", r"line 2 is not JSON: .* column 2"),
         ('{"db_id": "concert', "line 1 is not JSON: Unterminated string starting at column 11;"),
-        (json.dumps({**LINE, "pred": "a\ud800"}), r"line 1 has half a character, '\\ud800', in 'p"),
+        (json.dumps({**LINE, "gold": "a\ud800"}), r"line 1 has half a character, '\\ud800', in 'g"),
         ('{"a": ' + "[" * 100_000, r"line 1 holds JSON that is nested too deeply"),
         (f'{json.dumps(LINE)}\n"text"', "line 2 holds a string; expected a JSON object"),
         (json.dumps({"db_id": "a", "gold": "b"}), "line 1 lacks 'question', 'pred'; it has"),

@@ -12,7 +12,7 @@ from sense.example import Example, content_id
 from sense.execution import DatabaseError
 from sense.facts import Funnel
 from sense.inputs.question import IndexedQuestions, Outline, Question, QuestionSet
-from sense.inputs.reading import Prediction
+from sense.inputs.reading import HALF_CHARACTER, Prediction
 from sense.prompt import PromptContract, completion_messages, prompt_messages
 from sense.schema import read_schema
 from sense.scores.level import gold_hardness
@@ -81,7 +81,7 @@ def answers_over_databases(
     """The answers by the questions that they name themselves.
 
     contract: of the prompts that the questions get; spool: opens an empty one; funnel: counts
-    answers that are too long, or over a database that is unknown or cannot be read. Where no answer
+    answers that no row can hold, or over a database that is unknown or cannot be read. Where none
     is left, raises the error of the first such database, else ValueError.
     """
     group = _group(predictions, lambda p: databases.fault(p.db_id), spool, funnel)
@@ -109,7 +109,7 @@ def answers_to_questions(
 ) -> GivenAnswers:
     """The answers by the questions of a set.
 
-    spool: opens an empty one; funnel: counts answers that are too long, or to other questions.
+    spool: opens an empty one; funnel: counts answers that no row can hold, or to other questions.
     Raises ValueError where no answer is left.
     """
     group = _group(
@@ -157,7 +157,7 @@ def _group(
     first, answers = spool(), spool()
     db_ids: set[str] = set()
     for p in predictions:
-        if reason := "too_long" if _num_chars(p) > MAX_CHARS else fault(p):
+        if reason := _unfit(p) or fault(p):
             funnel.drop(reason)
             continue
         key = _example_id(p)
@@ -171,13 +171,17 @@ def _group(
 def _nothing_left(funnel: Funnel) -> ValueError:
     return ValueError(
         f"none of the {funnel.read:,} answers can be used: {funnel.reasons()}; expected at most "
-        f"{MAX_CHARS:,} characters, and beside --data db_id, question, evidence and gold as they "
-        "stand there"
+        f"{MAX_CHARS:,} whole characters, and beside --data db_id, question, evidence and gold as "
+        "they stand there"
     )
 
 
-def _num_chars(p: Prediction) -> int:
-    return sum(map(len, (p.question, p.evidence, p.gold, p.pred, p.completion)))
+def _unfit(p: Prediction) -> str:
+    """Why a row of a published set cannot hold the answer, or ""."""
+    if HALF_CHARACTER.search(p.pred + p.completion):
+        return "half_character"
+    texts = (p.question, p.evidence, p.gold, p.pred, p.completion)
+    return "too_long" if sum(map(len, texts)) > MAX_CHARS else ""
 
 
 def _num_repeated(first: Sequence[Any], answers: Spool) -> int:
