@@ -375,13 +375,20 @@ def test_constructs_and_lengths_of_rows_are_counted(tmp_path: Path) -> None:
     assert results["lengths"]["default"] == {"question": {"6": 2}, "sql": {"0": 1, "20": 1}}
 
 
-def test_value_of_another_type_is_an_error(tmp_path: Path) -> None:
-    wrong = database_row("world") | {"num_tables": "many"}
+@pytest.mark.parametrize("number", ["many", 1.5])
+def test_value_of_another_type_is_an_error(tmp_path: Path, number: object) -> None:
+    rows = [database_row("town"), database_row("world") | {"num_tables": number}]
     with pytest.raises(ValueError, match="holds a value of another type"):
         write_strong(
             tmp_path / "s",
-            tables={"default": {"train": [example_row(0)]}, "databases": {"train": [wrong]}},
+            tables={"default": {"train": [example_row(0)]}, "databases": {"train": rows}},
         )
+
+
+def test_no_part_of_a_value_is_dropped(tmp_path: Path) -> None:
+    row = example_row(0) | {"prompt": [{"role": "user", "content": "How many?", "name": "Ann"}]}
+    with pytest.raises(ValueError, match="holds a value of another type"):
+        write_strong(tmp_path / "s", tables={"default": {"train": [example_row(1), row]}})
 
 
 def test_duplicate_id_is_an_error(tmp_path: Path) -> None:

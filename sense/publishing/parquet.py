@@ -162,7 +162,6 @@ def _write_shard(path: Path, rows: Iterator[Row], features: "Features", count: _
     import pyarrow as pa
     from datasets.arrow_writer import ParquetWriter
 
-    schema = features.arrow_schema
     shard_chars = 0
     writer = ParquetWriter(path=str(path), features=features, writer_batch_size=BATCH_ROWS)
     try:
@@ -172,10 +171,11 @@ def _write_shard(path: Path, rows: Iterator[Row], features: "Features", count: _
                 break
             shard_chars += num_chars
             columns = {name: [row[name] for row in batch] for name in features}
-            writer.write_table(pa.Table.from_pydict(columns, schema=schema))
+            # The writer casts and fails; told the types, Arrow would cut 1.5 to 1 and drop keys.
+            writer.write_table(pa.Table.from_pydict(columns))
             count.add(columns)
         _, num_bytes = writer.finalize()
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except (pa.ArrowInvalid, TypeError) as error:
         raise ValueError(
             f"a row up to row {count.num_rows} of {count.place} holds a value of another type "
             f"({error}); expected the types of its Features in sense.example"
