@@ -73,11 +73,10 @@ def map_in_workers(
 
     function: picklable, from a module that a fresh interpreter can import. num_workers: 0 runs it
     here, without limits. max_seconds: for one item; 0 = off. An item whose worker overruns, dies or
-    takes more than `MAX_WORKER_BYTES` is run once more, alone in a new worker, as are the others of
-    its batch that were not finished, and an item for which the function raises OverrunError; if it
-    fails again, its place holds a `WorkerFailure`. Any other exception that the function raises is
-    raised here, at its place. Items are taken as they are needed, at most 4,096 ahead. No worker
-    outlives the iterator.
+    takes more than `MAX_WORKER_BYTES` is sent once more, by itself, as are the others of its batch
+    that were not finished, and an item for which the function raises OverrunError; if it fails
+    again, its place holds a `WorkerFailure`. Any other exception of the function is raised here, at
+    its place. Items are taken as needed, at most 4,096 ahead. No worker outlives the iterator.
 
     >>> list(map_in_workers(len, ["a", "bcd"], num_workers=1, max_seconds=60))
     [1, 3]
@@ -92,8 +91,8 @@ def worker_pool(
 ) -> Iterator[Callable[[Iterable[Item]], Iterator[Result | WorkerFailure]]]:
     """`map_in_workers` with this function for one sequence of items after the other.
 
-    The workers, and what they hold in their caches, serve all of them. Each sequence of results is
-    read to its end before the next one is asked for.
+    The workers, and what they hold in their caches, serve all of them. Asking for the next sequence
+    ends the one before: a worker that still runs items of it is killed.
     """
     workers: list[_Worker] = []
     pickled = pickle.dumps(function) if num_workers else b""
@@ -101,6 +100,9 @@ def worker_pool(
     def run(items: Iterable[Item]) -> Iterator[Result | WorkerFailure]:
         if not num_workers:
             return (_tried_twice(function, item) for item in items)
+        for worker in [w for w in workers if w.pending]:  # its reports would pass for the new ones
+            workers.remove(worker)
+            worker.kill()
         num = max(1, min(num_workers, len(items))) if isinstance(items, Sized) else num_workers
         return _Pool(pickled, enumerate(items), num, max_seconds, workers).results()
 

@@ -206,15 +206,17 @@ def heavy_modules(_: object) -> list[str]:
     return sorted(heavy & set(sys.modules))
 
 
-def process_id(_: int) -> int:
-    return os.getpid()
-
-
 def test_workers_of_a_pool_serve_one_sequence_after_the_other() -> None:
-    with worker_pool(process_id, 1, 60) as run:
+    with worker_pool(process_of, 1, 60) as run:
         first, second = set(run([1, 2, 3])), set(run(iter([4])))
     assert first == second
     assert os.getpid() not in first
+
+
+def test_results_left_unread_are_not_those_of_the_next_sequence() -> None:
+    with worker_pool(square, 2, 60) as run:
+        assert next(run(range(1000))) == 0
+        assert list(run(iter([100, 101, 102, 103]))) == [10_000, 10_201, 10_404, 10_609]
 
 
 def test_results_keep_the_order_of_items(start: str) -> None:
