@@ -40,6 +40,15 @@ def test_a_file_is_read_again_when_its_date_or_size_changes(
     assert read(file) == (3, "longer text")
 
 
+def test_a_file_that_was_given_its_old_date_is_read_again(file: Path) -> None:
+    read = kept_per_file(8)(lambda path: Path(path).read_text())
+    assert read(file) == "first"
+    noted = file.stat().st_ctime_ns
+    while write(file, "other").stat().st_ctime_ns == noted:  # the clock of files ticks slowly
+        pass
+    assert read(file) == "other"
+
+
 def test_what_was_written_just_now_is_not_kept(
     file: Path, numbers: Iterator[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
