@@ -4,6 +4,7 @@ import tracemalloc
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from conftest import write_database
 from test_collection import damaged
 
@@ -17,6 +18,7 @@ from sense.prompt import TINY_CONTRACT
 from sense.strong import StrongSet, make_examples, parts, plan_round
 from sense.strong_set.collection import Database, given_databases
 from sense.strong_set.kept import Places, Questions, question_digest
+from sense.strong_set.outcome import used_databases
 from sense.strong_set.reasons import meaning
 from sense.strong_set.splits import Split, split_by_template
 from sense.strong_set.unit import Unit, run_unit
@@ -58,6 +60,22 @@ def test_damage_inside_a_file_is_a_fault_of_its_unit(tmp_path: Path) -> None:
     unit = Unit(0, 0, database(path), {"easy": 3}, 0, TINY_CONTRACT)
     nothing = {"rows": [], "rejected": {}, "shown": [], "tries": []}
     assert run_unit(unit) == {**nothing, "fault": "database_corrupt"}
+
+
+def test_a_fault_of_one_unit_leaves_the_examples_of_others(tmp_path: Path) -> None:
+    databases = [database(tmp_path / "big.sqlite")]
+    with Journal(tmp_path / "journal.jsonl", {}) as journal:
+        strong = StrongSet({"train": 4, "test": 0}, EVEN, journal)
+    strong.faults["big"] = "database_limit"
+    with pytest.raises(RuntimeError, match=r"gave no example: 'big' \(database_limit\);"):
+        used_databases(strong, databases)
+    strong.digests["big"] = "digest"
+    assert used_databases(strong, databases) == databases
+    strong.digests.clear()
+    strong.faults["big"] = "database_corrupt"
+    with pytest.raises(RuntimeError, match="there is damage inside 'big'; restore the file"):
+        used_databases(strong, databases)
+    assert meaning("database_limit") and meaning("database_crash") and meaning("no_example")
 
 
 def test_a_unit_gives_the_same_verified_rows_each_time(world: Path) -> None:

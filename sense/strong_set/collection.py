@@ -36,6 +36,8 @@ from sense.schema import quote_identifier, read_schema
 from sense.shown import first_few
 from sense.strong_set.splits import Split, held_out_databases, num_held_out
 
+INVENTED_LICENSE = "apache-2.0"
+"""Of databases that the grammar invents, as of its catalogue."""
 ROWS_PER_TABLE = 60
 TEST_DOMAIN_SHARE = 0.2
 MAX_BUILD_SECONDS = 300.0
@@ -191,7 +193,7 @@ def invented_databases(
         for invention in invent_databases(count, seed, chosen, share):
             path = folder / f"{invention.db_id}.sqlite"
             databases.append(
-                Database(invention.db_id, str(path), invention.domain, "apache-2.0", split)
+                Database(invention.db_id, str(path), invention.domain, INVENTED_LICENSE, split)
             )
             if not path.exists():
                 jobs.append((invention, str(path), seed))

@@ -18,6 +18,7 @@ from sense.servers.options import (
     voter_option_fault,
 )
 from sense.strong_set.agreement import MIN_FOR_OTHER, NUM_ANSWERS
+from sense.strong_set.collection import INVENTED_LICENSE
 from sense.strong_set.splits import Split
 from sense.teaching.requests import NUMBER_WORDS
 from sense.teaching.rounds import MAX_ASKED_PER_EXAMPLE
@@ -29,8 +30,6 @@ NO_SETTINGS = (*PLACES, *SERVER_OPTIONS, *VOTER_OPTIONS, "plan", "levels")
 """Options that do not decide the rows, and those whose meaning is noted instead."""
 UNKNOWN = "unknown"
 """The Hub's word for a licence that nobody named."""
-INVENTED_LICENSE = "apache-2.0"
-"""Of databases that the grammar invents, as of its catalogue."""
 NOT_BOTH = "--databases and --invent cannot go together: give one of them, not both"
 NUM_QUESTIONS = 3
 """Asked for in one request: the schema, most of its tokens, is paid for once."""
@@ -161,6 +160,8 @@ def check_arguments(arguments: argparse.Namespace) -> str:
     arguments.contract = arguments.contract or ("rationale" if arguments.rationale else "default")
     if arguments.num_examples < 1:
         return f"--num-examples {arguments.num_examples}; expected at least 1"
+    if arguments.num_workers < 0:
+        return f"--num-workers {arguments.num_workers}; expected 0 (this process) or more"
     if arguments.num_test is None:
         arguments.num_test = arguments.num_examples // 20
     is_grammar = arguments.teacher == "grammar"
@@ -185,6 +186,8 @@ def check_arguments(arguments: argparse.Namespace) -> str:
         arguments.invented_names = arguments.invented_names or 0.0
     elif arguments.invented_names:
         return "--invented-names says nothing without --invent; add that, or leave it out"
+    if not 0 <= (arguments.invented_names or 0.0) <= 1:
+        return f"--invented-names {arguments.invented_names:g}; expected a share from 0 to 1"
     return server_option_fault(arguments) or voter_option_fault(arguments)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sense.coverage.outcome import coverage_report, plan_tables
 from sense.facts import Facts, collect_facts, text_table
 from sense.publishing.provenance import decontamination_facts, limit_facts, teacher_facts
-from sense.shown import counted, quoted_few
+from sense.shown import counted, first_few, quoted_few
 from sense.strong import StrongSet
 from sense.strong_set.collection import Database, database_funnel, unpublished
 from sense.strong_set.sources import Sources, inputs_of
@@ -29,16 +29,19 @@ def grammar_facts(
     """The facts of a set that the grammar made over the databases."""
     faults = {**sources.faults, **strong.faults}
     used = used_databases(strong, databases)
+    cut_short = {name: fault for name, fault in faults.items() if name in strong.digests}
+    left_out = {name: fault for name, fault in faults.items() if name not in cut_short}
     coverages = [*strong.coverages.values()]
     return collect_facts(
         SCRIPT,
         seed=arguments.seed,
         settings=settings,
-        inputs=inputs_of(arguments, sources, arguments.license),
+        inputs=inputs_of(arguments, sources),
         funnels=[database_funnel(databases, used, faults), strong.funnel],
         counts={
             **{f"missing_{split}": strong.lacking(split) for split in SPLITS},
-            "databases_left_out": {f"{db_id} {fault}": 1 for db_id, fault in faults.items()},
+            "databases_left_out": _counts(left_out),
+            "databases_cut_short": _counts(cut_short),
             "databases_not_published": unpublished(used),
         },
         results={
@@ -54,17 +57,19 @@ def grammar_facts(
 def used_databases(strong: StrongSet, databases: Sequence[Database]) -> list[Database]:
     """The databases that gave examples. Raises RuntimeError where none did."""
     used = [database for database in databases if database.db_id in strong.digests]
-    if len(strong.faults) == len(databases):
+    if used:
+        return used
+    if set(strong.faults.values()) == {"database_corrupt"} and len(strong.faults) == len(databases):
         raise RuntimeError(
             f"no example, as there is damage inside {quoted_few(strong.faults)}; restore the file "
             "from its source, or save what `sqlite3 FILE .recover` finds in it"
         )
-    if not used:
-        raise RuntimeError(
-            f"{counted(len(databases), 'database')} gave no example: {strong.funnel.reasons()}; "
-            "give databases with more tables and rows"
-        )
-    return used
+    advice = "give databases with more tables and rows"
+    why = strong.funnel.reasons()
+    if strong.faults:
+        advice = "give others, or smaller copies of these"
+        why = first_few(f"'{db_id}' ({fault})" for db_id, fault in strong.faults.items())
+    raise RuntimeError(f"{counted(len(databases), 'database')} gave no example: {why}; {advice}")
 
 
 def model_facts(
@@ -85,13 +90,11 @@ def model_facts(
         SCRIPT,
         seed=arguments.seed,
         settings=settings,
-        inputs=inputs_of(arguments, sources, arguments.license),
+        inputs=inputs_of(arguments, sources),
         funnels=[found.funnel],
         counts={
             "missing_all": {"examples": found.num_missing} if found.num_missing else {},
-            "databases_left_out": {
-                f"{db_id} {fault}": 1 for db_id, fault in sources.faults.items()
-            },
+            "databases_left_out": _counts(sources.faults),
             "databases_not_published": unpublished(db for db, _ in found.used.values()),
             "modes": {str(mode): num for mode, num in found.modes.items()},
             "votes": dict(found.votes),
@@ -121,3 +124,7 @@ def print_shortfall(facts: Facts) -> None:
     if missing:
         print("\nFewer examples were found than were asked for:")
         print(text_table([("missing", "examples"), *missing]))
+
+
+def _counts(faults: Mapping[str, str]) -> dict[str, int]:
+    return {f"{db_id} {fault}": 1 for db_id, fault in faults.items()}

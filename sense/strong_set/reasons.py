@@ -17,6 +17,9 @@ REASONS: dict[str, str] = {
     "rows_unfillable": "No rows could be found that break none of the database's constraints.",
     "database_corrupt": "The database file cannot be read: damaged, encrypted or being written.",
     "database_empty": "The database has no rows, or its file is empty.",
+    "database_limit": "Drawing over the database took too long or too much memory, twice.",
+    "database_crash": "The process that drew over the database died, twice.",
+    "no_example": "Nothing that was drawn over the database was kept.",
     # What the grammar draws.
     "no_material": "The database has nothing that such a query could be drawn from.",
     "no_wording": "The query cannot be asked in the style that was wanted.",

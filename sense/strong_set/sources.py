@@ -17,7 +17,13 @@ from sense.publishing.license import check_license, inherited_license, seed_of
 from sense.publishing.output import check_output
 from sense.publishing.push import check_push
 from sense.servers.options import check_servers
-from sense.strong_set.collection import MAX_READ_BYTES, databases_digest, is_huge, usable_databases
+from sense.strong_set.collection import (
+    INVENTED_LICENSE,
+    MAX_READ_BYTES,
+    databases_digest,
+    is_huge,
+    usable_databases,
+)
 from sense.strong_set.options import run_settings
 from sense.teaching.shots import Shot, read_shots
 
@@ -88,19 +94,17 @@ def used_versions() -> dict[str, Any]:
     return {"versions": {name: found[name] for name in ("sense-kit", "sqlite", "sqlglot")}}
 
 
-def inputs_of(arguments: argparse.Namespace, sources: Sources, license: str) -> list[Input]:
-    """The models, what they were shown, the databases and the benchmarks, for the card.
-
-    license: of the databases.
-    """
+def inputs_of(arguments: argparse.Namespace, sources: Sources) -> list[Input]:
+    """The models, what they were shown, the databases and the benchmarks, for the card."""
     models = [arguments.model, arguments.voter if arguments.voter != arguments.model else None]
     found = [Input(model, kind="model") for model in models if model]
     if arguments.few_shot:
         found.append(_folder_input(arguments.few_shot, "few-shot examples"))
     if arguments.databases:
-        found.append(_folder_input(arguments.databases, "databases", license))
+        found.append(_folder_input(arguments.databases, "databases", arguments.license))
     elif arguments.invent:
-        found.append(Input("sense/domains/domains.yaml", kind="databases", license="apache-2.0"))
+        catalogue = "sense/domains/domains.yaml"
+        found.append(Input(catalogue, kind="databases", license=INVENTED_LICENSE))
     return [*found, *(Input(benchmark.name, kind="benchmark") for benchmark in sources.benchmarks)]
 
 

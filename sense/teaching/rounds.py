@@ -16,7 +16,7 @@ from sense.servers.preview import Tried, projection, shown_exchange
 from sense.teaching.planning import Teaching, plan_tasks
 from sense.teaching.proposals import ProposalSet
 from sense.teaching.tasks import Task
-from sense.teaching.verification import Job, Verified, unread, verify_reply
+from sense.teaching.verification import Job, Verified, lost, verify_reply
 from sense.teaching.votes import count_again, voted
 
 ROUND_REQUESTS = 100
@@ -104,9 +104,7 @@ def answered(
     results = map_in_workers(verify_reply, waiting, num_workers, MAX_JOB_SECONDS)
     progress = tqdm(results, desc="verified", total=len(waiting), unit="answer", leave=False)
     verified = (
-        unread(job, f"verification_{result.status}", result.error)
-        if isinstance(result, WorkerFailure)
-        else result
+        lost(job, result) if isinstance(result, WorkerFailure) else result
         for job, result in zip(waiting, progress, strict=True)
     )
     outcomes: Iterable[Verified | None] = verified

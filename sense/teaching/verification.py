@@ -19,7 +19,7 @@ from sense.database import (
     fill_database,
 )
 from sense.example import Example, content_id, to_row
-from sense.execution import DatabaseError, open_read_only
+from sense.execution import DatabaseError, WorkerFailure, open_read_only
 from sense.filling.literals import query_literals
 from sense.filling.plan import FillError
 from sense.filters import FILTERS, Candidate, Rejection, rejection
@@ -110,6 +110,11 @@ def unread(job: Job, reason: str, detail: str = "") -> Verified:
     """The outcome of a reply none of whose questions is known."""
     text = job.reply.choices[0].text if job.reply.choices else ""
     return Verified(reason, detail, answer=text, row=_origin(job))
+
+
+def lost(job: Job, failure: WorkerFailure) -> Verified:
+    """The outcome of a reply whose process gave no result."""
+    return unread(job, f"verification_{failure.status}", failure.error)
 
 
 def _build(answer: Answer, path: Path) -> list[Rejection | None] | Rejection:

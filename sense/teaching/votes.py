@@ -21,7 +21,7 @@ from sense.journal import Journal
 from sense.prompt import PromptContract, completion_messages
 from sense.servers.server import Reply, Request
 from sense.strong_set.agreement import agree, answer_request, answers_of
-from sense.teaching.verification import Job, Verified
+from sense.teaching.verification import Job, Verified, lost
 
 MAX_VOTE_SECONDS = 120.0
 """Votes on the questions of one reply take about a tenth of a second each."""
@@ -68,7 +68,11 @@ def voted(
     counted = map_in_workers(
         count_votes, [ballot for ballot in ballots if ballot], num_workers, MAX_VOTE_SECONDS
     )
-    return [_outcome(next(counted)) if ballot else None for ballot in ballots]
+    found_or_lost = [next(counted) if ballot else None for ballot in ballots]
+    return [
+        lost(job, result) if isinstance(result, WorkerFailure) else result
+        for job, result in zip(jobs, found_or_lost, strict=True)
+    ]
 
 
 def count_again(jobs: Sequence[Job], journal: Journal, chat: Chat, num_votes: int) -> None:
@@ -163,9 +167,3 @@ def _repaired(row: Mapping[str, Any], sql: str, ballot: Ballot) -> dict[str, Any
         completion=completion_messages(ballot.contract, row["prompt"], sql),
     )
     return to_row(example)
-
-
-def _outcome(result: Verified | WorkerFailure) -> Verified:
-    if isinstance(result, WorkerFailure):
-        return Verified(f"verification_{result.status}", result.error)
-    return result
