@@ -188,7 +188,7 @@ class Chat:
                         run.fail(ServerError(said))
         if run.error:
             raise run.error
-        if doubted and not self.usage()["replies"]:
+        if doubted and not self.budget.has_reply:
             assert doubted[-1].reply
             raise ServerError(doubted[-1].reply.error)
         yield from self._believed(doubted)

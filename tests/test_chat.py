@@ -29,7 +29,7 @@ from chat_server import (
 )
 from killing import kill_when, num_replies
 
-from sense.chat import AHEAD, Chat
+from sense.chat import AHEAD, MAX_BLIND, Chat
 from sense.prompt import DEFAULT_CONTRACT, TINY_CONTRACT, save_contract
 from sense.sampler import Completion
 from sense.servers.balance import MAX_FAILURES
@@ -390,6 +390,25 @@ def test_money_stops_the_run_and_done_is_kept(server: ChatServer, tmp_path: Path
         assert None not in more.ask_all(requests)
         assert not more.is_spent
         assert len(server.requests) == 20
+
+
+def test_what_is_recalled_of_an_earlier_run_counts_and_is_no_reply_of_this_one(
+    server: ChatServer,
+) -> None:
+    earlier = {"replies": 6, "prompt_tokens": 60, "completion_tokens": 30}
+    requests = [ask(str(number)) for number in range(40)]
+    chat = Chat(client(server), max_total_tokens=100, concurrency=32)
+    chat.budget.recall(earlier)
+    chat.ask_all(requests)
+    assert 1 <= len(server.requests) <= MAX_BLIND  # nothing is reserved before the first reply
+    chat = Chat(client(server), max_total_tokens=90)
+    chat.budget.recall(earlier)
+    assert chat.ask_all([ask("a")]) == [None]
+    server.answer = lambda request: status(400)
+    chat = Chat(client(server))
+    chat.budget.recall(earlier)
+    with pytest.raises(ServerError, match="status 400"):
+        chat.ask_all([ask("a")])
 
 
 def test_tokens_stop_the_run_too(server: ChatServer) -> None:

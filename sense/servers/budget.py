@@ -49,6 +49,8 @@ class Budget:
         self._reached = ""
         self._num = Counter[str]()
         self.num_in_flight = 0
+        self.has_reply = False
+        """Whether a server or the cache has replied since the start; what is recalled has not."""
         self._dearest = (0.0, 0)
 
     @property
@@ -64,7 +66,7 @@ class Budget:
     @property
     def is_blind(self) -> bool:
         """Whether there is a limit and no reply yet that would tell what one costs."""
-        return bool(self.max_cost or self.max_total_tokens) and not self._num["replies"]
+        return bool(self.max_cost or self.max_total_tokens) and not self.has_reply
 
     @property
     def total_tokens(self) -> int:
@@ -95,6 +97,7 @@ class Budget:
 
     def use(self, reply: Reply) -> None:
         """Counts what a reply used."""
+        self.has_reply = True
         self._num["replies"] += 1
         self._num["prompt_tokens"] += reply.prompt_tokens
         self._num["completion_tokens"] += reply.completion_tokens
