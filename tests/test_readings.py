@@ -25,6 +25,7 @@ INSERT INTO car VALUES (1, '97', '200', 'May24,2011', '2011-05-24', 3),
                        (3, '88', '400', 'May3,2012', '2012-05-03', 5);
 """
 TIE = "FROM concert AS c JOIN stadium AS s ON c.stadium_id = s.id"
+EACH = "FROM stadium AS s LEFT JOIN concert AS c ON c.stadium_id = s.id"
 
 
 @pytest.mark.parametrize(
@@ -40,11 +41,14 @@ TIE = "FROM concert AS c JOIN stadium AS s ON c.stadium_id = s.id"
         (f"SELECT s.name, MAX(year) {TIE} GROUP BY s.id", ""),
         ("SELECT year, COUNT(*) FROM concert GROUP BY year", ""),
         ("SELECT s.name, COUNT(c.id) FROM stadium s LEFT JOIN concert c ON 0 GROUP BY s.id", ""),
+        (f"SELECT s.name, COUNT(c.id) {EACH} GROUP BY s.id", ""),
+        (f"SELECT s.name, COUNT(*) AS num {TIE} GROUP BY s.id ORDER BY num LIMIT 1", "no_partner"),
         (f"SELECT s.name {TIE}", "repeated_rows"),
         (f"SELECT s.name {TIE} WHERE c.year = 2014", ""),
         (f"SELECT DISTINCT s.name {TIE}", ""),
         (f"SELECT c.year {TIE}", ""),
         (f"SELECT s.name, c.year {TIE}", ""),
+        ("SELECT s.name FROM concert AS c LEFT JOIN stadium AS s ON 0", ""),
         ("SELECT COUNT(*) FROM concert GROUP BY year HAVING COUNT(*) > 1", "hidden_groups"),
         ("SELECT COUNT(*) FROM concert", ""),
         ("SELECT name FROM nowhere", ""),

@@ -223,8 +223,9 @@ def _ordered_choices(
     if not choices:
         is_hidden = bool(_wrong(group)) and _choices(group, replace(pairing, keeps_subtle=True))
         return [], "only_subtle" if is_hidden else _why_no_choice(group)
-    if not pairing.keeps_open and (reading := group[0].other_reading):
-        return [], f"open_{reading}"
+    readings = [] if pairing.keeps_open else [s.other_reading for s in group if s.other_reading]
+    if readings:
+        return [], f"open_{readings[0]}"
     if not pairing.keeps_disputed and _is_disputed(group):
         return [], "disputed"
     choices = list(_differing(choices))

@@ -30,7 +30,9 @@ def _asks_for_low_counts(select: exp.Select) -> bool:
         return any(isinstance(n.this, COUNTS) for n in having.find_all(exp.LT, exp.LTE))
     if limit:
         keys = order.expressions if order else ()
-        return any(key.find(*COUNTS) and not key.args.get("desc") for key in keys)
+        return any(
+            resolved(key.this, select).find(*COUNTS) and not key.args.get("desc") for key in keys
+        )
     return any(value.find(*COUNTS) for value in select.selects)
 
 
@@ -68,10 +70,15 @@ def _has_more_groups(gold: GoldQuery, select: exp.Select, names: list[exp.Column
 
 
 def _has_lone_row(gold: GoldQuery, column: exp.Column) -> bool:
-    """Whether the column refers to a table that has rows to which it never does."""
+    """Whether the column refers to a table that has rows to which it never does.
+
+    Not asked of what a LEFT JOIN adds, since that leaves out no row of the other tables.
+    """
     source = gold.context.source_of(column)
     table = gold.context.table(source.name) if source else None
-    if table is None:
+    if source is None or table is None:
+        return False
+    if isinstance(source.parent, exp.Join) and source.parent.side in ("LEFT", "FULL"):
         return False
     for key in table.foreign_keys:
         if [name.lower() for name in key.columns] == [column.name.lower()]:

@@ -50,7 +50,7 @@ def repeats_rows(gold: GoldQuery) -> bool:
     row_id = _row_id(gold, select)
     if row_id is None or not select.args.get("joins"):
         return False
-    rows = gold.run(gold.asked_for([row_id], select))
+    rows = [row for row in gold.run(gold.asked_for([row_id], select)) if row != (None,)]
     return len(set(rows)) < len(rows)
 
 

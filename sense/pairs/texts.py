@@ -16,7 +16,7 @@ from sense.schema import quote_identifier
 
 PLACES = (exp.Ordered, exp.Max, exp.Min, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
 MEANS = (exp.Avg, exp.Sum)
-NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)\s*")
+NUMBER = re.compile(r"\s*[-+]?(\d+(\.\d*)?|\.\d+)\s*")
 SORTS_AS_TEXT = re.compile(r"\D*|\d{4}(-\d\d){0,2}|(\d{4}-\d\d-\d\d[ T])?\d\d:\d\d(:\d\d(\.\d+)?)?")
 """Texts that come in the right order as they are: words, years, ISO dates, times."""
 MAX_TEXTS = 1_000
