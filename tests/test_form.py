@@ -76,6 +76,14 @@ def test_json_that_lacks_a_part(change: dict[str, Any], reason: str) -> None:
     assert (found if isinstance(found, str) else found.items[0].reject_reason) == reason
 
 
+def test_half_a_character_in_json_is_a_question_mark() -> None:
+    whole = as_json(ANSWER, "invent")
+    whole["questions"][0]["evidence"] = "coast\ud83d"
+    found = parse_answer(json.dumps(whole))
+    assert isinstance(found, Answer)
+    assert found.items[0].evidence == "coast?"
+
+
 def test_a_rationale_in_json_needs_its_query() -> None:
     whole = as_json(ANSWER + RATIONALE, "invent", rationale=True)
     whole["questions"][0]["rationale_sql"] = ""

@@ -4,9 +4,10 @@ A server that takes `response_format` holds the model to the schema. Others see 
 request alone, which ask for labelled parts (`sense.teaching.parts`); the parts are the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sense.servers.reply import encodable
 from sense.servers.structured import read_object
 from sense.teaching.tasks import Mode
 
@@ -62,10 +63,15 @@ def read_form(text: str, mode: Mode, rationale: bool = False) -> Form | None:
     if found is None:
         return None
     questions = [
-        {label: item[key].strip() for label, key in KEYS.items() if key in item}
+        {label: _text(item, key) for label, key in KEYS.items() if key in item}
         for item in found["questions"]
     ]
-    return Form(found.get("domain", "").strip(), found.get("schema", "").strip(), questions)
+    return Form(_text(found, "domain"), _text(found, "schema"), questions)
+
+
+def _text(part: Mapping[str, Any], key: str) -> str:
+    """The text, which JSON may have spelled with halves of a character; "" for none."""
+    return encodable(part.get(key, "")).strip()
 
 
 def _object(texts: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Any]:
