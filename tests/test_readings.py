@@ -63,6 +63,8 @@ def test_other_readings_of_a_count_or_a_list(tmp_path: Path, gold: str, reading:
     ("gold", "reading"),
     [
         ("SELECT id FROM car ORDER BY power LIMIT 2", "text_order"),
+        ("SELECT id FROM car ORDER BY power", "text_order"),
+        ("SELECT id FROM car ORDER BY weight", ""),
         ("SELECT MAX(power) FROM car", "text_order"),
         ("SELECT COUNT(*) FROM car WHERE power > 100", "text_order"),
         ("SELECT MAX(weight) FROM car", ""),

@@ -45,7 +45,7 @@ def near_misses(
     num_pairs, clean = 0, []
     for value in answered:
         if any(row["other_reading"] for row in value[2]):
-            continue  # such questions give no pair
+            continue  # such questions give no pair, unless open ones are kept
         verdicts = {row["verdict"] for row in value[2] if row["gold_status"] == "ok"}
         num_pairs += {"correct", "incorrect"} <= verdicts
         if "correct" in verdicts and "incorrect" not in verdicts:

@@ -135,6 +135,14 @@ def pair_all(answered: Iterable[Answered], pairing: Pairing, waiting: Spool) -> 
         yield found
 
 
+def reading_of(samples: Iterable[Sample]) -> str:
+    """Why the question of the samples may be meant otherwise than gold has it; "" where none says.
+
+    Near misses and the answers of each round are judged on their own, and some may not tell.
+    """
+    return next((sample.other_reading for sample in samples if sample.other_reading), "")
+
+
 def answered_from(value: Sequence[Any]) -> Answered:
     """What `Answered.as_json` wrote."""
     example, db_path, samples = value
@@ -223,9 +231,8 @@ def _ordered_choices(
     if not choices:
         is_hidden = bool(_wrong(group)) and _choices(group, replace(pairing, keeps_subtle=True))
         return [], "only_subtle" if is_hidden else _why_no_choice(group)
-    readings = [] if pairing.keeps_open else [s.other_reading for s in group if s.other_reading]
-    if readings:
-        return [], f"open_{readings[0]}"
+    if not pairing.keeps_open and (reading := reading_of(group)):
+        return [], f"open_{reading}"
     if not pairing.keeps_disputed and _is_disputed(group):
         return [], "disputed"
     choices = list(_differing(choices))

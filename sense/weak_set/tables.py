@@ -8,8 +8,7 @@ from sense.example import Example, Pair, to_row
 from sense.facts import Input, versions
 from sense.journal import Journal
 from sense.pairs.negatives import near_misses
-from sense.pairs.pairing import Answered, Pairing, answered_from, pair_all
-from sense.pairs.readings import RULES, UNDEFINED
+from sense.pairs.pairing import Answered, Pairing, answered_from, pair_all, reading_of
 from sense.preference import unpaired_of, with_database
 from sense.prompt import PromptContract, contract_of
 from sense.publishing.output import work_folder
@@ -33,8 +32,9 @@ from sense.weak_set.tally import Tally
 
 MADE = ("default", "unpaired", "questions")
 """The configs that are made while pairing."""
-GIVING_NONE = ("disputed", "only_subtle", *(f"open_{name}" for name in (*RULES, UNDEFINED)))
-"""Reasons of questions that give no pair, whatever survives, and so no noise."""
+GIVING_NONE = ("disputed", "only_subtle")
+"""Reasons of questions that give no pair, whatever survives, and so no noise; those that are open
+give none either."""
 JUDGED = (
     *("answers", "questions_sha256", "suite_hash", "rule", "round"),
     *("num_samples", "temperatures"),
@@ -161,7 +161,8 @@ def make_tables(arguments: argparse.Namespace, judged: Judged, spool: Callable[[
                 made["unpaired"][split].add(example.id, row)
             made["questions"][split].add(example.id, question_row(found))
             judged.tally.add(samples, why_none)
-            if why_none not in GIVING_NONE:
+            is_open = not pairing.keeps_open and bool(reading_of(samples))
+            if why_none not in GIVING_NONE and not is_open:
                 noise.add(samples, len(pairs), pairing.max_pairs, pairing.gold)
             rounds.add(samples, pairs)
     tables: dict[str, Mapping[str, Iterable[dict[str, Any]]]] = {
