@@ -170,10 +170,18 @@ def timed(num: int, what: str, options: Sequence[str]) -> Run:
 
 def _memory(pid: int, seconds: float) -> Memory:
     own = _pages(pid)
-    children = Path(f"/proc/{pid}/task").glob("*/children")
-    workers = [_pages(int(child)) for path in children for child in path.read_text().split()]
+    workers = [_pages(child) for child in _children(pid)]
     together = [sum(column) for column in zip((0.0, 0.0), *workers, strict=True)]
     return Memory(round(seconds, 1), *own, *together)
+
+
+def _children(pid: int) -> Iterator[int]:
+    """Of all threads of the process, any of which may end while this looks."""
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            yield from map(int, path.read_text().split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
 
 
 def _pages(pid: int) -> tuple[float, float]:
