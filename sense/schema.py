@@ -169,13 +169,19 @@ def quote_identifier(name: str) -> str:
 
 
 def far_columns(connection: apsw.Connection | sqlite3.Connection, table: Table) -> frozenset[str]:
-    """Columns behind large blobs, such as pictures: a query of them reads the whole file."""
+    """Columns behind large blobs, such as pictures: a query of them reads the whole file.
+
+    None of a table that cannot be read whole, as one with a column of an absent function.
+    """
     sizes = ", ".join(
         f"CASE typeof({name}) WHEN 'blob' THEN length({name}) ELSE 0 END"  # without reading it
         for name in (quote_identifier(column.name) for column in table.columns)
     )
     query = f"SELECT {sizes} FROM {quote_identifier(table.name)} LIMIT {NUM_MEASURED_ROWS}"
-    most = [max(column) for column in zip(*connection.execute(query), strict=True)]
+    try:
+        most = [max(column) for column in zip(*connection.execute(query), strict=True)]
+    except (apsw.SQLError, sqlite3.OperationalError):
+        return frozenset()
     return frozenset(
         column.name
         for column, before in zip(table.columns, accumulate(most, initial=0), strict=False)
@@ -210,9 +216,12 @@ _VISIBLE = (0, 2, 3)  # ordinary, virtual generated, stored generated; 1 is a hi
 
 
 def _check_readable(db_path: str | Path, name: str) -> None:
-    """Raises AuthError for a virtual table whose module prepares to write when it is read."""
+    """Raises AuthError for a virtual table whose module prepares to write when it is read.
+
+    And SQLError for one whose rows another table held that is gone.
+    """
     with reading(db_path) as connection:
-        connection.execute(f"SELECT 1 FROM {quote_identifier(name)} LIMIT 0")
+        connection.execute(f"SELECT 1 FROM {quote_identifier(name)} LIMIT 1").fetchall()
 
 
 def _read_table(connection: apsw.Connection, name: str, is_view: bool) -> Table:

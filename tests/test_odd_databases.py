@@ -13,6 +13,7 @@ from conftest import write_database
 
 from sense.facts import read_facts
 from sense.grammar import sample_examples
+from sense.prompts.linking import ValueLink, value_index
 from sense.strong_set.collection import MAX_READ_BYTES
 from sense.strong_set.misses import Misses
 
@@ -126,6 +127,25 @@ def test_an_r_tree_is_left_out_and_the_rest_used(
     rows = build(monkeypatch, path.parent)
     assert len(rows) >= 10
     assert not any("place" in row["prompt"][-1]["content"] for row in rows)
+
+
+def test_tables_that_cannot_be_read_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = f"{PETS} CREATE VIRTUAL TABLE note USING fts5(text, content='gone');"
+    path = write_database(tmp_path / "dbs" / "notes.sqlite", script)
+    connection = sqlite3.connect(path)
+    connection.create_function("twice", 1, lambda value: value, deterministic=True)
+    connection.execute("CREATE TABLE visit (day TEXT, days AS (twice(day)))")
+    connection.execute("INSERT INTO visit VALUES ('Monday')")
+    connection.commit()
+    connection.close()
+    assert value_index(path).links("the dog on Monday", 5) == [
+        *(ValueLink("pet", "kind", "dog"), ValueLink("visit", "day", "Monday"))
+    ]
+    rows = build(monkeypatch, path.parent)
+    assert len(rows) >= 10
+    assert not any(name in row["sql"] for row in rows for name in ("note", "visit"))
 
 
 def test_a_teacher_is_shown_a_part_of_a_wide_database(

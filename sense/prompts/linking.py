@@ -52,7 +52,10 @@ class ValueLink(NamedTuple):
 
 def value_index(db_path: str | Path) -> "ValueIndex":
     """The index of the file's text values, kept until the file changes or many others are read."""
-    key = (str(db_path), file_state(db_path))
+    state = file_state(db_path)
+    if state is None or not state.is_settled:
+        return ValueIndex(db_path, read_schema(db_path))
+    key = (str(db_path), state)
     index = _indexes.get(key)
     if index is None:
         index = ValueIndex(db_path, read_schema(db_path))
@@ -220,7 +223,7 @@ class ValueIndex:
         )
 
 
-_indexes: dict[tuple[str, FileState | None], ValueIndex] = {}
+_indexes: dict[tuple[str, FileState], ValueIndex] = {}
 
 _QUOTES = frozenset("'\"`“”‘’«»")
 

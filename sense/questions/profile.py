@@ -4,6 +4,7 @@ Values are those of the first `MAX_ROWS` rows of a table, so the shares and the 
 tables are estimates: whoever builds a query from them still has to run it.
 """
 
+import logging
 import re
 import sqlite3
 from collections import Counter
@@ -24,6 +25,8 @@ from sense.schema import (
     read_schema,
 )
 from sense.sqlite.file_state import kept_per_file
+
+logger = logging.getLogger(__name__)
 
 Kind: TypeAlias = Literal[
     "id", "foreign_key", "category", "text", "integer", "real", "year", "date", "boolean", "other"
@@ -149,11 +152,22 @@ def profile_database(db_path: str | Path) -> Profile:
     connection = sqlite3.connect(f"file:{quote(str(db_path))}?mode=ro&immutable=1", uri=True)
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
     try:
-        found = (_profile_table(connection, table) for table in schema.tables if not table.is_view)
-        tables = tuple(table for table in found if table.num_rows and table.columns)
+        found = [_read_table(connection, table) for table in schema.tables if not table.is_view]
+        tables = tuple(table for table in found if table and table.num_rows and table.columns)
     finally:
         connection.close()
     return Profile(Path(db_path), schema, tables, _links(schema, tables))
+
+
+def _read_table(connection: sqlite3.Connection, table: Table) -> TableProfile | None:
+    """None where SQL cannot read the table: one with a column of an absent function."""
+    try:
+        return _profile_table(connection, table)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # such as damage
+            raise
+        logger.info("table '%s' not used: %s", table.name, error)
+        return None
 
 
 def _profile_table(connection: sqlite3.Connection, table: Table) -> TableProfile:
@@ -191,10 +205,10 @@ def row_noun(table_name: str) -> str:
 
     A name that is no noun becomes one.
 
-    >>> [row_noun(name) for name in ("Hives", "Lives_in", "Has_Pet", "cars_data")]
-    ['hive', 'lives-in record', 'has-pet record', 'cars data record']
+    >>> [row_noun(name) for name in ("Hives", "Lives_in", "Has_Pet", "cars_data", "_")]
+    ['hive', 'lives-in record', 'has-pet record', 'cars data record', 'record']
     """
-    words = natural_name(table_name).split()
+    words = natural_name(table_name).split() or ["record"]
     if words[-1] in PREPOSITIONS or words[0] in VERBS or (len(words) == 1 and words[0] in DEEDS):
         return f"{'-'.join(words)} record"
     noun = singular(" ".join(words))
@@ -204,9 +218,9 @@ def row_noun(table_name: str) -> str:
 def _column_words(table: Table, noun: str) -> list[str]:
     """Natural names; "student name" in the table of students is "name" where nothing else is.
 
-    So is "student" there.
+    So is "student" there. "#" is "value", of which nothing is asked.
     """
-    full = [natural_name(column.name) for column in table.columns]
+    full = [natural_name(column.name) or "value" for column in table.columns]
     short = [name.removeprefix(f"{noun} ") for name in full]
     taken = Counter(short)
     words = [
@@ -252,7 +266,8 @@ def _kind(
     types = {type(value) for value in counts}
     if column.name.lower() in referring:
         return "foreign_key"
-    if not counts or bytes in types or len(types & {str, int, float}) != len(types):
+    has_words = bool(natural_name(column.name))
+    if not (counts and has_words) or bytes in types or len(types & {str, int, float}) != len(types):
         return "other"
     is_unique = all(count == 1 for count in counts.values())
     is_key = column.primary_key and sum(bool(c.primary_key) for c in table.columns) == 1

@@ -77,6 +77,9 @@ def _rows(connection: apsw.Connection, table: str, columns: list[str]) -> Iterat
         for row in connection.execute(f"SELECT {', '.join(names)} {source}"):
             yield [LITERALS[value.__class__](value) for value in row]
             num_done += 1
+    except apsw.SQLError:  # a full-text index of a table that is gone
+        if num_done:
+            raise
     except UnicodeDecodeError:
         # Text need not be UTF-8 in SQLite; the rest of such a table is read as bytes.
         pairs = (
