@@ -187,6 +187,15 @@ def test_a_database_without_rows_gives_no_example(tmp_path: Path) -> None:
     assert set(misses.counts) == {"no_material"}
 
 
+def test_nothing_is_asked_of_a_name_without_words(tmp_path: Path) -> None:
+    script = """CREATE TABLE "_" ("#" INTEGER PRIMARY KEY, "%" REAL, "" TEXT, age INT);
+        INSERT INTO "_" VALUES (1, 2.5, 'a', 3), (2, 3.5, 'b', 4), (3, 4.5, 'c', 3);"""
+    path = write_database(tmp_path / "signs.sqlite", script)
+    found = list(sample_examples(path, 20, seed=1))
+    assert found
+    assert not any(name in example.sql for example in found for name in ('"#"', '"%"', '""'))
+
+
 def test_a_small_database_ends_instead_of_repeating_itself(world: Path) -> None:
     found = list(sample_examples(world, {"easy": 5000}, seed=1))
     assert 50 < len(found) < 5000
