@@ -163,3 +163,15 @@ def test_every_recipe_can_be_drawn() -> None:
     recipes = [draw_recipe(Random(n)) for n in range(300)]
     assert {recipe.num_rows for recipe in recipes} == {5, 10, 20, 30, 60}
     assert 0 < sum(recipe.nulls_anywhere for recipe in recipes) < 150
+
+
+def test_the_largest_integer_is_not_added_to(tmp_path: Path) -> None:
+    script = "CREATE TABLE mark (id INTEGER PRIMARY KEY, points INT UNIQUE);"
+    top = 2**63 - 1
+    path = write_database(
+        tmp_path / "marks.sqlite",
+        f"{script} INSERT INTO mark VALUES ({top}, {top}), (1, {top - 1});",
+    )
+    material = read_material(path, ["SELECT points FROM mark WHERE id = 1"])
+    counts = [rows(make_variant(material, n), "SELECT count(*) FROM mark")[0][0] for n in range(20)]
+    assert max(counts) > 1

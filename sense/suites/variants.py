@@ -18,6 +18,8 @@ from sense.suites.material import Focus, Material, Row, SourceKey, SourceTable
 
 SIZES = (5, 10, 20, 30, 60)
 """Rows of a table, about; queries over them take microseconds."""
+MAX_GROWING = 2**62
+"""Larger integers are not added to: SQLite's end at 2**63."""
 MAX_ATTEMPTS = 6
 """Draws of one row before it is given up; the last half are rows of the original."""
 FOCUS_SHARE = 0.5
@@ -279,7 +281,7 @@ class _Filler:
         """Some values of a column, then new ones like them."""
         values = source.columns[column].values
         some = self.rng.sample(values, min(5, len(values)))
-        numbers = [value for value in values if isinstance(value, int)]
+        numbers = [value for value in values if isinstance(value, int) and value < MAX_GROWING]
         start = len(self.rows[source.name]) + 1
         if numbers:
             return [*some, max(numbers) + start]
