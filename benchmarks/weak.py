@@ -125,6 +125,7 @@ def published(arguments: argparse.Namespace) -> dict[Question, list[str]]:
 
 
 def near_misses(question: Question, spider: str, lots: random.Random) -> list[str]:
+    """A random choice of the gold's near misses, the same for each question with this gold."""
     db_id, _, gold = question
     if (db_id, gold) not in _made:
         if db_id not in _schemas:

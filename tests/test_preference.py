@@ -14,7 +14,7 @@ from sense.diagnosis.kind import error_kind
 from sense.example import Example, Pair, pair_features, sample_features, to_row, unpaired_features
 from sense.hardness import normalize_sql
 from sense.mutation import mutate
-from sense.pairs.pairing import PAPER_PAIRING, Answered, Pairing, pair_all
+from sense.pairs.pairing import Answered, Pairing, pair_all
 from sense.preference import Sample, sample_row, to_sample, unpaired_of
 from sense.prompt import DEFAULT_CONTRACT
 from sense.schema import read_schema
@@ -62,6 +62,12 @@ def make_sample(index: int, verdict: str, sql: str = "", **changes: object) -> S
         temperature=0.8,
     )
     return replace(sample, **changes)
+
+
+PAPER_PAIRING = Pairing(
+    synthetic_share=0, max_length_gap=0, keeps_disputed=True, keeps_subtle=True, keeps_open=True
+)
+"""SENSE, section 3.3: one right and one wrong answer per question, both sampled, at random."""
 
 
 def pairs_of(

@@ -12,7 +12,7 @@ import pytest
 from chat_server import Body, ChatServer
 from conftest import WORLD_SCRIPT, write_database
 from datasets import Dataset
-from test_builders_weak import FRENCH, build, folder, rows, write_answers
+from test_builders_weak import ANSWERS, FRENCH, build, folder, rows, write_answers
 
 from sense.example import Example, to_row
 from sense.facts import read_facts
@@ -206,6 +206,17 @@ def lucky(folder: Path) -> list[str | Path]:
     script = f"{WORLD_SCRIPT}; UPDATE city SET name = 'Parikia' WHERE name <> 'Paris';"
     write_database(suite / "world" / "1.sqlite", script)
     return ["--suite", suite]
+
+
+def test_wrong_answers_to_questions_that_are_open_add_no_noise(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = "SELECT COUNT(*) FROM city GROUP BY country_code"
+    write_answers(folder / "answers.jsonl", [*ANSWERS, ("Numbers?", counts, CITIES, "b")])
+    out = build(folder, monkeypatch, "--separated", "9/10")
+    assert {row["other_reading"] for row in rows(out, "samples")} == {"", "hidden_groups"}
+    noise = read_facts(out).results["noise"]
+    assert noise["chosen_wrong"] == pytest.approx(1 / 2 / 9)  # of the one wrong answer that pairs
 
 
 def test_noise_follows_from_what_may_survive_the_suite_or_from_reading(

@@ -108,12 +108,6 @@ class Pairing:
             )
 
 
-PAPER_PAIRING = Pairing(
-    synthetic_share=0, max_length_gap=0, keeps_disputed=True, keeps_subtle=True, keeps_open=True
-)
-"""SENSE, section 3.3: one right and one wrong answer per question, both sampled, at random."""
-
-
 def pair_all(answered: Iterable[Answered], pairing: Pairing, waiting: Spool) -> Iterator[Paired]:
     """Every question once with its pairs, those with near misses for rejected sides last.
 
