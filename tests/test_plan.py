@@ -3,6 +3,7 @@
 import random
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -60,6 +61,13 @@ def test_a_plan_of_a_file_takes_the_rest_from_the_default() -> None:
 def test_a_bad_plan_is_refused_by_its_key(text: str, message: str) -> None:
     with pytest.raises(PlanError, match=message):
         parse_plan(text, "mine.yaml")
+
+
+def test_a_plan_that_is_no_text_is_refused_by_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes("style: {formal: 1}  # für alle".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"mine\.yaml, line 1, is not UTF-8"):
+        read_plan(str(path))
 
 
 def test_a_planned_domain_must_be_at_hand() -> None:

@@ -17,6 +17,7 @@ import yaml
 from sense.coverage.styles import ASKED_STYLES
 from sense.example import HARDNESS_LEVELS
 from sense.hardness import FEATURES
+from sense.inputs.reading import read_text
 from sense.shown import counted
 
 DEFAULT_PLAN = "default.yaml"
@@ -74,7 +75,7 @@ def read_plan(source: str = "default") -> Plan:
             f"--plan {source} is no file; expected a YAML file with the keys {', '.join(KEYS)}, or "
             "the word default"
         )
-    return parse_plan(path.read_text("utf-8"), path.name)
+    return parse_plan(read_text(path), path.name)
 
 
 def parse_plan(text: str, name: str = "plan") -> Plan:
