@@ -283,3 +283,15 @@ def test_any_schema_is_filled_soundly(
     filling = fill_database(path, num_rows, seed)
     assert_sound(path)
     assert all(0 < n <= num_rows for n in filling.num_rows.values())
+
+
+def test_numbers_beyond_64_bits_are_literals_and_bounds_as_any_other(tmp_path: Path) -> None:
+    script = """CREATE TABLE card (number INTEGER CHECK (number < 99999999999999999999),
+        sum REAL CHECK (sum <= 1e400), code TEXT);"""
+    sql = "SELECT code FROM card WHERE number > 9223372036854775807 OR sum = 1e20"
+    path = write_database(tmp_path / "cards.sqlite", script)
+    literals = query_literals(sql, read_schema(path))
+    result = fill_database(path, 20, 1, literals)
+    assert result.num_rows["card"] >= 20
+    filled(tmp_path, "CREATE TABLE big (a INTEGER CHECK (a > 9223372036854775806));")
+    filled(tmp_path, "CREATE TABLE odd (code INTEGER CHECK (code > 5 AND code > 'a'));")

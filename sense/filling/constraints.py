@@ -7,6 +7,7 @@ The rest is left to SQLite, which judges every row; see `sense.filling.rows`.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import inf
 from typing import Any, Literal
 
 import apsw
@@ -318,12 +319,15 @@ def _restrict(bounds: Bounds | None, values: list[Any]) -> None:
 
 
 def _limit(bounds: Bounds | None, operator: str, value: Any) -> None:
-    if bounds is None or value is None:
+    if bounds is None or value in (None, inf, -inf):
         return
+    known = bounds.low if operator.startswith(">") else bounds.high
+    if known is not None and isinstance(known, str) != isinstance(value, str):
+        return  # SQLite judges what cannot be compared here
     is_open = operator in ("<", ">")
-    if operator.startswith(">") and (bounds.low is None or value > bounds.low):
+    if operator.startswith(">") and (known is None or value > known):
         bounds.low, bounds.low_open = value, is_open
-    elif operator.startswith("<") and (bounds.high is None or value < bounds.high):
+    elif operator.startswith("<") and (known is None or value < known):
         bounds.high, bounds.high_open = value, is_open
 
 
@@ -347,7 +351,17 @@ def _value(node: exp.Expr) -> Any:
         return None
     if node.is_string:
         return node.name
-    return int(node.name) if node.name.isdigit() else float(node.name)
+    return number(node.name)
+
+
+def number(text: str) -> int | float:
+    """A number as SQLite reads it: an integer of more than 64 bits is a float.
+
+    >>> number("9223372036854775807"), number("9223372036854775808")
+    (9223372036854775807, 9.223372036854776e+18)
+    """
+    is_integer = text.isdigit() and len(text) < 20 and int(text) < 2**63
+    return int(text) if is_integer else float(text)
 
 
 def _constants(check: exp.Expr) -> Iterator[Any]:

@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from sense.filling.constraints import FillTable
+from sense.filling.constraints import FillTable, number
 from sense.schema import Schema
 
 _OFFSETS: dict[type, int] = {exp.GT: 1, exp.LT: -1}
@@ -132,7 +132,7 @@ def _constant(node: exp.Expr) -> Iterator[Any]:
         if node.is_string:
             yield node.name
         else:
-            yield int(node.name) if node.name.isdigit() else float(node.name)
+            yield number(node.name)
     elif isinstance(node, exp.Column) and node.this.quoted and not node.table:
         yield node.name
 

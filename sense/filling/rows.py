@@ -144,7 +144,7 @@ class _Filler:
                 return error or str(exhausted)
             try:
                 self.connection.execute(insert, row)
-            except (apsw.ConstraintError, apsw.MismatchError) as rejected:
+            except (apsw.ConstraintError, apsw.MismatchError, OverflowError) as rejected:
                 error = str(rejected)
                 continue
             plan.rows.append(row)
@@ -265,4 +265,7 @@ def _occurs(connection: apsw.Connection, tables: dict[str, FillTable], literal: 
     table = tables[literal.table.lower()]
     column = table.columns[table.position(literal.column) or 0].name
     select = f"SELECT 1 FROM {quoted(table.name)} WHERE {quoted(column)} IS ? LIMIT 1"
-    return bool(connection.execute(select, (literal.value,)).fetchall())
+    try:
+        return bool(connection.execute(select, (literal.value,)).fetchall())
+    except OverflowError:  # an integer that SQLite cannot hold
+        return False
