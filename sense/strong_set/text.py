@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sense.card import DatasetText
 from sense.example import content_id
+from sense.grammar import MAX_STEPS, MIN_STEPS
 from sense.strong_set.collection import Database
 from sense.teaching.form import answer_schema
 from sense.teaching.requests import request_messages
@@ -65,7 +66,9 @@ def grammar_text(arguments: argparse.Namespace, databases: Sequence[Database]) -
             "measured on the query.",
             "Questions: worded from the same meaning as the SQL, in several styles.",
             "Checks: each query runs, gives a result that is neither empty nor trivial, and is "
-            "defined: no tie at a cut, no bare column in a group.",
+            "defined: no tie at a cut, no bare column in a group. It takes no more steps of "
+            f"SQLite's machine than its file has bytes, or than {MIN_STEPS:,} of a small file and "
+            f"{MAX_STEPS:,} of a large one.",
             *((PLAN_STEP,) if arguments.plan else ()),
         ),
         faults=(
