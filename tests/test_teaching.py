@@ -500,6 +500,21 @@ def test_splits_share_no_domain(tmp_path: Path) -> None:
     assert len(list(found.database_rows())) == 20
 
 
+@pytest.mark.parametrize(("num_test", "held_out"), [(1, ["tea"] * 2), (0, [])])
+def test_the_smallest_domain_is_held_out_where_none_fits(
+    tmp_path: Path, num_test: int, held_out: list[str]
+) -> None:
+    domains = ["ships"] * 3 + ["tea"] * 2 + ["gold"] * 3
+    results = [
+        result(name, f"Which {'x' * n} is {n}?", f"SELECT a{n} FROM t WHERE b = {n}")
+        for n, name in enumerate(domains)
+    ]
+    found = taught(tmp_path, results, total=60)
+    found.divide(num_test, seed=0)
+    assert [row["domain"] for row in found.rows("test")] == held_out
+    assert len(list(found.rows("train"))) == len(domains) - len(held_out)
+
+
 def test_one_domain_is_left_for_training(tmp_path: Path) -> None:
     found = taught(tmp_path, [result("tea", "Which?")], total=60)
     found.divide(num_test=1, seed=0)

@@ -65,7 +65,13 @@ def add_set_options(parser: argparse.ArgumentParser) -> None:
         help="examples in all, the test split included; a teacher behind a server is asked for "
         f"{MAX_ASKED_PER_EXAMPLE} questions per example at most",
     )
-    add("--num-test", type=int, metavar="N", help="examples of the test split (default: 5 %%)")
+    add(
+        "--num-test",
+        type=int,
+        metavar="N",
+        help="examples of the test split (default: 5 %%); from a teacher behind a server whole "
+        "domains of at most so many, or the smallest where all have more",
+    )
     add(
         "--levels",
         type=share_list,

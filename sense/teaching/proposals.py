@@ -135,10 +135,10 @@ class ProposalSet:
         self.coverage.refit()
 
     def divide(self, num_test: int, seed: int) -> None:
-        """Chooses the test split: whole domains by lot until it has `num_test` examples.
+        """Chooses the test split: whole domains by lot, `num_test` examples at most.
 
-        One domain at least is left for training. Of a single given database the SQL template
-        decides, as with the grammar.
+        The smallest of several where none has so few; one domain at least is left for training.
+        Of a single given database the SQL template decides, as with the grammar.
         """
         sizes = Counter(group for _, _, group in self._kept)
         if self.is_single:
@@ -150,6 +150,8 @@ class ProposalSet:
             if num + sizes[group] <= num_test:
                 self._splits[group] = "test"
                 num += sizes[group]
+        if num_test and not num and len(lots) > 1:
+            self._splits[min(lots, key=lambda group: sizes[group])] = "test"
 
     @property
     def is_single(self) -> bool:
