@@ -152,16 +152,20 @@ def with_database(pair: Pair, gold_sql: str, db_path: str) -> Pair:
 
 
 def unpaired_of(
-    example: Example, samples: Iterable[Sample], contract: PromptContract | None = None
+    example: Example,
+    samples: Iterable[Sample],
+    contract: PromptContract | None = None,
+    keeps_subtle: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Rows of one question for KTO: each distinct text of a model that is right or plainly wrong.
 
-    `label` True = correct.
+    `label` True = correct; keeps_subtle: also texts that are wrong, but not plainly.
     """
     seen: set[str] = set()
     for sample in distinct(samples):
-        is_open = sample.verdict == "unknown" or sample.gold_status != "ok" or sample.is_subtle
-        if sample.source != "sample" or is_open:
+        is_open = sample.verdict == "unknown" or sample.gold_status != "ok"
+        is_hidden = sample.is_subtle and not keeps_subtle
+        if sample.source != "sample" or is_open or is_hidden:
             continue
         completion = messages_of(sample, example, contract)
         text = completion[-1]["content"]

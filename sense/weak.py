@@ -24,7 +24,7 @@ from sense.pairs.plainness import OPEN_KINDS, is_plainly_wrong
 from sense.pairs.readings import UNDEFINED, UNDEFINED_GOLD, other_reading
 from sense.preference import Sample, sample_row, to_sample
 from sense.prompt import PromptContract, completion_sql
-from sense.prompts.completion import answer_fault
+from sense.prompts.completion import NO_SQL, answer_fault
 from sense.sqlite.engine import Engine, map_on_engine
 from sense.sqlite.spelling import one_spelling
 from sense.suite import Suite
@@ -360,6 +360,6 @@ def _verdict(answer: Answer, judgement: Judgement) -> tuple[Verdict, str]:
     fault = answer_fault(answer.completion or answer.sql)
     if fault == "several_statements":
         return "unknown", fault
-    if fault == "no_sql" and judgement.reason == "error":
+    if fault == NO_SQL and judgement.reason == "error":
         return judgement.verdict, fault
     return judgement.verdict, judgement.reason

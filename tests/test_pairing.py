@@ -151,6 +151,7 @@ def test_sides_of_very_different_length_make_no_pair() -> None:
         ([], "no_answer"),
         ([make_sample(1, "unknown")], "all_unknown"),
         ([right(), make_sample(1, "unknown")], "no_wrong_answer"),
+        ([right(), wrong(1, reason="no_sql")], "no_sql"),
         ([wrong(1), make_sample(2, "unknown")], "no_right_answer"),
         ([right(), make_sample(1, "incorrect", f"{RIGHT};")], "same_sql"),
     ],

@@ -12,7 +12,7 @@ import pytest
 from chat_server import Body, ChatServer
 from conftest import WORLD_SCRIPT, write_database
 from datasets import Dataset
-from test_builders_weak import ANSWERS, FRENCH, build, folder, rows, write_answers
+from test_builders_weak import ANSWERS, FRENCH, build, folder, pair_anew, rows, write_answers
 
 from sense.example import Example, to_row
 from sense.facts import read_facts
@@ -140,6 +140,17 @@ def test_a_model_that_answers_in_prose_gives_no_right_answer_and_is_told_so(
     assert "default" not in facts.results["splits"]
     printed = capsys.readouterr().out
     assert "see below. To get some, use --gold-as-chosen when_none_correct." in printed
+
+
+def test_no_label_is_given_where_models_agree_against_gold(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [("Cities in France?", FRENCH, CITIES, system) for system in "ab"]
+    write_answers(folder / "answers.jsonl", [*said, ("Countries?", COUNTRIES, COUNTRIES, "a")])
+    out = build(folder, monkeypatch)
+    assert [row["label"] for row in rows(out, "unpaired")] == [True]
+    anew = pair_anew(folder, out, monkeypatch, "--keep-disputed")
+    assert sorted(row["label"] for row in rows(anew, "unpaired")) == [False, True]
 
 
 def test_answers_of_several_queries_stand_on_no_side(

@@ -24,6 +24,7 @@ from sense.preference import (
     to_sample,
 )
 from sense.prompt import PromptContract
+from sense.prompts.completion import NO_SQL
 from sense.spool import Spool
 
 GoldUse: TypeAlias = Literal["never", "when_none_correct", "always"]
@@ -137,6 +138,16 @@ def reading_of(samples: Iterable[Sample]) -> str:
     return next((sample.other_reading for sample in samples if sample.other_reading), "")
 
 
+def doubt_of(samples: Sequence[Sample], pairing: Pairing) -> str:
+    """Why labels of the question are doubtful: `disputed`, or `open_` with a rule's name; else "".
+
+    Also "" where the pairing keeps such questions.
+    """
+    if not pairing.keeps_open and (reading := reading_of(samples)):
+        return f"open_{reading}"
+    return "disputed" if not pairing.keeps_disputed and _is_disputed(samples) else ""
+
+
 def answered_from(value: Sequence[Any]) -> Answered:
     """What `Answered.as_json` wrote."""
     example, db_path, samples = value
@@ -225,10 +236,8 @@ def _ordered_choices(
     if not choices:
         is_hidden = bool(_wrong(group)) and _choices(group, replace(pairing, keeps_subtle=True))
         return [], "only_subtle" if is_hidden else _why_no_choice(group)
-    if not pairing.keeps_open and (reading := reading_of(group)):
-        return [], f"open_{reading}"
-    if not pairing.keeps_disputed and _is_disputed(group):
-        return [], "disputed"
+    if doubt := doubt_of(group, pairing):
+        return [], doubt
     choices = list(_differing(choices))
     if not choices:
         return [], "same_sql"
@@ -252,7 +261,12 @@ def _choices(group: Sequence[Sample], pairing: Pairing) -> list[Choice]:
 
 
 def _wrong(samples: Iterable[Sample]) -> list[Sample]:
-    return [s for s in samples if s.verdict == "incorrect" and s.gold_status == "ok"]
+    """Queries that are wrong; an answer without any shows no mistake in SQL."""
+    return [
+        sample
+        for sample in samples
+        if sample.verdict == "incorrect" and sample.gold_status == "ok" and sample.reason != NO_SQL
+    ]
 
 
 def _why_no_choice(group: Sequence[Sample]) -> str:
@@ -266,7 +280,9 @@ def _why_no_choice(group: Sequence[Sample]) -> str:
         return "no_answer"
     if verdicts == {"unknown"}:
         return "all_unknown"
-    return "no_wrong_answer" if "correct" in verdicts else "no_right_answer"
+    if "correct" not in verdicts:
+        return "no_right_answer"
+    return NO_SQL if any(sample.reason == NO_SQL for sample in group) else "no_wrong_answer"
 
 
 def _is_disputed(group: Sequence[Sample]) -> bool:

@@ -54,6 +54,10 @@ def form_of(text: str) -> Form:
     return "several_statements" if _COMMENTS.sub("", rest).strip("; \t\r\n") else "query"
 
 
+NO_SQL: Literal["no_sql"] = "no_sql"
+"""The fault of an answer that holds no query."""
+
+
 def answer_fault(completion: str) -> Literal["", "no_sql", "several_statements"]:
     r"""Why a completion does not say which query it means; "" where it does.
 
@@ -68,7 +72,7 @@ def answer_fault(completion: str) -> Literal["", "no_sql", "several_statements"]
     blocks = [block for block in _fenced_blocks(text) if _SQL_START.match(block)]
     if len(set(map(first_statement, blocks))) > 1 or any(map(_goes_on, blocks or [text])):
         return "several_statements"
-    return "" if _SQL_START.match(extract_sql(text)) else "no_sql"
+    return "" if _SQL_START.match(extract_sql(text)) else NO_SQL
 
 
 def first_statement(text: str) -> str:

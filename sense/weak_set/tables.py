@@ -8,7 +8,7 @@ from sense.example import Example, Pair, to_row
 from sense.facts import Input, versions
 from sense.journal import Journal
 from sense.pairs.negatives import near_misses
-from sense.pairs.pairing import Answered, Pairing, answered_from, pair_all, reading_of
+from sense.pairs.pairing import Answered, Pairing, answered_from, doubt_of, pair_all
 from sense.preference import unpaired_of, with_database
 from sense.prompt import PromptContract, contract_of
 from sense.publishing.output import work_folder
@@ -32,9 +32,6 @@ from sense.weak_set.tally import Tally
 
 MADE = ("default", "unpaired", "questions")
 """The configs that are made while pairing."""
-GIVING_NONE = ("disputed", "only_subtle")
-"""Reasons of questions that give no pair, whatever survives, and so no noise; those that are open
-give none either."""
 JUDGED = (
     *("answers", "questions_sha256", "suite_hash", "rule", "round"),
     *("num_samples", "temperatures"),
@@ -157,12 +154,13 @@ def make_tables(arguments: argparse.Namespace, judged: Judged, spool: Callable[[
                     path = _blamed_database(judged.suite, pair, example, db_path)
                     pair = with_database(pair, example.sql, path)
                 made["default"][split].add(example.id, to_row(pair))
-            for row in unpaired_of(example, samples, judged.contract):
-                made["unpaired"][split].add(example.id, row)
+            has_doubt = bool(doubt_of(samples, pairing))
+            if not has_doubt:
+                for row in unpaired_of(example, samples, judged.contract, pairing.keeps_subtle):
+                    made["unpaired"][split].add(example.id, row)
             made["questions"][split].add(example.id, question_row(found))
             judged.tally.add(samples, why_none)
-            is_open = not pairing.keeps_open and bool(reading_of(samples))
-            if why_none not in GIVING_NONE and not is_open:
+            if not has_doubt and why_none != "only_subtle":  # else no pair, whatever survives
                 noise.add(samples, len(pairs), pairing.max_pairs, pairing.gold)
             rounds.add(samples, pairs)
     tables: dict[str, Mapping[str, Iterable[dict[str, Any]]]] = {
