@@ -39,10 +39,18 @@ from sense.prompt import CONTRACTS
 from sense.release import push_folder, work_folder, write_dataset
 from sense.servers.budget import joined_usage, shown_usage
 from sense.servers.options import open_chat, open_voter
+from sense.servers.server import ServerError
 from sense.strong import StrongSet, make_examples
 from sense.strong_set.collection import database_files, database_rows, find_or_invent
 from sense.strong_set.options import example_totals, level_shares, plan_of, read_arguments
-from sense.strong_set.outcome import grammar_facts, model_facts, print_shortfall, used_databases
+from sense.strong_set.outcome import (
+    check_kept,
+    going_on,
+    grammar_facts,
+    model_facts,
+    print_shortfall,
+    used_databases,
+)
 from sense.strong_set.sources import check_places, read_sources, settings_of, used_versions
 from sense.strong_set.splits import SPLITS
 from sense.strong_set.text import grammar_text, model_text
@@ -135,7 +143,7 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
             print_usage(usage_of(chat, voter))
             print("nothing was written; the run itself uses these answers again")
             return None
-        make_proposals(found, chat, teaching, workers, voter)
+        ask_teacher(found, chat, teaching, workers, voter)
         usage = usage_of(chat, voter)
         facts = model_facts(arguments, settings, sources, found, usage, time.monotonic() - started)
         found.divide(arguments.num_test, arguments.seed)
@@ -153,8 +161,30 @@ def build_with_model(arguments: argparse.Namespace) -> Facts | None:
         )
     print_usage(usage)
     if limit := stopped_by(found, chat):
-        print(f"stopped: {limit}, what was done is kept")
+        print(f"stopped: {limit}, what was done is kept{going_on(arguments.out, chat.budget)}")
     return facts
+
+
+def ask_teacher(
+    found: ProposalSet, chat: Chat, teaching: Teaching, num_workers: int, voter: Chat | None
+) -> None:
+    """Asks until the set is full; where nothing can be written, prints what the replies cost.
+
+    Raises RuntimeError for a set without examples and ServerError.
+    """
+    try:
+        make_proposals(found, chat, teaching, num_workers, voter)
+        check_kept(found, chat)
+    except RuntimeError as error:
+        usage = usage_of(chat, voter)
+        if not usage["replies"]:
+            raise
+        print_usage(usage)
+        if not isinstance(error, ServerError):
+            raise
+        raise ServerError(
+            f"{error}; to go on, run the same command again: no answer is paid for twice"
+        ) from error
 
 
 def open_journal(arguments: argparse.Namespace, settings: dict[str, Any]) -> Journal:

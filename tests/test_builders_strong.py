@@ -1,8 +1,10 @@
 """builders/strong.py with both teachers, as a user runs it: killed, resumed, given bad input."""
 
+import itertools
 import json
 import re
 import runpy
+import shutil
 import sqlite3
 import sys
 from collections import Counter
@@ -530,9 +532,58 @@ def test_money_ends_the_run_with_what_was_done(
     assert len(server.requests) == 6
     assert sum(map(len, load(out, tmp_path).values())) == 5
     printed = capsys.readouterr().out
-    assert "stopped: --max-cost 9 was reached, what was done is kept" in printed
+    assert (
+        f"stopped: --max-cost 9 was reached, what was done is kept; to go on, delete or move {out} "
+        "and run the same command with a higher --max-cost: the replies in out.work" in printed
+    )
     assert re.search("all/examples +25", printed)
     assert read_facts(out).counts["missing_all"] == {"examples": 25}
+    shutil.rmtree(out)
+    build(monkeypatch, *arguments, "--max-cost", "18", "--out", out)
+    facts = read_facts(out)
+    assert (facts.usage["cost_usd"], facts.counts["missing_all"]) == (18.0, {"examples": 19})
+    asked = [request["seed"] for request in server.requests if "response_format" in request]
+    assert len(set(asked)) == len(asked)
+
+
+def test_a_run_without_an_example_says_what_it_cost(
+    spider: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ChatServer(lambda request: "Sure!") as server:
+        arguments = openai_arguments(server, spider, num_examples=30, concurrency=1)
+        arguments += ["--price-in", "1e5", "--price-out", "1e5", "--out", str(tmp_path / "out")]
+        with pytest.raises(SystemExit) as found:
+            build(monkeypatch, *arguments, "--max-cost", "9")  # a reply costs 1.5 dollars
+    assert_one_sentence(
+        found.value,
+        "big-model gave no example before --max-cost 9 was reached: answer_format 6; look at its "
+        "answers with --preview 5, or raise that and run the same command again: no answer is",
+        tmp_path,
+    )
+    assert re.search(r"cost_usd +9\.00", capsys.readouterr().out)
+
+
+def test_a_server_that_fails_amid_a_run_leaves_what_was_paid_for(
+    spider: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    num_left = itertools.count(6, -1)
+
+    def answer(request: Body) -> str | Fault:
+        return teacher_answer(request) if next(num_left) > 0 else status(401, "no credit")
+
+    with ChatServer(answer) as server:
+        arguments = openai_arguments(server, spider, num_examples=12, concurrency=1)
+        with pytest.raises(SystemExit) as found:
+            build(monkeypatch, *arguments, "--out", tmp_path / "out")
+    said = "to go on, run the same command again: no answer is paid for twice"
+    assert_one_sentence(found.value, said, tmp_path)
+    assert re.search(r"replies +6", capsys.readouterr().out)
 
 
 def test_preview_shows_answers_that_the_run_then_has(
@@ -657,14 +708,21 @@ def test_servers_that_cannot_be_used(
 
 
 def test_a_model_that_never_keeps_to_the_form(
-    spider: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spider: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with ChatServer(lambda request: "Sure!") as server:
         arguments = openai_arguments(server, spider, num_examples=4)
         with pytest.raises(SystemExit) as found:
             build(monkeypatch, *arguments, "--out", tmp_path / "out")
-    said = "big-model gave no example: answer_format 16; look at its answers with --preview 5"
+    said = (
+        "big-model gave no example: answer_format 16; look at its answers with --preview 5, or "
+        "choose a stronger model"
+    )
     assert_one_sentence(found.value, said, tmp_path)
+    assert re.search(r"replies +16", capsys.readouterr().out)
 
 
 def test_inputs_that_are_refused_before_any_work(

@@ -2,11 +2,15 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from sense.chat import Chat
 from sense.coverage.outcome import coverage_report, plan_tables
 from sense.facts import Facts, collect_facts, text_table
+from sense.publishing.output import work_folder
 from sense.publishing.provenance import decontamination_facts, limit_facts, teacher_facts
+from sense.servers.budget import Budget
 from sense.shown import counted, first_few, quoted_few
 from sense.strong import StrongSet
 from sense.strong_set.collection import Database, database_funnel, unpublished
@@ -80,12 +84,7 @@ def model_facts(
     usage: Mapping[str, float],
     seconds: float,
 ) -> Facts:
-    """The facts of a set that a model wrote. Raises RuntimeError for one without examples."""
-    if not found.num_kept:
-        raise RuntimeError(
-            f"{arguments.model} gave no example: {found.funnel.reasons()}; look at its answers "
-            "with --preview 5, raise --max-cost or choose a stronger model"
-        )
+    """The facts of a set that a model wrote."""
     return collect_facts(
         SCRIPT,
         seed=arguments.seed,
@@ -108,6 +107,31 @@ def model_facts(
             "plan": coverage_report([found.coverage]),
         },
         seconds=seconds,
+    )
+
+
+def check_kept(found: ProposalSet, chat: Chat) -> None:
+    """Raises RuntimeError for a set of a model without examples."""
+    if found.num_kept:
+        return
+    ended, advice = "", "choose a stronger model"
+    if chat.is_spent:
+        ended = f" before {chat.budget.reached} was reached"
+        advice = "raise that and run the same command again: no answer is paid for twice"
+    raise RuntimeError(
+        f"{chat.model} gave no example{ended}: {found.funnel.reasons()}; look at its answers with "
+        f"--preview 5, or {advice}"
+    )
+
+
+def going_on(out: str | Path, budget: Budget) -> str:
+    """How to get the rest of a set that a limit on money or tokens ended, as part of a sentence."""
+    if not budget.reached:
+        return ""
+    option, _ = budget.reached.split()
+    return (
+        f"; to go on, delete or move {out} and run the same command with a higher {option}: the "
+        f"replies in {work_folder(out).name} beside it count, but are not paid for again"
     )
 
 
