@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import yaml
 
+from sense.coverage.outcome import SHARE_TOLERANCE, missed_shares
 from sense.facts import Facts
 from sense.publishing.card_tables import (
     cited_seeds,
@@ -140,6 +141,8 @@ def dataset_card(
         glance=glance(text, facts),
         figures=facts.results["figures"] if text.has_figures else [],
         has_domains=bool(set(tallies[row_config].get("domain", {})) - {""}),
+        share_points=round(100 * SHARE_TOLERANCE),
+        missed_shares=missed_shares(facts.results["plan"]) if "plan" in facts.results else [],
         reasons=drop_reasons(facts),
         error_kinds=error_kinds(facts) if text.kind == "weak" else [],
         shown_counts=SHOWN_COUNTS[text.kind],

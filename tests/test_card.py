@@ -157,7 +157,8 @@ def kind_card(
 
 
 def strong_set(**changes: Any) -> str:
-    """A card of the strong set whose teacher is a model; changes: other facts.results."""
+    """A card of the strong set whose teacher is a model; changes: other facts.results, None for
+    those that are not there."""
     text = replace(TEXT, kind="strong", has_figures=True, split_by="db_id")
     results = {
         "splits": {
@@ -201,6 +202,7 @@ def strong_set(**changes: Any) -> str:
         **changes,
     }
     funnel = Funnel("teacher", "answers", 1050, {"empty_result": 25, "contaminated_sql": 5}, 1020)
+    results = {name: value for name, value in results.items() if value is not None}
     settings = {**FACTS.settings, "prompt_hash": "f" * 64, "agreement": 5}
     counts = {"modes": {"invent": 1020}, "votes": {"kept": 1000, "repaired": 20}}
     facts = replace(FACTS, results=results, funnels=(funnel,), settings=settings, counts=counts)
@@ -374,7 +376,7 @@ def test_strong_card_says_what_was_not_compared_and_what_was_not_planned() -> No
     bare = strong_set(
         decontamination={"benchmarks": []},
         teacher={"name": "grammar", "prompts": {}, "terms": "Apache-2.0."},
-        plan=jinja2.StrictUndefined(name="plan"),
+        plan=None,
     )
     assert "The rows were compared with no benchmark" in bare
     assert "the program `grammar`, which takes no prompt." in bare

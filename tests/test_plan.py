@@ -208,6 +208,29 @@ def test_a_style_that_cannot_be_had_goes_to_the_others_and_is_named() -> None:
         coverage.rule_out("style", "keyword", "the grammar does not speak it")
 
 
+@pytest.mark.parametrize(
+    ("num_formal", "named", "missed"),
+    [
+        (25, [], []),
+        (23, [], []),
+        (20, ["style=formal"], ["style=keyword", "style=formal"]),
+        (0, ["style=formal"], ["style=keyword", "style=formal"]),
+    ],
+)
+def test_what_came_without_being_asked_for_is_not_called_infeasible(
+    num_formal: int, named: list[str], missed: list[str]
+) -> None:
+    coverage = Coverage(parse_plan(SMALL), 100, {"tea": 1.0})
+    coverage.rule_out("style", "formal", "asked for 65 times, it came 3 times")
+    for number in range(100):
+        style = "formal" if number < num_formal else "keyword"
+        coverage.add(Kept(Slot("tea", "hard" if number % 2 else "easy", style), ()))
+    coverage.refit()
+    report = coverage_report([coverage])
+    assert [item["cell"] for item in report["infeasible"] if "feature" not in item["cell"]] == named
+    assert [name for name, _ in missed_shares(report) if "style" in name] == missed
+
+
 def test_rows_beyond_the_quota_have_no_room() -> None:
     coverage = Coverage(parse_plan(SMALL), 8, {"tea": 1.0})
     slot = Slot("tea", "easy", "formal")

@@ -1,7 +1,7 @@
 """Plan and realised shares of a finished set, for `facts.json`, its card and the last table."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sense.coverage.cells import Cell, Dimension, shown
@@ -24,8 +24,8 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
 
     `shares` compares with the plan as it was written; `cells`, pairs of values with at least
     `MIN_PAIR_ROWS` planned rows, with the plan after infeasible cells went to the others, which are
-    listed with their reasons; `infeasible_small` counts those of single domains with few planned
-    rows. The share of a feature is that of the rows that have it.
+    listed with their reasons unless they came after all; `infeasible_small` counts those of single
+    domains with few planned rows. The share of a feature is that of the rows that have it.
     """
     rows = sum(coverage.num_rows for coverage in coverages)
     counts: Counter[Cell] = Counter()
@@ -38,6 +38,12 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
             expected[cell] += num
         wanted.update(coverage.first_expected)
         infeasible = coverage.infeasible | infeasible
+    shares = {name: _shares(name, coverages, counts, rows) for name in DIMENSIONS}
+    infeasible = {
+        cell: reason
+        for cell, reason in infeasible.items()
+        if not _came_after_all(cell, counts, wanted, shares)
+    }
     named = {
         cell: reason
         for cell, reason in infeasible.items()
@@ -56,7 +62,7 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
         "name": coverages[0].plan.name,
         "rows": rows,
         "planned_rows": sum(coverage.total for coverage in coverages),
-        "shares": {name: _shares(name, coverages, counts, rows) for name in DIMENSIONS},
+        "shares": shares,
         "cells": {
             "planned": len(pairs),
             "within": len(pairs) - len(off),
@@ -69,6 +75,23 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
         ],
         "infeasible_small": len(infeasible) - len(named),
     }
+
+
+def _came_after_all(
+    cell: Cell,
+    counts: Counter[Cell],
+    wanted: Mapping[Cell, float],
+    shares: Mapping[Dimension, Mapping[str, Mapping[str, float]]],
+) -> bool:
+    """Whether what was given up is there as planned: a teacher gives it where it is not asked."""
+    if len(cell) > 1:
+        return abs(counts[cell] - wanted[cell]) <= CELL_TOLERANCE * wanted[cell]
+    [(dimension, name)] = cell
+    return bool(counts[cell]) and not _is_missed(shares[dimension][name])
+
+
+def _is_missed(share: Mapping[str, float]) -> bool:
+    return abs(share["planned"] - share["realised"]) > SHARE_TOLERANCE
 
 
 def _shares(
@@ -107,7 +130,7 @@ def missed_shares(report: dict[str, Any]) -> list[tuple[str, str]]:
         )
         for dimension, shares in report["shares"].items()
         for name, share in shares.items()
-        if abs(share["planned"] - share["realised"]) > SHARE_TOLERANCE
+        if _is_missed(share)
     ]
 
 
