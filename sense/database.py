@@ -153,6 +153,10 @@ def database_paths(folder: str | Path) -> dict[str, Path]:
     `db_id` has several, the first of these forms wins.
     """
     root = Path(folder)
+    if root.is_file():
+        raise NotADirectoryError(
+            f"{root} is a file; expected a folder of databases: put it into one and name that"
+        )
     if not root.is_dir():
         raise FileNotFoundError(f"no folder at {root}; expected {EXPECTED_FILES}")
     paths = _database_paths(root)

@@ -655,6 +655,7 @@ def test_server_is_evaluated_and_sampled(
 
 
 BAD_GRAMMAR_INPUTS = {
+    "broken/empty.sqlite": "empty.sqlite is a file; expected a folder of databases: put it into",
     "missing": "no folder at {tmp}/missing; expected databases as <db_id>/<db_id>.sqlite",
     "nothing": "folder {tmp}/nothing holds no database; expected",
     "broken": "'empty' (database_empty): no table of it has rows",
@@ -777,6 +778,10 @@ def test_arguments_that_do_not_fit_together(
         ([], "needs either --databases DIR or --invent N"),
         (["--databases", "a", "--invent", "3"], "give one of them, not both"),
         (["--databases", "a", "--model", "m"], "--model cannot go with --teacher grammar"),
+        (
+            ["--invent", "5", "--max-cost", "5"],
+            "--max-cost cannot go with --teacher grammar, the default; add --teacher openai for",
+        ),
         (["--databases", "a", "--levels", "1,2"], "--levels has 2 shares"),
         (["--databases", "a", "--levels", "a,b"], "expected shares such as 1,1,1,1"),
         (["--databases", "a", "--levels", "nan,1,1,1"], "expected shares such as 1,1,1,1"),

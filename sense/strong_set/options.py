@@ -199,7 +199,6 @@ def check_arguments(arguments: argparse.Namespace) -> str:
 
 def _grammar_fault(arguments: argparse.Namespace) -> str:
     names = (
-        "base_url",
         "model",
         "modes",
         "questions_per_request",
@@ -210,6 +209,8 @@ def _grammar_fault(arguments: argparse.Namespace) -> str:
         "temperature",
         "max_tokens",
         "rationale",
+        *SERVER_OPTIONS,
+        *VOTER_OPTIONS,
     )
     values = {name: getattr(arguments, name) for name in names}
     given = [
@@ -217,7 +218,10 @@ def _grammar_fault(arguments: argparse.Namespace) -> str:
     ]
     if given:
         listed = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        return f"{listed} cannot go with --teacher grammar"
+        return (
+            f"{listed} cannot go with --teacher grammar, the default; add --teacher openai for a "
+            f"model behind a server, or leave {'it' if len(given) == 1 else 'them'} out"
+        )
     if arguments.databases and arguments.invent:
         return NOT_BOTH
     if not (arguments.databases or arguments.invent):
