@@ -2,14 +2,15 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from collections.abc import Hashable, Mapping
+from typing import Literal, TypeAlias, TypeVar
 
 from sense.example import content_id
 from sense.hardness import sql_template
 
 Split: TypeAlias = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = ("train", "test")
+Group = TypeVar("Group", bound=Hashable)
 
 
 def held_out_databases(domains: Mapping[str, str], test_share: float, seed: int) -> set[str]:
@@ -24,14 +25,31 @@ def held_out_databases(domains: Mapping[str, str], test_share: float, seed: int)
     alike: dict[tuple[str, str], set[str]] = defaultdict(set)
     for db_id, domain in domains.items():
         alike[domain, "" if domain else db_id].add(db_id)
-    num_test = num_held_out(len(domains), test_share)
-    held_out: set[str] = set()
-    for kind in random.Random(f"split {seed}").sample(sorted(alike), len(alike)):
-        if len(held_out) + len(alike[kind]) <= num_test:
-            held_out |= alike[kind]
-    if num_test and not held_out and len(alike) > 1:
-        return min(alike.values(), key=lambda db_ids: (len(db_ids), sorted(db_ids)))
-    return held_out
+    order = random.Random(f"split {seed}").sample(sorted(alike), len(alike))
+    sizes = {kind: len(alike[kind]) for kind in order}
+    kinds = held_out_groups(sizes, num_held_out(len(domains), test_share))
+    return set().union(*(alike[kind] for kind in kinds))
+
+
+def held_out_groups(sizes: Mapping[Group, int], num_test: int) -> set[Group]:
+    """Groups held out as a whole, `num_test` members at most, as they come; never all groups.
+
+    The first smallest of several where none has so few; none for `num_test` 0.
+
+    >>> held_out_groups({"a": 9, "b": 3, "c": 4}, num_test=5)
+    {'b'}
+    >>> held_out_groups({"a": 9, "b": 3, "c": 4}, num_test=2)
+    {'b'}
+    """
+    if not num_test or len(sizes) < 2:
+        return set()
+    held_out: set[Group] = set()
+    num = 0
+    for group, size in sizes.items():
+        if num + size <= num_test and len(held_out) < len(sizes) - 1:
+            held_out.add(group)
+            num += size
+    return held_out or {min(sizes, key=lambda group: sizes[group])}
 
 
 def num_held_out(num: int, test_share: float) -> int:

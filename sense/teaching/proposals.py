@@ -20,7 +20,7 @@ from sense.hardness import UnparsedSqlError, hardness, sql_features
 from sense.journal import Journal
 from sense.strong_set.collection import Database, database_rows
 from sense.strong_set.duplicates import Duplicates, RowKeys, row_keys
-from sense.strong_set.splits import Split, split_by_template
+from sense.strong_set.splits import Split, held_out_groups, split_by_template
 from sense.teaching.ledger import DomainLedger, domain_name
 from sense.teaching.tasks import Ask, Mode, Task
 from sense.teaching.verification import Verified
@@ -145,13 +145,8 @@ class ProposalSet:
             self._test_share = num_test / max(1, self.num_kept)
             return
         lots = sorted(sizes, key=lambda group: content_id(f"split {seed}", group))
-        num = 0
-        for group in lots[:-1]:
-            if num + sizes[group] <= num_test:
-                self._splits[group] = "test"
-                num += sizes[group]
-        if num_test and not num and len(lots) > 1:
-            self._splits[min(lots, key=lambda group: sizes[group])] = "test"
+        test = held_out_groups({group: sizes[group] for group in lots}, num_test)
+        self._splits = dict.fromkeys(test, "test")
 
     @property
     def is_single(self) -> bool:
