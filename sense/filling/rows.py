@@ -66,7 +66,7 @@ def fill_tables(
             prepare(plan, words, {i for name, i in referred if name == table.name})
             plans[table.name] = plan
         try:
-            _Filler(connection, plans, by_name, len(wanted)).fill()
+            _Filler(Parents(connection, plans, by_name, len(wanted))).fill()
             break
         except TooFew as found:
             most[found.table] = found.num_rows
@@ -80,17 +80,11 @@ def fill_tables(
 class _Filler:
     """Fills planned tables in their order within one transaction."""
 
-    def __init__(
-        self,
-        connection: apsw.Connection,
-        plans: dict[str, TablePlan],
-        tables: dict[str, FillTable],
-        num_literals: int,
-    ) -> None:
-        self.connection = connection
-        self.plans = plans
-        self.num_literals = num_literals
-        self.parents = Parents(connection, plans, tables, num_literals)
+    def __init__(self, parents: Parents) -> None:
+        self.parents = parents
+        self.connection = parents.connection
+        self.plans = parents.plans
+        self.num_literals = parents.num_literals
 
     def fill(self) -> None:
         self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
