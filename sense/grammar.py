@@ -21,12 +21,13 @@ from sense.gold import check_gold
 from sense.golds.probe import are_tied
 from sense.questions.definedness import is_defined_by_form
 from sense.questions.draw import Draw
-from sense.questions.intent import Intent, Measure, Wanted, to_sql
+from sense.questions.intent import Intent, Measure, Wanted
 from sense.questions.levels import PATTERNS
 from sense.questions.phrasing import ask
 from sense.questions.profile import Profile, profile_database
 from sense.questions.sentence import STYLES, Style
 from sense.questions.shape import measured
+from sense.questions.sql import to_sql
 from sense.strong_set.misses import Misses
 
 Row: TypeAlias = tuple[Any, ...]

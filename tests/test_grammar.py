@@ -17,13 +17,14 @@ from sense.grammar import Candidate, Results, reject_reason, sample_examples
 from sense.hardness import hardness, sql_features
 from sense.questions.draw import Draw, numbers
 from sense.questions.groups import grouping, overall
-from sense.questions.intent import Condition, Intent, Measure, Order, to_sql
+from sense.questions.intent import Condition, Intent, Measure, Order
 from sense.questions.levels import PATTERNS, Pattern
 from sense.questions.nesting import there_is
 from sense.questions.patterns import excepting, linking, listing, matching, pairing
 from sense.questions.phrasing import ask
 from sense.questions.profile import profile_database
 from sense.questions.sentence import STYLES, STYLES_SPOKEN, Style
+from sense.questions.sql import to_sql
 from sense.strong_set.misses import Misses
 from sense.verdict import check_gold
 

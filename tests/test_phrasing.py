@@ -17,13 +17,13 @@ from sense.questions.intent import (
     Measure,
     Order,
     Relation,
-    to_sql,
 )
 from sense.questions.measures import names_of
 from sense.questions.phrasing import ask
 from sense.questions.profile import ColumnProfile, Kind, Profile, TableProfile, profile_database
 from sense.questions.restriction import restricted, title, value_text
 from sense.questions.sentence import STYLES, Style, Voice
+from sense.questions.sql import to_sql
 from sense.questions.wording import article, has_plural, plural, possessive, singular
 
 

@@ -15,12 +15,13 @@ from sense.coverage.owed import Goal, Ledger, Wish
 from sense.example import Hardness
 from sense.grammar import MAX_MISSES, Candidate, Results, reject_reason
 from sense.questions.draw import Draw
-from sense.questions.intent import Intent, to_sql
+from sense.questions.intent import Intent
 from sense.questions.levels import PATTERNS
 from sense.questions.phrasing import ask
 from sense.questions.profile import Profile
 from sense.questions.sentence import Style
 from sense.questions.shape import measured
+from sense.questions.sql import to_sql
 from sense.strong_set.misses import Misses
 
 __all__ = ["Wish", "sample_wishes"]

@@ -2,8 +2,9 @@
 
 import random
 
-from sense.questions.intent import PEER, Condition, Has, Intent, condition_sql
+from sense.questions.intent import PEER, Condition, Has, Intent
 from sense.questions.restriction import loosely, title
+from sense.questions.sql import condition_sql
 from sense.schema import quote_identifier
 
 

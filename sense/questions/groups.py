@@ -1,15 +1,7 @@
 """Patterns with groups: a measure for each value of a column, or for each row of another table."""
 
-from sense.questions.draw import (
-    Draw,
-    can_total,
-    categories,
-    compares,
-    draw_conditions,
-    is_link_table,
-    numbers,
-    rounded,
-)
+from sense.questions.conditions import compares, draw_conditions, rounded
+from sense.questions.draw import Draw, can_total, categories, is_link_table, numbers
 from sense.questions.intent import Comparison, Function, Having, Intent, Measure, Order, Wanted
 from sense.questions.profile import TableProfile, Value
 

@@ -2,13 +2,8 @@
 
 from dataclasses import replace
 
-from sense.questions.draw import (
-    Draw,
-    asked,
-    categories,
-    draw_condition,
-    numbers,
-)
+from sense.questions.conditions import draw_condition
+from sense.questions.draw import Draw, asked, categories, numbers
 from sense.questions.intent import Beyond, Compared, Filter, Has, Shared
 from sense.questions.profile import ColumnProfile, TableProfile
 

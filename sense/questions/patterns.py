@@ -7,18 +7,8 @@ Whether an intent says anything on the data is checked later, by running it.
 from collections.abc import Callable
 from typing import TypeAlias, get_args
 
-from sense.questions.draw import (
-    Draw,
-    asked,
-    can_total,
-    categories,
-    compares,
-    draw_condition,
-    draw_conditions,
-    draw_threshold,
-    numbers,
-    ordered,
-)
+from sense.questions.conditions import compares, draw_condition, draw_conditions, draw_threshold
+from sense.questions.draw import Draw, asked, can_total, categories, numbers, ordered
 from sense.questions.intent import (
     Beyond,
     Case,

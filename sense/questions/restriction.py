@@ -9,9 +9,10 @@ from datetime import date
 from typing import Literal, NamedTuple
 
 from sense.questions.draw import VAGUE_WORDS
-from sense.questions.intent import Beyond, Compared, Condition, Filter, Has, Shared, literal
+from sense.questions.intent import Beyond, Compared, Condition, Filter, Has, Shared
 from sense.questions.profile import ColumnProfile, TableProfile, Value
 from sense.questions.sentence import Voice
+from sense.questions.sql import literal
 from sense.questions.wording import (
     PREPOSITIONS,
     SYMBOLS,

@@ -20,8 +20,8 @@ from sense.questions.intent import (
     Shared,
     Wanted,
     is_inner,
-    to_sql,
 )
+from sense.questions.sql import to_sql
 
 COMPARISONS = ("=", ">", ">=", "<", "<=")
 PATTERNS = ("starts", "contains", "ends")
