@@ -27,6 +27,15 @@ def forms(mutations: list, kind: str) -> list[str]:
             ["SELECT MAX(population) FROM city", "SELECT population FROM city"],
         ),
         (
+            "SELECT name, AVG(population) OVER (PARTITION BY country_code) FROM city",
+            "aggregate",
+            [
+                "SELECT name, SUM(population) OVER (PARTITION BY country_code) FROM city",
+                "SELECT name, MAX(population) OVER (PARTITION BY country_code) FROM city",
+                "SELECT name, population FROM city",
+            ],
+        ),
+        (
             "SELECT name FROM city WHERE population > 5",
             "comparison",
             [
@@ -143,6 +152,19 @@ def test_mutating_changes_no_tree_and_is_repeatable(world: Path) -> None:
     tree = parse_sql(sql)
     assert mutate(tree, read_schema(world)) == mutate(sql, read_schema(world))
     assert sql_text(tree) == sql
+
+
+def test_near_misses_of_a_common_table_expression_compile(world: Path) -> None:
+    sql = (
+        "WITH sizes AS (SELECT country.name, COUNT(*) AS num FROM city JOIN country ON "
+        "city.country_code = country.code GROUP BY country.code) SELECT name, RANK() OVER "
+        "(ORDER BY num) FROM sizes WHERE num > (SELECT AVG(num) FROM sizes)"
+    )
+    connection = apsw.Connection(str(world), flags=apsw.SQLITE_OPEN_READONLY)
+    mutations = mutate(sql, read_schema(world))
+    assert {"join_condition", "group_by", "comparison"} <= {m.kind for m in mutations}
+    for mutation in mutations:
+        connection.execute(f"EXPLAIN {mutation.sql}").fetchall()
 
 
 @pytest.mark.parametrize(("name", "step"), [("spider", 20), ("bird", 4)])

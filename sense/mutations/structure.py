@@ -47,7 +47,8 @@ def aggregate_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
     for other in others:
         yield replaced("aggregate", node, other(this=node.this.copy()))
     if isinstance(column, exp.Column):
-        yield replaced("aggregate", node, column.copy())
+        whole = node.parent if isinstance(node.parent, exp.Window) else node
+        yield replaced("aggregate", whole, column.copy())
 
 
 def column_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
@@ -55,7 +56,7 @@ def column_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
     if not isinstance(node, exp.Column) or not isinstance(node.this, exp.Identifier):
         return
     kind = COLUMN_KINDS.get(clause_of(node), "column")
-    for other in context.alternatives(node):
+    for other in () if _is_read_outside(node) else context.alternatives(node):
         yield Edit(kind, node, "this", exp.to_identifier(other.name))
     own = context.source_of(node)
     if own is None or not node.table or not node.parent_select:
@@ -63,6 +64,15 @@ def column_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
     for source in sources(node.parent_select):
         if source is not own and isinstance(source, exp.Table) and context.has(source, node):
             yield Edit(kind, node, "table", exp.to_identifier(source.alias_or_name))
+
+
+def _is_read_outside(column: exp.Column) -> bool:
+    """Whether the column gives its name to one of a common table expression or a joined query."""
+    select = column.parent
+    if not isinstance(select, exp.Select) or not isinstance(select.parent, (exp.CTE, exp.Subquery)):
+        return False
+    holder = select.parent
+    return isinstance(holder, exp.CTE) or isinstance(holder.parent, (exp.From, exp.Join))
 
 
 def table_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
