@@ -21,7 +21,7 @@ from sense.gold import check_gold
 from sense.golds.probe import are_tied
 from sense.questions.definedness import is_defined_by_form
 from sense.questions.draw import Draw
-from sense.questions.intent import Intent, Measure, Wanted
+from sense.questions.intent import Intent, Measure, Rank, Wanted
 from sense.questions.levels import PATTERNS
 from sense.questions.phrasing import ask
 from sense.questions.profile import Profile, profile_database
@@ -255,9 +255,20 @@ def _weaker(intent: Intent) -> Iterator[Intent]:
     if intent.other:
         yield intent.but(other=None, operator=None)
         yield intent.other
-    measure = intent.wanted[0]
-    if isinstance(measure, Measure) and measure.distinct:
-        yield intent.but(wanted=(replace(measure, distinct=False),))
+    counting_all = _counting_all(intent)
+    if counting_all.wanted != intent.wanted or counting_all.order != intent.order:
+        yield counting_all
+
+
+def _counting_all(intent: Intent) -> Intent:
+    """The intent with values counted as often as they occur."""
+    wanted = tuple(map(_of_all, intent.wanted))
+    order = intent.order and replace(intent.order, key=_of_all(intent.order.key))
+    return intent.but(wanted=wanted, order=order)
+
+
+def _of_all(wanted: Wanted) -> Wanted:
+    return replace(wanted, distinct=False) if isinstance(wanted, Measure) else wanted
 
 
 def _is_trivial(intent: Intent, rows: Rows) -> bool:
@@ -283,7 +294,12 @@ def _says_too_much(intent: Intent, results: Results) -> bool:
     """A second sort key that changes nothing, or an average over one or two groups."""
     if intent.then and results.rows(to_sql(intent.but(then=None))) == results.rows(to_sql(intent)):
         return True
-    return bool(intent.over) and len(results.rows(to_sql(intent.but(over=None))) or ()) < 3
+    groups = None
+    if intent.over:
+        groups = intent.but(over=None)
+    elif intent.having and intent.having.value is None:
+        groups = intent.but(having=None)
+    return groups is not None and len(results.rows(to_sql(groups)) or ()) < 3
 
 
 def _is_defined(intent: Intent, results: Results) -> bool:
@@ -293,6 +309,8 @@ def _is_defined(intent: Intent, results: Results) -> bool:
     """
     sql = to_sql(intent)
     rows = results.rows(sql) or []
+    if isinstance(intent.wanted[-1], Rank) and len({row[-1] for row in rows}) < len(rows):
+        return False  # rows that share a place: is the next one the second or the third?
     if not results.is_plain or not is_defined_by_form(intent):
         return check_gold(results.db_path, sql).status == "ok"
     return any(value is not None for row in rows for value in row)

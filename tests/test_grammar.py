@@ -16,14 +16,24 @@ from sense.example import HARDNESS_LEVELS
 from sense.grammar import Candidate, Results, reject_reason, sample_examples
 from sense.hardness import hardness, sql_features
 from sense.questions.draw import Draw, numbers
-from sense.questions.groups import grouping, overall
-from sense.questions.intent import Condition, Intent, Measure, Order
+from sense.questions.groups import grouping, outstanding, overall, owning
+from sense.questions.intent import Beyond, Condition, Having, Intent, Measure, Order, Rank
 from sense.questions.levels import PATTERNS, Pattern
 from sense.questions.nesting import there_is
-from sense.questions.patterns import excepting, linking, listing, matching, pairing
+from sense.questions.patterns import (
+    comparing,
+    excepting,
+    linking,
+    listing,
+    matching,
+    merging,
+    pairing,
+    ranking,
+)
 from sense.questions.phrasing import ask
 from sense.questions.profile import profile_database
 from sense.questions.sentence import STYLES, STYLES_SPOKEN, Style
+from sense.questions.shape import measured
 from sense.questions.sql import to_sql
 from sense.strong_set.misses import Misses
 from sense.verdict import check_gold
@@ -479,6 +489,20 @@ def test_a_vague_question_leaves_its_threshold_to_the_evidence(bees: Path) -> No
         (partial(listing, columns=2, order="then"), r"ORDER BY \w+( DESC)?, \w+", " and then by "),
         (partial(overall), r"SELECT \w+\(group_value\) FROM \(SELECT", "counting only .* have any"),
         (partial(excepting), "EXCEPT SELECT", "different .* of all "),
+        (partial(merging), "(UNION|INTERSECT|EXCEPT) SELECT", "different .* those"),
+        (partial(ranking), r"RANK\(\) OVER \(ORDER BY", r"rank by .* \(1 (being|for) the "),
+        (partial(comparing), r"OVER \(PARTITION BY", "(age|minimum|maximum) .* with the same "),
+        (partial(outstanding), "^WITH group_values AS", " the average (total |number )?over all "),
+        (
+            partial(outstanding, owned=True),
+            "^WITH group_values AS",
+            "over all .* with at least one",
+        ),
+        (
+            partial(owning, having=True, bare=True, order="sort"),
+            r"HAVING .* ORDER BY \w+\.\w+$",
+            "(sorted|order of|from the lowest)",
+        ),
     ],
 )
 def test_rarer_patterns_are_said_in_words_of_their_own(
@@ -532,3 +556,89 @@ def test_values_of_two_tables_are_combined(tmp_path: Path) -> None:
     )
     assert check_gold(path, to_sql(both)).status == "ok"
     assert all("name" not in sql for sql in found)
+
+
+@pytest.mark.parametrize("feature", ["between", "date", "distinct", "in", "like", "not", "or"])
+def test_a_favored_feature_is_drawn_where_it_can_be(bees: Path, feature: str) -> None:
+    plain = Draw.over(profile_database(bees), random.Random(1))
+    shares = []
+    for draw in (plain, plain.favoring(feature)):
+        drawn = [partial(listing, conditions=2)(draw) for _ in range(200)]
+        kept = [intent for intent in drawn if intent]
+        shares.append(sum(feature in measured(intent).features for intent in kept) / len(kept))
+    assert shares[1] > max(0.4, 1.5 * shares[0])
+
+
+def test_a_place_that_two_rows_share_is_undefined(world: Path) -> None:
+    country = profile_database(world).table("country")
+    continent, code = country.column("continent"), country.column("code")
+    with Results(world) as results:
+        reasons = [
+            reject_reason(Intent(country, (country.column("name"), Rank(key, False))), results)
+            for key in (continent, code)
+        ]
+    assert reasons == ["gold_undefined", ""]
+
+
+def test_different_values_are_counted_where_some_occur_twice(bees: Path) -> None:
+    hive = profile_database(bees).table("hive")
+    colour = hive.column("colour")
+    with Results(bees) as results:
+        reasons = [
+            reject_reason(
+                Intent(hive, (colour, Measure("count", column, distinct=True)), group=colour),
+                results,
+            )
+            for column in (hive.column("frames"), hive.column("label"))
+        ]
+    assert reasons == ["", "trivial_result"]
+
+
+def test_a_group_stands_out_among_three_at_least(tmp_path: Path) -> None:
+    script = """
+    CREATE TABLE tea (tea_id INTEGER PRIMARY KEY, kind TEXT, land TEXT);
+    INSERT INTO tea VALUES (1, 'green', 'Nepal'), (2, 'green', 'Japan'), (3, 'black', 'China'),
+        (4, 'green', 'Nepal');
+    """
+    path = write_database(tmp_path / "teas.sqlite", script)
+    tea = profile_database(path).table("tea")
+    more = Having(Measure("count"), ">", None)
+    with Results(path) as results:
+        reasons = [
+            reject_reason(Intent(tea, (column,), group=column, having=more), results)
+            for column in (tea.column("kind"), tea.column("land"))
+        ]
+    assert reasons == ["trivial_result", ""]
+
+
+def test_what_a_vague_question_leaves_untold_is_in_its_evidence(bees: Path) -> None:
+    hive = profile_database(bees).table("hive")
+    frames, colour, label = (hive.column(name) for name in ("frames", "colour", "label"))
+    few = Intent(hive, (label,), order=Order(frames, descending=True), limit=3)
+    cases = [
+        (Intent(hive, (Measure("avg", frames),)), "typical number of frames", "AVG(hive.frames)"),
+        (Intent(hive, (Measure("max", frames),)), "peak number of frames", "MAX(hive.frames)"),
+        (Intent(hive, (Measure("sum", frames),)), "overall number of frames", "SUM(hive.frames)"),
+        (
+            Intent(hive, (Measure("count", colour, distinct=True),)),
+            "variety of colours",
+            "COUNT(DISTINCT hive.colour)",
+        ),
+        (few, " few hives with the ", "A few means 3."),
+        (
+            Intent(hive, (colour,), group=colour, having=Having(Measure("count"), ">=", 5)),
+            " many hives",
+            "Many hives means that COUNT(*) >= 5.",
+        ),
+        (
+            Intent(hive, (label,), filters=(Beyond(frames, "<", "avg"),)),
+            "unusually low",
+            "hive.frames < (SELECT AVG(hive.frames) FROM hive)",
+        ),
+    ]
+    for intent, words, meaning in cases:
+        for seed in range(10):
+            question = ask(intent, "vague", random.Random(seed))
+            assert question
+            assert words in question.text
+            assert meaning in question.evidence

@@ -270,93 +270,98 @@ SNAPSHOT = [
         "1000000000?",
         "SELECT name FROM country WHERE population BETWEEN 77000 AND 1000000000",
     ),
-    ("names of the countries whose code is SYC", "SELECT name FROM country WHERE code = 'SYC'"),
+    (
+        "names of the countries whose code is SYC",
+        "SELECT name FROM country WHERE code = 'SYC'",
+    ),
     (
         "What are the different continents of all countries?",
         "SELECT DISTINCT continent FROM country",
     ),
-    ("What is the minimum population of all cities?", "SELECT MIN(population) FROM city"),
     (
-        "Please return the name of each country with at least one city, and the number of cities.",
+        "List the continents with exactly 2 countries.",
+        "SELECT continent FROM country GROUP BY continent HAVING COUNT(*) = 2",
+    ),
+    (
+        "Please return the continents and populations of the countries that are called 'France'.",
+        "SELECT continent, population FROM country WHERE name = 'France'",
+    ),
+    (
+        "For each continent with fewer than 3 countries, what are the continent and the "
+        "number of countries?",
+        "SELECT continent, COUNT(*) FROM country GROUP BY continent HAVING COUNT(*) < 3",
+    ),
+    (
+        "Show the minimum, highest and mean population of all countries.",
+        "SELECT MIN(population), MAX(population), AVG(population) FROM country",
+    ),
+    (
+        "name of each country with at least one city, and the number of cities",
         "SELECT country.name, COUNT(*) FROM city JOIN country ON city.country_code = "
         "country.code GROUP BY country.code",
     ),
     (
-        "Which countries have a mean population of cities below 2100000? Give their names.",
+        "How many countries are there for each continent? Show the continent first.",
+        "SELECT continent, COUNT(*) FROM country GROUP BY continent",
+    ),
+    (
+        "For each city that belongs to a country whose continent is not 'Africa', please "
+        "provide the name and the population, sorted alphabetically by name.",
+        "SELECT city.name, city.population FROM city JOIN country ON city.country_code = "
+        "country.code WHERE country.continent <> 'Africa' ORDER BY city.name",
+    ),
+    (
+        "For each city whose name starts with 'L', find the country's name.",
         "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "GROUP BY country.code HAVING AVG(city.population) < 2100000",
+        "WHERE city.name LIKE 'L%'",
     ),
     (
-        "name for every city whose country's name is Maldives",
-        "SELECT city.name FROM city JOIN country ON city.country_code = country.code WHERE "
-        "country.name = 'Maldives'",
+        "I'd like to know the continents of the countries whose population equals the "
+        "maximum population of all countries.",
+        "SELECT continent FROM country WHERE population = (SELECT MAX(population) FROM country)",
     ),
     (
-        "I'd like to know the names, continents and populations of all countries, sorted "
-        "by continent and then by population.",
-        "SELECT name, continent, population FROM country ORDER BY continent, population",
-    ),
-    (
-        "For each country with at least one city, give the name and the maximum population "
-        "of cities.",
-        "SELECT country.name, MAX(city.population) FROM city JOIN country ON "
-        "city.country_code = country.code GROUP BY country.code",
-    ),
-    (
-        "I need the different names of all countries except the ones of countries with a "
-        "city that is called Lagos.",
-        "SELECT name FROM country EXCEPT SELECT country.name FROM city JOIN country ON "
-        "city.country_code = country.code WHERE city.name = 'Lagos'",
-    ),
-    (
-        "I need the name of each country whose population is above the average population "
-        "of all countries with the same continent.",
-        "SELECT T1.name FROM country AS T1 WHERE T1.population > (SELECT "
-        "AVG(T2.population) FROM country AS T2 WHERE T2.continent = T1.continent)",
-    ),
-    (
-        "I need the different continents that have a country whose population is between "
-        "111506000 and 1277558000 but no country that is called India.",
-        "SELECT continent FROM country WHERE population BETWEEN 111506000 AND 1277558000 "
-        "EXCEPT SELECT continent FROM country WHERE name = 'India'",
-    ),
-    (
-        "Tell me the names of the cities whose population is higher than the average "
-        "population of all cities.",
-        "SELECT name FROM city WHERE population > (SELECT AVG(population) FROM city)",
-    ),
-    (
-        "Give the name of each country with at least one city whose population is missing, "
-        "and the number of these cities.",
+        "For each country with at least one city whose population is recorded, what are the "
+        "name and the number of such cities?",
         "SELECT country.name, COUNT(*) FROM city JOIN country ON city.country_code = "
-        "country.code WHERE city.population IS NULL GROUP BY country.code",
+        "country.code WHERE city.population IS NOT NULL GROUP BY country.code",
     ),
     (
-        "names of the three countries with the highest mean population of cities",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "GROUP BY country.code ORDER BY AVG(city.population) DESC LIMIT 3",
+        "Give the names of the countries whose population is below the average population of "
+        "all countries with the same continent.",
+        "SELECT T1.name FROM country AS T1 WHERE T1.population < (SELECT AVG(T2.population) "
+        "FROM country AS T2 WHERE T2.continent = T1.continent)",
     ),
     (
-        "For every city whose population is lower than the average population of all "
-        "cities, show the name of its country.",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "WHERE city.population < (SELECT AVG(population) FROM city)",
+        "Show the names of the countries with more cities than the average over all "
+        "countries with at least one city.",
+        "WITH group_values AS (SELECT country.name, COUNT(*) AS group_value FROM city JOIN "
+        "country ON city.country_code = country.code GROUP BY country.code) SELECT name FROM "
+        "group_values WHERE group_value > (SELECT AVG(group_value) FROM group_values)",
     ),
     (
-        "What are the names and populations of the countries whose population is above the "
-        "average population of all countries with the same continent?",
+        "What is the name of the country with the highest total population of cities, and "
+        "that total?",
+        "SELECT country.name, SUM(city.population) FROM city JOIN country ON "
+        "city.country_code = country.code GROUP BY country.code ORDER BY "
+        "SUM(city.population) DESC LIMIT 1",
+    ),
+    (
+        "Please provide the names and continents of the countries whose population is higher "
+        "than the average population of all countries.",
+        "SELECT name, continent FROM country WHERE population > (SELECT AVG(population) FROM "
+        "country)",
+    ),
+    (
+        "names and populations of the countries whose population is greater than the average "
+        "population of all countries with the same continent",
         "SELECT T1.name, T1.population FROM country AS T1 WHERE T1.population > (SELECT "
         "AVG(T2.population) FROM country AS T2 WHERE T2.continent = T1.continent)",
     ),
     (
-        "Find the name of the country with the lowest total population of cities.",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "GROUP BY country.code ORDER BY SUM(city.population) LIMIT 1",
-    ),
-    (
-        "For each continent, please report the continent and the number of countries, in "
-        "descending order of that number.",
-        "SELECT continent, COUNT(*) FROM country GROUP BY continent ORDER BY COUNT(*) DESC",
+        "For every country, please return the name and whether the population is more than "
+        "290000 ('large') or not ('small').",
+        "SELECT name, CASE WHEN population > 290000 THEN 'large' ELSE 'small' END FROM country",
     ),
 ]
 

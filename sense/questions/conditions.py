@@ -8,6 +8,8 @@ MAX_TRIES = 4
 """Conditions drawn until one is on another column than those before it."""
 MAX_NUMBER_CHARS = 9
 """A person rounds a longer number."""
+FAVORED_SHARE = 0.6
+"""Of the conditions of a draw that favors a feature, so many have it where a column allows."""
 
 
 def draw_condition(
@@ -31,6 +33,9 @@ def draw_condition(
     columns = [c for c in columns if c.kind != "id" or draw.chance(0.3)]
     if not columns:
         return None
+    is_favored = draw.favored and not like and draw.chance(FAVORED_SHARE)
+    if is_favored and (found := _favored(draw, columns)):
+        return found
     column = draw.rng.choice(columns)
     if like:
         return _like(draw, column)
@@ -62,6 +67,34 @@ def compares(filters: tuple[Filter, ...], column: ColumnProfile) -> bool:
     return any(isinstance(item, Condition) and item.column is column for item in filters)
 
 
+def _favored(draw: Draw, columns: list[ColumnProfile]) -> Condition | None:
+    """A condition with the favored feature, on one of the columns that can have it."""
+    texts = [c for c in columns if c.kind in ("text", "category")]
+    fitting = {
+        "between": [c for c in columns if c.is_number or (c.kind == "date" and not c.has_time)],
+        "date": [c for c in columns if c.kind == "date"],
+        "in": [c for c in texts if len(c.values) > 3],
+        "like": [c for c in texts if c.num_distinct > 2],
+        "not": [c for c in columns if c.kind == "category" or c.null_share],
+    }.get(draw.favored)
+    fitting = [c for c in fitting or () if len(c.values) > 1]
+    if not fitting:
+        return None
+    column = draw.rng.choice(fitting)
+    match draw.favored:
+        case "between":
+            return _between(draw, column, *sorted(draw.rng.sample(column.values, 2)))
+        case "date":
+            return Condition(column, "in year", (str(draw.rng.choice(column.values))[:4],))
+        case "in":
+            return _among(draw, column)
+        case "like":
+            return _like(draw, column)
+    if column.null_share:
+        return Condition(column, "not null")
+    return Condition(column, "<>", (draw.rng.choice(column.values),))
+
+
 def draw_threshold(draw: Draw, column: ColumnProfile) -> Condition:
     """A comparison with a number, a year or a date."""
     rng = draw.rng
@@ -72,12 +105,16 @@ def draw_threshold(draw: Draw, column: ColumnProfile) -> Condition:
     if column.kind in ("integer", "year") and draw.chance(0.15):
         return Condition(column, "=", (low,))
     if draw.chance(0.2):
-        ends = (rounded(draw, low, column), rounded(draw, high, column))
-        return Condition(column, "between", ends if ends[0] < ends[1] else (low, high))  # type: ignore[operator]
+        return _between(draw, column, low, high)
     operators: tuple[Comparison, ...] = (">", ">", "<", "<", ">=", "<=")
     operator = rng.choice(operators)
     value = low if operator.startswith(">") else high
     return Condition(column, operator, (rounded(draw, value, column),))
+
+
+def _between(draw: Draw, column: ColumnProfile, low: Value, high: Value) -> Condition:
+    ends = (rounded(draw, low, column), rounded(draw, high, column))
+    return Condition(column, "between", ends if ends[0] < ends[1] else (low, high))  # type: ignore[operator]
 
 
 def rounded(draw: Draw, value: Value, column: ColumnProfile) -> Value:
@@ -102,17 +139,20 @@ def _membership(draw: Draw, column: ColumnProfile) -> Condition:
         if roll < 0.15 and not column.null_share:
             return Condition(column, "<>", (value,))
         if roll < 0.3 and len(column.values) > 3:
-            count = draw.rng.choice((2, 2, 3))
-            return Condition(column, "in", tuple(draw.rng.sample(column.values, count)))
+            return _among(draw, column)
     return Condition(column, "=", (value,))
+
+
+def _among(draw: Draw, column: ColumnProfile) -> Condition:
+    count = draw.rng.choice((2, 2, 3))
+    return Condition(column, "in", tuple(draw.rng.sample(column.values, count)))
 
 
 def _like(draw: Draw, column: ColumnProfile) -> Condition | None:
     value = str(draw.rng.choice(column.values))
     words = [word for word in value.split() if word.isalpha() and word.isascii() and len(word) > 2]
-    if not words:
-        return None
-    if draw.chance(0.5) and value[0].isalpha():
-        return Condition(column, "starts", (value[0],))
-    word = draw.rng.choice(words)
-    return Condition(column, "contains", (word,)) if word != value else None
+    words = [word for word in words if word != value]
+    has_initial = value[0].isalpha()
+    if words and (not has_initial or draw.chance(0.5)):
+        return Condition(column, "contains", (draw.rng.choice(words),))
+    return Condition(column, "starts", (value[0],)) if has_initial else None

@@ -58,6 +58,8 @@ class Draw:
     """Foreign keys to the table itself whose name says what the other row is: a mentor."""
     in_roles: dict[Link, TableProfile] = field(default_factory=dict)
     """What `referred` gave for links with a role."""
+    favored: str = ""
+    """A SQL feature that queries are to have where they can."""
 
     @classmethod
     def over(cls, profile: Profile, rng: random.Random) -> "Draw":
@@ -67,13 +69,17 @@ class Draw:
             ups[link.table].append(link)
         return cls(profile, rng, ups, _relations(profile, ups), _peers(profile))
 
+    def favoring(self, feature: str) -> "Draw":
+        """The same source, which tries for queries with the SQL feature; "" for none."""
+        return replace(self, favored=feature)
+
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
 
     def table(self, fits: Callable[[TableProfile], object] = bool) -> TableProfile | None:
         """A table with columns to ask for."""
         tables = [t for t in self.profile.tables if asked(t) and fits(t)]
-        return self.rng.choice(tables) if tables else None
+        return self.rng.choice(self._preferred(tables)) if tables else None
 
     def some(self, items: Sequence[ColumnProfile], count: int) -> tuple[ColumnProfile, ...]:
         """`count` of the columns in their order, fewer when there are not as many."""
@@ -98,11 +104,17 @@ class Draw:
         starts = [t for t in self.profile.tables if self.ups.get(t.name) and not is_link_table(t)]
         if not starts:
             return None
-        base = self.rng.choice(starts)
+        base = self.rng.choice(self._preferred(starts))
         links = self._chain(base, num_joins)
         if not links:
             return None
         return [base, *map(self.referred, links)], links
+
+    def _preferred(self, tables: list[TableProfile]) -> list[TableProfile]:
+        """Those of the tables whose rows can have the favored feature, all where none can."""
+        if self.favored != "date":
+            return tables
+        return [t for t in tables if any(c.kind == "date" for c in t.columns)] or tables
 
     def referred(self, link: Link) -> TableProfile:
         """The table that the link leads to, called by the link's role if it has one."""
@@ -211,6 +223,12 @@ def categories(table: TableProfile) -> Columns:
         and not column.is_unique
         and not column.null_share
     )
+
+
+@_kept
+def repeated(table: TableProfile) -> Columns:
+    """Columns whose different values a person would ask for."""
+    return tuple(c for c in asked(table) if c.kind in ("category", "year") and not c.is_unique)
 
 
 def can_total(column: ColumnProfile) -> bool:

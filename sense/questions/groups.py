@@ -1,7 +1,7 @@
 """Patterns with groups: a measure for each value of a column, or for each row of another table."""
 
-from sense.questions.conditions import compares, draw_conditions, rounded
-from sense.questions.draw import Draw, can_total, categories, is_link_table, numbers
+from sense.questions.conditions import FAVORED_SHARE, compares, draw_conditions, rounded
+from sense.questions.draw import Draw, can_total, categories, is_link_table, numbers, repeated
 from sense.questions.intent import Comparison, Function, Having, Intent, Measure, Order, Wanted
 from sense.questions.profile import TableProfile, Value
 
@@ -16,7 +16,8 @@ def grouping(
 ) -> Intent | None:
     """A measure per value of a column; `bare`: the values only, ordered or kept by the measure.
 
-    double: per combination of the values of two columns.
+    Groups that are kept are ordered by what is shown of them. double: per combination of the values
+    of two columns.
     """
     base = draw.table(categories)
     if not base:
@@ -65,6 +66,24 @@ def owning(
     return _ranked(draw, intent, measure, having, order)
 
 
+def outstanding(draw: Draw, conditions: int = 0, owned: bool = False) -> Intent | None:
+    """Groups with more or less than the average of all groups."""
+    find = owning if owned else grouping
+    intent = find(draw, conditions)
+    if not intent:
+        return None
+    *shown, measure = intent.wanted
+    assert isinstance(measure, Measure)
+    if measure.function not in ("count", "sum"):
+        return None
+    # Below the average lies also who has none, but is in no group.
+    operators: tuple[Comparison, ...] = (
+        (">",) if intent.owner or intent.filters else (">", ">", "<")
+    )
+    having = Having(measure, draw.rng.choice(operators), None)
+    return intent.but(wanted=tuple(shown), having=having)
+
+
 def overall(draw: Draw, conditions: int = 0) -> Intent | None:
     """The average, highest or lowest number of rows, or total, per row of another table."""
     intent = owning(draw, conditions)
@@ -96,8 +115,10 @@ def _doubled(draw: Draw, intent: Intent) -> Intent | None:
 
 
 def _measure(draw: Draw, table: TableProfile) -> Measure:
-    """Mostly the number of rows, else an aggregate of a column."""
-    columns = numbers(table)
+    """Mostly the number of rows, else of different values, or an aggregate of a column."""
+    columns, kinds = numbers(table), repeated(table)
+    if kinds and draw.chance(FAVORED_SHARE if draw.favored == "distinct" else 0.06):
+        return Measure("count", draw.rng.choice(kinds), distinct=True)
     if not columns or is_link_table(table) or draw.chance(0.55):
         return Measure("count")
     column = draw.rng.choice(columns)
@@ -111,10 +132,11 @@ def _ranked(
     draw: Draw, intent: Intent, measure: Measure, having: bool, order: str
 ) -> Intent | None:
     if having:
-        if measure.column and intent.filters:  # two conditions in a row on the same noun
+        # two conditions in a row on the same noun, or cities with more than three different ages
+        if (measure.column and intent.filters) or measure.distinct:
             return None
         threshold = _having(draw, intent, measure)
-        return intent.but(having=threshold) if threshold else None
+        return intent.but(having=threshold, order=Order(intent.wanted[0]) if order else None)
     if order:
         if measure.function in ("min", "max"):  # nobody asks for "the highest lowest"
             return None
@@ -123,7 +145,7 @@ def _ranked(
     return intent
 
 
-def _having(draw: Draw, intent: Intent, measure: Measure) -> Having | None:
+def _having(draw: Draw, intent: Intent, measure: Measure) -> Having:
     """A threshold near what the groups are likely to measure."""
     rng = draw.rng
     operator: Comparison
@@ -131,10 +153,11 @@ def _having(draw: Draw, intent: Intent, measure: Measure) -> Having | None:
         assert intent.group
         size = max(2, round(intent.base.num_rows / max(2, intent.group.num_distinct)))
         # Fewer than three hives has also who has none, but is in no group.
-        fewer: tuple[Comparison, ...] = () if intent.owner else ("<",)
+        fewer: tuple[Comparison, ...] = () if intent.owner or intent.filters else ("<",)
         operator = rng.choice((">", ">", ">=", ">=", "=", *fewer))
         least = 2 if operator in (">=", "<") else 1
-        return Having(measure, operator, rng.randint(least, size + 1))
+        most = least + 1 if intent.filters else size + 1  # of filtered rows a group has few
+        return Having(measure, operator, rng.randint(least, most))
     values = sorted(measure.column.values)
     middle = values[rng.randint(len(values) // 4, len(values) * 3 // 4)]
     value: Value = rounded(draw, middle, measure.column)

@@ -54,6 +54,23 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Rank:
+    """The place of each row by a column in which no value occurs twice; 1 is the first."""
+
+    column: ColumnProfile
+    descending: bool
+
+
+@dataclass(frozen=True)
+class OfGroup:
+    """An aggregate, beside each row, over all rows that have the same value in another column."""
+
+    function: Literal["avg", "min", "max"]
+    column: ColumnProfile
+    group: ColumnProfile
+
+
+@dataclass(frozen=True)
 class Condition:
     """A column against values of the data."""
 
@@ -109,7 +126,7 @@ class Shared:
 
 
 Filter: TypeAlias = Condition | Compared | Beyond | Has | Shared
-Wanted: TypeAlias = ColumnProfile | Measure | Difference | Case | Everything
+Wanted: TypeAlias = ColumnProfile | Measure | Difference | Case | Rank | OfGroup | Everything
 
 
 @dataclass(frozen=True)
@@ -139,7 +156,8 @@ class Having:
 
     measure: Measure
     operator: Comparison
-    value: Value
+    value: Value | None
+    """None = the average of all groups."""
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 import re
 
-from sense.questions.intent import Intent, Measure, Relation
-from sense.questions.profile import ColumnProfile
-from sense.questions.restriction import how_many, predicate, restricted, title
+from sense.questions.draw import VAGUE_WORDS
+from sense.questions.intent import Having, Intent, Measure, Order, Relation
+from sense.questions.profile import ColumnProfile, TableProfile
+from sense.questions.restriction import how_many, owned_title, predicate, restricted, title
 from sense.questions.sentence import Content, Voice
 from sense.questions.wording import article, has_plural, is_person, is_plural, listed, plural
 
@@ -15,6 +16,22 @@ FUNCTIONS = {
     "min": ("lowest", "minimum"),
     "max": ("highest", "maximum"),
 }
+
+LOOSE = {"avg": "typical", "sum": "overall", "max": "peak"}
+"""How a person calls a measure without saying which it is."""
+SHORT = {
+    "count": "number",
+    "sum": "total",
+    "avg": "average",
+    "min": "minimum",
+    "max": "maximum",
+}
+"""The measure in one word, where it stands alone."""
+
+
+def count_word(limit: int, voice: Voice) -> str:
+    """ "three", or "few" where the number is not told."""
+    return "few" if voice.omits(limit) else voice.pick(NUMBERS[limit], str(limit))
 
 
 def names_of(columns: list[ColumnProfile]) -> str:
@@ -54,6 +71,32 @@ def sorted_by(
     return voice.pick(*choices)
 
 
+def sorting(intent: Intent, voice: Voice) -> str:
+    """How rows or groups are ordered by a column, "" where they are not."""
+    order, then = intent.order, intent.then
+    home = intent.owner.owner.name if intent.owner else intent.base.name
+    if not order:
+        return ""
+    if then:
+        first, second = (_sorted_key(key, home) for key in (order, then))
+        return f", {voice.pick('sorted', 'ordered')} by {first} and then by {second}"
+    assert isinstance(order.key, ColumnProfile)
+    name = owned_title(order.key, home)
+    if order.key.kind in ("text", "category"):
+        return voice.pick(
+            f", in alphabetical order of {name}", f", sorted alphabetically by {name}"
+        )
+    times = order.key.kind in ("year", "date")
+    return sorted_by(name, order.descending, voice, ("earliest", "latest") if times else None)
+
+
+def _sorted_key(order: Order, home: str) -> str:
+    """ "age in descending order"; from the lowest up where nothing is said."""
+    assert isinstance(order.key, ColumnProfile)
+    direction = " in descending order" if order.descending else ""
+    return owned_title(order.key, home) + direction
+
+
 def measured(intent: Intent, voice: Voice) -> Content:
     first = intent.wanted[0]
     assert isinstance(first, Measure)
@@ -62,6 +105,8 @@ def measured(intent: Intent, voice: Voice) -> Content:
         return _count(intent, voice)
     if first.function == "count":
         many, names = subject_of(intent, voice), names_of([column])
+        if voice.omits(first):
+            return Content(f"the {_measure(first, '', voice)} of {many}", False)
         verb = "are there among" if intent.filters or voice.chance(0.5) else "do"
         have = " have" if verb == "do" else ""
         question = f"how many different {names} {verb} {many}{have}?"
@@ -82,6 +127,8 @@ def _count(intent: Intent, voice: Voice) -> Content:
 
 
 def measure_words(measure: Measure, voice: Voice) -> str:
+    if voice.omits(measure):
+        return LOOSE[measure.function]
     if measure.column and measure.column.kind == "year" and measure.function in ("min", "max"):
         return "earliest" if measure.function == "min" else "latest"
     return voice.pick(*FUNCTIONS[measure.function])
@@ -91,6 +138,9 @@ def _measure(measure: Measure, rows: str, voice: Voice) -> str:
     """The measure without article: "number of hives", "average age"."""
     if measure.column is None:
         return f"number of {rows}"
+    if measure.distinct:
+        names = names_of([measure.column])
+        return f"variety of {names}" if voice.omits(measure) else f"number of different {names}"
     return f"{measure_words(measure, voice)} {title(measure.column)}"
 
 
@@ -108,7 +158,7 @@ def grouped(intent: Intent, group: ColumnProfile, voice: Voice) -> Content:
     text = f"the {keys} and the {shown}{f' of {rows}' if measure.column else ''}"
     suffix = ""
     if intent.order:
-        suffix = sorted_by(f"that {_short(measure)}", intent.order.descending, voice)
+        suffix = sorted_by(f"that {_short(measure, voice)}", intent.order.descending, voice)
     if intent.having:
         return Content(text, True, f"for each {name} with {_kept(intent, voice)}", suffix)
     if voice.style == "keyword" or voice.chance(0.3):
@@ -121,23 +171,17 @@ def grouped(intent: Intent, group: ColumnProfile, voice: Voice) -> Content:
     return Content(text, True, f"for each {name}", suffix, question)
 
 
-def _short(measure: Measure) -> str:
-    words = {
-        "count": "number",
-        "sum": "total",
-        "avg": "average",
-        "min": "minimum",
-        "max": "maximum",
-    }
-    return words[measure.function]
+def _short(measure: Measure, voice: Voice) -> str:
+    return loose_measure(measure) if voice.omits(measure) else SHORT[measure.function]
 
 
 def _kept_values(intent: Intent, group: ColumnProfile, rows: str, voice: Voice) -> Content:
     """Values of a column, kept or ordered by a measure that is not shown."""
     names = names_of([group])
     if intent.having:
-        kept = _kept(intent, voice)
-        return Content(f"the {names} with {kept}", question=f"which {names} have {kept}?")
+        kept, suffix = _kept(intent, voice), sorting(intent, voice)
+        question = "" if suffix else f"which {names} have {kept}?"
+        return Content(f"the {names} with {kept}", suffix=suffix, question=question)
     order = intent.order
     assert order and isinstance(order.key, Measure)
     if not intent.limit:
@@ -155,7 +199,7 @@ def _kept_values(intent: Intent, group: ColumnProfile, rows: str, voice: Voice) 
     if intent.limit == 1:
         text = f"the {title(group)} with {best}"
         return Content(text, False, question=f"which {title(group)} has {best}?")
-    names = f"{NUMBERS[intent.limit]} {names}"
+    names = f"{count_word(intent.limit, voice)} {names}"
     return Content(f"the {names} with {best}", question=f"which {names} have {best}?")
 
 
@@ -165,6 +209,10 @@ def _kept(intent: Intent, voice: Voice) -> str:
     assert having
     table = intent.owner.member if intent.owner else intent.base
     rest = restricted(intent.filters, intent.either, table, True, voice)
+    if voice.omits(having):
+        return loose_threshold(having, table) + rest
+    if having.value is None:
+        return _above_average(intent, having, plural(table.noun), rest)
     if having.measure.column is None:
         return how_many(having.operator, having.value, f"{table.noun}|{rest}", voice)
     function = {"min": "minimum ", "max": "maximum "}.get(having.measure.function, "")
@@ -175,6 +223,54 @@ def _kept(intent: Intent, voice: Voice) -> str:
         *{">": ("above", "greater than"), "<": ("below", "less than")}[having.operator]
     )
     return f"{article(key)} of {plural(table.noun)}{rest} {amount} {having.value}"
+
+
+def _above_average(intent: Intent, having: Having, rows: str, rest: str) -> str:
+    """ "more hives than the average over all keepers with at least one hive"."""
+    is_more, column = having.operator == ">", having.measure.column
+    if intent.owner:
+        owner, member = intent.owner.owner, intent.owner.member
+        inner = f"{plural(owner.noun)} with at least one {member.noun}"
+    else:
+        assert intent.group
+        inner = names_of([intent.group])
+    groups = f"all {inner}{' of that kind' if rest and intent.owner else ''}"
+    if rest and not intent.owner:
+        groups += f" with such {rows}"
+    if column is None:
+        return f"{'more' if is_more else 'fewer'} {rows}{rest} than the average over {groups}"
+    amount, average = f"a total {title(column)}", "the average total"
+    if having.measure.distinct:
+        amount, average = f"a number of different {names_of([column])}", "the average number"
+    end = f"{'above' if is_more else 'below'} {average} over {groups}"
+    return f"{amount} of {rows}{rest} {end}"
+
+
+def loose_measure(measure: Measure) -> str:
+    """ "typical price", "variety of cities"; "" where there is no word for it."""
+    column = measure.column
+    if not column or column.words in VAGUE_WORDS or column.kind in ("year", "date"):
+        return ""
+    if measure.distinct:
+        return f"variety of {names_of([column])}"
+    word = LOOSE.get(measure.function)
+    return f"{word} {title(column)}" if word else ""
+
+
+def loose_threshold(having: Having, table: TableProfile) -> str:
+    """ "many hives", "a low average age of keepers"; "" where there is no word for it.
+
+    table: whose rows are measured.
+    """
+    is_more, column = having.operator in (">", ">="), having.measure.column
+    is_threshold = having.value is not None and having.operator in (">", ">=", "<", "<=")
+    if not is_threshold or (column and column.words in VAGUE_WORDS):
+        return ""
+    rows = plural(table.noun)
+    if column is None:
+        return f"{'many' if is_more else 'few'} {rows}"
+    name = f"{SHORT[having.measure.function]} {title(column)}"
+    return f"a {'high' if is_more else 'low'} {name} of {rows}"
 
 
 def _most(key: Measure, descending: bool, rows: str, voice: Voice) -> str:
@@ -191,9 +287,10 @@ def owned(intent: Intent, relation: Relation, voice: Voice) -> Content:
         return _overall(intent, relation, voice)
     if intent.having:
         kept, owners = _kept(intent, voice), plural(owner.noun)
-        ending = f"{voice.pick('Give', 'Show', 'List')} their {names_of([label])}."
+        suffix = sorting(intent, voice)
+        ending = f"{voice.pick('Give', 'Show', 'List')} their {names_of([label])}{suffix}."
         text = f"the {names_of([label])} of the {owners} with {kept}"
-        return Content(text, question=f"which {owners} have {kept}? {ending}")
+        return Content(text, suffix=suffix, question=f"which {owners} have {kept}? {ending}")
     if isinstance(key, Measure):
         return _top_owners(intent, relation, key, voice)
     measure = intent.wanted[-1]
@@ -237,10 +334,14 @@ def _top_owners(intent: Intent, relation: Relation, key: Measure, voice: Voice) 
         best += f" of {rows}"
     elif not order.descending:
         best = best.replace("the fewest", "the fewest (but at least one)")
-    also = f", and that {_short(key)}" if len(intent.wanted) > 1 else ""
+    also = f", and that {_short(key, voice)}" if len(intent.wanted) > 1 else ""
     if intent.limit == 1:
         text = f"the {title(label)} of the {owner.noun} with {best}{also}"
         return Content(text, False)
-    also = also.replace("that", "these").replace(_short(key), f"{_short(key)}s") if also else ""
-    owners = f"{NUMBERS[intent.limit]} {plural(owner.noun)}"
+    also = (
+        also.replace("that", "these").replace(_short(key, voice), f"{_short(key, voice)}s")
+        if also
+        else ""
+    )
+    owners = f"{count_word(intent.limit, voice)} {plural(owner.noun)}"
     return Content(f"the {names_of([label])} of the {owners} with {best}{also}")

@@ -5,10 +5,10 @@ Whether an intent says anything on the data is checked later, by running it.
 """
 
 from collections.abc import Callable
-from typing import TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from sense.questions.conditions import compares, draw_condition, draw_conditions, draw_threshold
-from sense.questions.draw import Draw, asked, can_total, categories, numbers, ordered
+from sense.questions.draw import Draw, asked, can_total, categories, numbers, ordered, repeated
 from sense.questions.intent import (
     Beyond,
     Case,
@@ -21,7 +21,9 @@ from sense.questions.intent import (
     Has,
     Intent,
     Measure,
+    OfGroup,
     Order,
+    Rank,
     SetOperator,
     Shared,
     Wanted,
@@ -49,12 +51,15 @@ def listing(
 
     columns: 0 = all there are. order "then": sorted by two columns.
     """
-    intent = _filtered(draw, joins, conditions, like, special)
+    favors_distinct = draw.favored == "distinct" and not order
+    intent = _filtered(draw, joins, conditions, like, special, broad=favors_distinct)
     if not intent:
         return None
     if not columns:
         return intent.but(wanted=(Everything(),))
     tables = [intent.base, *map(draw.referred, intent.joins)]
+    either = either or (draw.favored == "or" and len(intent.filters) > 1)
+    distinct = distinct or (favors_distinct and len(repeated(intent.base)) >= columns)
     wanted = _shown(draw, tables, columns, distinct)
     if len(wanted) < columns or set(wanted) & _fixed(intent.filters):
         return None
@@ -107,8 +112,8 @@ def counting(
     if any(isinstance(item, Beyond) and item.operator == "=" for item in intent.filters):
         return None  # how many have the maximum is nearly always one
     measure = Measure("count")
-    if distinct:
-        pool = _repeated(intent.base)
+    if distinct or draw.favored == "distinct":
+        pool = [c for c in repeated(intent.base) if not compares(intent.filters, c)]
         if not pool:
             return None
         measure = Measure("count", draw.rng.choice(pool), distinct=True)
@@ -159,6 +164,30 @@ def labelling(draw: Draw) -> Intent | None:
     return Intent(base, (base.label, Case(condition, labels)))
 
 
+def ranking(draw: Draw, conditions: int = 0) -> Intent | None:
+    """The place of each row by a column."""
+    base = draw.table(lambda table: table.label and _places(table))
+    if not base or not base.label:
+        return None
+    column = draw.rng.choice(_places(base))
+    filters = draw_conditions(draw, [base], conditions, broad=True)
+    if filters is None or compares(filters, column) or column is base.label:
+        return None
+    return Intent(base, (base.label, Rank(column, draw.chance(0.7))), filters=filters)
+
+
+def comparing(draw: Draw) -> Intent | None:
+    """A number of each row beside the average, highest or lowest of the rows like it."""
+    base = draw.table(lambda table: table.label and numbers(table) and categories(table))
+    if not base or not base.label:
+        return None
+    column, group = draw.rng.choice(numbers(base)), draw.rng.choice(categories(base))
+    if column is group:
+        return None
+    function: Literal["avg", "min", "max"] = draw.rng.choice(("avg", "avg", "min", "max"))
+    return Intent(base, (base.label, column, OfGroup(function, column, group)))
+
+
 def combining(draw: Draw, related: bool = False) -> Intent | None:
     """Values that belong to both, to either, or to only the first of two sets of rows."""
     if related:
@@ -179,6 +208,26 @@ def combining(draw: Draw, related: bool = False) -> Intent | None:
     operator = draw.rng.choice(get_args(SetOperator))
     other = Intent(base, (value,), joins, (second,))
     return Intent(base, (value,), joins, (first,), operator=operator, other=other)
+
+
+def merging(draw: Draw, columns: int = 1) -> Intent | None:
+    """Rows of two kinds together, those of both, or those of one but not the other.
+
+    Rows of both, or of one alone, are told by their key: others may have the same name.
+    """
+    operator = draw.rng.choice(get_args(SetOperator))
+    base = draw.table(lambda table: table.label and table.key)
+    value = base and (base.label if operator == "UNION" else base.key)
+    if not base or not value:
+        return None
+    others = [column for column in asked(base) if column is not value]
+    wanted = (value, *draw.some(others, columns - 1))
+    filters = draw_conditions(draw, [base], 2, broad=True)
+    if not filters or len(wanted) < columns or set(wanted) & set(_mentioned(filters)):
+        return None
+    first, second = filters
+    other = Intent(base, wanted, filters=(second,))
+    return Intent(base, wanted, filters=(first,), operator=operator, other=other)
 
 
 def excepting(draw: Draw) -> Intent | None:
@@ -272,15 +321,16 @@ def _uses_joins(intent: Intent) -> bool:
     return all(link.ref_table in used | inner for link in intent.joins)
 
 
-def _repeated(table: TableProfile) -> list[ColumnProfile]:
-    return [c for c in asked(table) if c.kind in ("category", "year") and not c.is_unique]
+def _places(table: TableProfile) -> list[ColumnProfile]:
+    """Columns by which each row has a place of its own."""
+    return [column for column in ordered(table) if column.is_unique]
 
 
 def _shown(
     draw: Draw, tables: list[TableProfile], count: int, distinct: bool
 ) -> tuple[ColumnProfile, ...]:
     if distinct:
-        return draw.some(_repeated(tables[0]), count)
+        return draw.some(repeated(tables[0]), count)
     owners = draw.rng.choices(tables, k=count)
     return tuple(column for table in tables for column in draw.columns(table, owners.count(table)))
 

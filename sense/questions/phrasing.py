@@ -10,7 +10,7 @@ import random
 from itertools import groupby
 from typing import NamedTuple
 
-from sense.questions.evidence import evidence_of, loose_condition
+from sense.questions.evidence import evidence_of, loose_parts
 from sense.questions.intent import (
     PEER,
     Case,
@@ -18,18 +18,19 @@ from sense.questions.intent import (
     Everything,
     Intent,
     Measure,
-    Order,
+    OfGroup,
+    Rank,
     Wanted,
     is_inner,
 )
 from sense.questions.measures import (
-    NUMBERS,
+    count_word,
     grouped,
     measured,
     names_of,
     owned,
     rows_of,
-    sorted_by,
+    sorting,
     subject_of,
 )
 from sense.questions.profile import ColumnProfile
@@ -65,11 +66,12 @@ def ask(intent: Intent, style: Style, rng: random.Random) -> Question | None:
     None where the intent has nothing that the style could leave vague.
     """
     if style == "vague":
-        loose = loose_condition(intent, rng)
-        if loose is None:
+        parts = loose_parts(intent)
+        if not parts:
             return None
+        loose = rng.choice(parts)
         voice = Voice(rng.choice(PLAIN_STYLES), rng, loose)
-        return Question(sentence(_content(intent, voice), voice), evidence_of(loose))
+        return Question(sentence(_content(intent, voice), voice), evidence_of(loose, intent))
     if style == "several_sentences":
         voice = Voice(rng.choice(PLAIN_STYLES), rng)
         return Question(tell(intent, _content(intent, voice), voice))
@@ -90,13 +92,10 @@ def _content(intent: Intent, voice: Voice) -> Content:
 
 
 def _listing(intent: Intent, voice: Voice) -> Content:
-    suffix = _sorting(intent, voice)
+    suffix = sorting(intent, voice)
     columns = [wanted for wanted in intent.wanted if isinstance(wanted, ColumnProfile)]
     if intent.distinct:
-        kinds = names_of(columns)
-        if len(columns) > 1:
-            kinds = f"combinations of {listed([title(column) for column in columns])}"
-        return Content(f"the different {kinds} of {subject_of(intent, voice)}", suffix=suffix)
+        return Content(f"{_different(columns)} of {subject_of(intent, voice)}", suffix=suffix)
     if isinstance(intent.wanted[0], Everything):
         words = voice.pick("all the information", "all details", "all columns")
         about = "about" if words.endswith("information") else "of"
@@ -123,6 +122,13 @@ def _listing(intent: Intent, voice: Voice) -> Content:
     return Content(text, is_many, suffix=suffix)
 
 
+def _different(columns: list[ColumnProfile]) -> str:
+    """ "the different cities", "the different combinations of city and age"."""
+    if len(columns) == 1:
+        return f"the different {names_of(columns)}"
+    return f"the different combinations of {listed([title(column) for column in columns])}"
+
+
 def _paired(intent: Intent) -> str:
     """ "who has a mentor", where each row refers to one of its own table; else ""."""
     if not any(map(is_inner, intent.joins)):
@@ -147,7 +153,7 @@ def _superlative(intent: Intent, voice: Voice) -> Content:
     best = _extreme(order.key, order.descending, intent.base.name, voice)
     columns = [wanted for wanted in intent.wanted if isinstance(wanted, ColumnProfile)]
     is_many = len(columns) > 1 or limit > 1
-    count = "" if limit == 1 else f" {voice.pick(NUMBERS[limit], str(limit))}"
+    count = "" if limit == 1 else f" {count_word(limit, voice)}"
     subject = f"the{count} {noun if limit == 1 else plural(noun)} with {best}"
     among = ""
     if intent.filters and not intent.joins and voice.style != "keyword" and voice.chance(0.5):
@@ -172,30 +178,6 @@ def _extreme(column: ColumnProfile, descending: bool, home: str, voice: Voice) -
     return f"the {word} {owned_title(column, home)}"
 
 
-def _sorting(intent: Intent, voice: Voice) -> str:
-    order, then = intent.order, intent.then
-    if not order:
-        return ""
-    if then:
-        first, second = (_sorted_key(key, intent.base.name) for key in (order, then))
-        return f", {voice.pick('sorted', 'ordered')} by {first} and then by {second}"
-    assert isinstance(order.key, ColumnProfile)
-    name = owned_title(order.key, intent.base.name)
-    if order.key.kind in ("text", "category"):
-        return voice.pick(
-            f", in alphabetical order of {name}", f", sorted alphabetically by {name}"
-        )
-    times = order.key.kind in ("year", "date")
-    return sorted_by(name, order.descending, voice, ("earliest", "latest") if times else None)
-
-
-def _sorted_key(order: Order, home: str) -> str:
-    """ "age in descending order"; from the lowest up where nothing is said."""
-    assert isinstance(order.key, ColumnProfile)
-    direction = " in descending order" if order.descending else ""
-    return owned_title(order.key, home) + direction
-
-
 def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
     value, noun = intent.wanted[0], intent.base.noun
     assert isinstance(value, ColumnProfile)
@@ -203,6 +185,8 @@ def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
     if intent.base is not other.base:
         combine = _excepted if other.joins else _matched
         return combine(intent, other, names, voice)
+    if value in (intent.base.label, intent.base.key) and not intent.joins:
+        return _merged(intent, other, voice)
     first, second = (
         restricted(side.filters, side.either, side.base, False, voice) for side in (intent, other)
     )
@@ -216,6 +200,23 @@ def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
     return Content(
         f"the different {names} that have {said}", question=f"which different {names} have {said}?"
     )
+
+
+def _merged(intent: Intent, other: Intent, voice: Voice) -> Content:
+    """Rows of two kinds, each called by its own name."""
+    columns = [wanted for wanted in intent.wanted if isinstance(wanted, ColumnProfile)]
+    noun, who = plural(intent.base.noun), "who" if is_person(intent.base.noun) else "that"
+    first, second = (
+        restricted(side.filters, False, side.base, True, voice) for side in (intent, other)
+    )
+    together = voice.pick("together with", "as well as")
+    but = voice.pick("except", "leaving out", "but not")
+    said = {
+        "INTERSECT": f"the {noun} {who} are both among those{first} and among those{second}",
+        "UNION": f"all {noun}{first} {together} those of all {noun}{second}",
+        "EXCEPT": f"all {noun}{first}, {but} those{second}",
+    }[intent.operator or "UNION"]
+    return Content(f"{_different(columns)} of {said}")
 
 
 def _excepted(intent: Intent, other: Intent, names: str, voice: Voice) -> Content:
@@ -271,7 +272,21 @@ def _wanted(wanted: Wanted, intent: Intent, voice: Voice) -> str:
         if wanted.sign == "+":
             return f"the sum of {left} and {right}"
         return f"the {left} minus the {right}"
+    if isinstance(wanted, Rank):
+        return _rank(wanted, intent, voice)
+    if isinstance(wanted, OfGroup):
+        word = {"avg": "average", "min": "minimum", "max": "maximum"}[wanted.function]
+        rows = f"all {plural(intent.base.noun)} with the same {title(wanted.group)}"
+        return f"the {word} {title(wanted.column)} of {rows}"
     assert isinstance(wanted, Case)
     yes, no = wanted.labels
     test = clause(wanted.condition, intent.base.name, voice)
     return f"whether the {test} ('{yes}') or not ('{no}')"
+
+
+def _rank(wanted: Rank, intent: Intent, voice: Voice) -> str:
+    first = ("latest", "earliest") if wanted.column.kind in ("year", "date") else ()
+    highest, lowest = first or ("highest", "lowest")
+    among = f"among {'these' if intent.filters else 'all'} {plural(intent.base.noun)}"
+    start = f"1 {voice.pick('being', 'for')} the {highest if wanted.descending else lowest}"
+    return f"the rank by {title(wanted.column)} {among} ({start})"

@@ -168,6 +168,10 @@ def restriction(
         its = "their" if many or is_person(table.noun) else "its"
         text = f"{title(item.left)} is {relation} {its} {title(item.right)}"
         return Restriction("whose", text)
+    if isinstance(item, Beyond) and voice.omits(item):
+        return Restriction(
+            "whose", f"{title(item.column)} {_agreeing(f'is {unusual(item)}', item.column)}"
+        )
     if isinstance(item, Beyond):
         verb = _agreeing(_beyond(item, table, voice), item.column)
         return Restriction("whose", f"{title(item.column)} {verb}")
@@ -182,7 +186,7 @@ def clause(item: Condition, home: str, voice: Voice) -> str:
     if item.column.kind == "boolean" and item.operator == "=":
         return _boolean_clause(item, home)
     subject, column = owned_title(item.column, home), item.column
-    if item is voice.loose:
+    if voice.omits(item):
         return f"{subject} {_agreeing(f'is {loosely(item)}', column)}"
     values = [value_text(value, column, voice) for value in item.values]
     match item.operator:
@@ -219,6 +223,18 @@ def loosely(item: Condition) -> str:
         return ""
     words = ("late", "early") if item.column.kind in ("year", "date") else ("high", "low")
     return {">": words[0], ">=": words[0], "<": words[1], "<=": words[1]}.get(item.operator, "")
+
+
+def unusual(item: Beyond) -> str:
+    """How a person calls what lies beyond the average of all rows, "" for another comparison.
+
+    >>> price = ColumnProfile("tea", "tea", "price", "price", "real", 9, 0.0, False)
+    >>> unusual(Beyond(price, "<", "avg"))
+    'unusually low'
+    """
+    if item.operator == "=" or item.scope or item.group or item.column.words in VAGUE_WORDS:
+        return ""
+    return f"unusually {'high' if item.operator == '>' else 'low'}"
 
 
 def _agreeing(verb: str, column: ColumnProfile) -> str:
@@ -268,9 +284,9 @@ def _condition(
     if column.kind == "boolean" and operator == "=":
         return _boolean(item, many)
     name = title(column)
-    if item is voice.loose and alone and voice.chance(0.5):
+    if voice.omits(item) and alone and voice.chance(0.5):
         return Restriction("with", with_article(f"{loosely(item)} {name}"))
-    if item is voice.loose:
+    if voice.omits(item):
         return Restriction("whose", clause(item, table.name, voice))
     if (
         alone

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from sense.questions.intent import Condition
+from sense.questions.intent import Beyond, Condition, Having, Measure
 
 Style: TypeAlias = Literal[
     "interrogative",
@@ -20,6 +20,10 @@ STYLES: tuple[Style, ...] = ("interrogative", "imperative", "formal", "colloquia
 STYLES_SPOKEN: tuple[Style, ...] = (*STYLES, "several_sentences", "vague")
 """Those that may be asked for. A vague question needs evidence that says what is meant."""
 
+Loose: TypeAlias = Condition | Beyond | Having | Measure | int
+"""What a question may leave untold: a threshold ("with a high price", "with many hives"), which
+measure is meant ("the typical price"), or how many rows ("the few hives with the most frames")."""
+
 
 @dataclass(frozen=True)
 class Voice:
@@ -27,8 +31,12 @@ class Voice:
 
     style: Style
     rng: random.Random
-    loose: Condition | None = None
-    """A threshold that is not told: "with a high price"."""
+    loose: Loose | None = None
+    """What is not told."""
+
+    def omits(self, part: Loose) -> bool:
+        """Whether the part is what is not told."""
+        return self.loose is not None and part == self.loose
 
     def pick(self, *choices: str) -> str:
         return self.rng.choice(choices)

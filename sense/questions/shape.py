@@ -53,7 +53,8 @@ def form(intent: Intent) -> str:
     parts = [f"{wanted} / {joins} / {filters}"]
     parts += [name for name in ("either", "distinct", "group", "second") if getattr(intent, name)]
     if intent.having:
-        parts.append(f"having {_wanted_form(intent.having.measure)} {intent.having.operator}")
+        told = "average" if intent.having.value is None else intent.having.operator
+        parts.append(f"having {_wanted_form(intent.having.measure)} {told}")
     parts += [_wanted_form(order.key) for order in (intent.order, intent.then) if order]
     if intent.limit:
         parts.append("limit")

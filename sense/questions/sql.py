@@ -16,6 +16,8 @@ from sense.questions.intent import (
     Filter,
     Has,
     Intent,
+    OfGroup,
+    Rank,
     Shared,
     Wanted,
     is_inner,
@@ -23,7 +25,8 @@ from sense.questions.intent import (
 from sense.questions.profile import ColumnProfile, Link, Value
 from sense.schema import quote_identifier
 
-GROUP_VALUE = "group_value"
+GROUP_VALUE, GROUP_VALUES = "group_value", "group_values"
+"""What the measure of each group is called where another query reads it, and all of them."""
 
 
 def to_sql(intent: Intent) -> str:
@@ -46,8 +49,10 @@ def _written(intent: Intent) -> str:
     if intent.group:
         second = f", {names.column(intent.second)}" if intent.second else ""
         parts.append(f"GROUP BY {names.column(intent.group)}{second}")
-    if intent.having:
-        having = intent.having
+    having = intent.having
+    if having and having.value is None:
+        parts[0] += f", {names.wanted(having.measure)} AS {GROUP_VALUE}"
+    elif having and having.value is not None:
         value = literal(having.value)
         parts.append(f"HAVING {names.wanted(having.measure)} {having.operator} {value}")
     if intent.order:
@@ -61,6 +66,13 @@ def _written(intent: Intent) -> str:
     text = " ".join(parts)
     if intent.over:
         return f"SELECT {intent.over.upper()}({GROUP_VALUE}) FROM ({text})"
+    if having and having.value is None:
+        shown = ", ".join(quote_identifier(getattr(wanted, "name", "")) for wanted in intent.wanted)
+        average = f"SELECT AVG({GROUP_VALUE}) FROM {GROUP_VALUES}"
+        return (
+            f"WITH {GROUP_VALUES} AS ({text}) SELECT {shown} FROM {GROUP_VALUES}"
+            f" WHERE {GROUP_VALUE} {having.operator} ({average})"
+        )
     return text
 
 
@@ -107,6 +119,12 @@ class _Names:
             test = _filter_sql(wanted.condition, self)
             yes, no = map(literal, wanted.labels)
             return f"CASE WHEN {test} THEN {yes} ELSE {no} END"
+        if isinstance(wanted, Rank):
+            key = self.column(wanted.column) + " DESC" * wanted.descending
+            return f"RANK() OVER (ORDER BY {key})"
+        if isinstance(wanted, OfGroup):
+            measure = f"{wanted.function.upper()}({self.column(wanted.column)})"
+            return f"{measure} OVER (PARTITION BY {self.column(wanted.group)})"
         inner = self.column(wanted.column) if wanted.column else "*"
         return f"{wanted.function.upper()}({'DISTINCT ' * wanted.distinct}{inner})"
 
