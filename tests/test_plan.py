@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from sense.coverage.cells import Attempts, Kept, Slot, Tries, margins
 from sense.coverage.coverage import Coverage
+from sense.coverage.needs import FeatureNeeds, Wish
 from sense.coverage.outcome import coverage_report, missed_shares
+from sense.coverage.owed import Ledger
 from sense.coverage.plan import PlanError, parse_plan, read_plan
 from sense.coverage.quota import fit_slots, round_slots
 from sense.coverage.styles import ASKED_STYLES, bears_marks, sentences, style_of
@@ -119,7 +121,7 @@ def obedient(coverage: Coverage, rng: random.Random, never: str = "") -> None:
     """Rounds of a teacher that gives the rows that are asked for, but for one feature."""
     for _ in range(4):
         coverage.refit()
-        needs = coverage.rates()
+        needs = FeatureNeeds(coverage)
         for slot, num in coverage.missing().items():
             rates = needs.of(slot)
             for _ in range(-(-num // 2)):
@@ -166,13 +168,13 @@ def test_a_feature_that_never_comes_is_named() -> None:
 
 def test_a_feature_that_was_hardly_tried_for_is_not_called_infeasible() -> None:
     coverage = Coverage(parse_plan(SMALL), 2_000, {"tea": 1.0})
-    tries: Attempts = {(("hardness", "hard"), ("feature", "nested")): Tries(29, 900, 0, 0)}
+    tries: Attempts = {(("hardness", "hard"), ("feature", "nested")): Tries(4, 190, 0, 0)}
     for number in range(200):
         coverage.add(Kept(Slot("tea", "hard", "formal"), ("join",) if number % 2 else ()))
     coverage.note("tea", tries)
     coverage.refit()
     assert coverage.infeasible == {}
-    coverage.note("tea", {cell: Tries(71, 2_000, 3, 3) for cell in tries})
+    coverage.note("tea", {cell: Tries(96, 2_710, 3, 3) for cell in tries})
     coverage.refit()
     assert coverage.infeasible == {
         (("hardness", "hard"), ("feature", "nested")): "0 rows of 100 planned; given up when 100 "
@@ -259,9 +261,42 @@ def test_what_a_domain_lacks_is_asked_of_it_more() -> None:
     for domain, features in (("tea", ()), ("salt", ("join",))):
         for _ in range(12):
             coverage.add(Kept(Slot(domain, "easy", "formal"), features))
-    needs = coverage.rates()
+    needs = FeatureNeeds(coverage)
     tea, salt = (needs.of(Slot(name, "easy", "keyword"))["join"] for name in ("tea", "salt"))
     assert tea > 0.4 > salt
+
+
+def test_what_was_tried_in_vain_is_asked_of_others_at_that_level() -> None:
+    coverage = Coverage(parse_plan(SMALL), 2_000, {"tea": 0.5, "salt": 0.5})
+    coverage.note("tea", {(("hardness", "hard"), ("feature", "nested")): Tries(3, 150, 60, 0)})
+    coverage.refit()
+    needs = FeatureNeeds(coverage)
+    tea, salt = (needs.of(Slot(name, "hard", "formal"))["nested"] for name in ("tea", "salt"))
+    assert salt > 0.5 > 4 * tea
+    assert (tea + salt) / 2 == pytest.approx(0.5)  # as the plan has it at the level
+
+
+def test_what_came_too_seldom_is_asked_for_more_often_than_it_lacks() -> None:
+    coverage = Coverage(parse_plan(SMALL), 2_000, {"tea": 1.0})
+    for number in range(400):
+        coverage.add(Kept(Slot("tea", "hard", "keyword"), ("nested",) if number % 5 < 2 else ()))
+    coverage.refit()
+    rate = FeatureNeeds(coverage).of(Slot("tea", "hard", "keyword"))["nested"]
+    lacking = (0.5 * 1_000 - 160) / 600
+    assert 1.4 * lacking < rate < 1.0
+
+
+def test_rare_features_are_due_one_at_a_time_and_as_often_as_planned() -> None:
+    rates = {"between": 0.1, "in": 0.15, "like": 0.05, "not": 0.12, "where": 0.6}
+    wish = Wish("easy", "formal", 1, rates, rates)
+    due: Counter[str] = Counter()
+    for seed in range(2_000):
+        wants = Ledger(random.Random(seed)).wants(wish)
+        now = [name for name, want in wants.items() if want > 0]
+        assert len([name for name in now if name != "where"]) <= 1
+        due.update(now)
+    for name, rate in rates.items():
+        assert due[name] / 2_000 == pytest.approx(rate, abs=0.04)
 
 
 STYLED = [

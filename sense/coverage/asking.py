@@ -4,18 +4,17 @@ import random
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
 from sense.coverage.cells import Kept, Slot
 from sense.coverage.coverage import Coverage
-from sense.coverage.owed import Wish
+from sense.coverage.needs import FeatureNeeds, Wish
 from sense.coverage.plan import Plan
-from sense.example import Hardness
-from sense.questions.sentence import STYLES_SPOKEN, Style
+from sense.questions.sentence import STYLES_SPOKEN
 from sense.strong_set.collection import Database
 from sense.strong_set.splits import SPLITS, Split
 
-ROUND_ENDS = (0.3, 0.55, 0.75, 0.9, 1.0)
+ROUND_ENDS = (0.25, 0.45, 0.6, 0.72, 0.82, 0.9, 0.96, 1.0)
 """Part of the rows asked for by the end of each round: later ones mend what earlier ones missed."""
 SURPLUS = 1.25
 """What rounds after these ask for beyond what is missing, since some of it repeats earlier rows."""
@@ -78,7 +77,7 @@ def round_wishes(
                 by_domain[plan_domain(database)].append(database.db_id)
         for split in (name for name in SPLITS if home in ("", name)):
             coverage = coverages[split]
-            needs = coverage.rates()
+            needs = FeatureNeeds(coverage)
             rng = random.Random(f"{seed} {number} {home} {split}")
             asked = _asked(number, coverage, SHARED_SURPLUS if home == "" else SURPLUS, rng)
             for slot, num in asked.items():
@@ -86,8 +85,7 @@ def round_wishes(
                     db for db in by_domain[slot.domain] if (db, slot.level, slot.style) not in spent
                 ]
                 for db_id, share in _spread(num, able, rng):
-                    level, style = cast(Hardness, slot.level), cast(Style, slot.style)
-                    found[db_id].append(Wish(level, style, share, needs.of(slot)))
+                    found[db_id].append(needs.wish(slot, share))
     return found
 
 
@@ -112,7 +110,8 @@ def close_spent(
 def wish_parts(wishes: Sequence[Wish], max_rows: int) -> list[list[Wish]]:
     """The wishes cut into parts of about `max_rows` rows each; none for no wishes.
 
-    >>> parts = wish_parts([Wish("easy", "formal", 5, {}), Wish("hard", "formal", 2, {})], 4)
+    >>> wish = Wish("easy", "formal", 5, {}, {})
+    >>> parts = wish_parts([wish, wish._replace(level="hard", num=2)], 4)
     >>> [[wish.num for wish in part] for part in parts]
     [[3, 1], [2, 1]]
     """

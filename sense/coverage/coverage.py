@@ -7,7 +7,6 @@ to the other cells. All depends on the rows that were added and on their order, 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
 
 from sense.coverage.cells import (
     Attempts,
@@ -24,15 +23,13 @@ from sense.coverage.plan import Plan, PlanError
 from sense.coverage.quota import fit_slots, round_slots
 from sense.shown import counted
 
-Rates: TypeAlias = dict[str, float]
-"""Feature -> wanted share of the next rows."""
-
 MIN_TRIES = 30
 """Rows that were to have a feature before it counts as one that cannot be had."""
 MAX_YIELD = 0.1
 """It comes in no larger part of them: what comes in one row of five is hard, not infeasible."""
-MAX_RATIO = 3.0
-"""A style or domain that lacks a feature is asked for it at most so many times as often as all."""
+MIN_DRAWN = 200
+"""Queries drawn for a feature without a row that has it, after which a domain has none: about as
+many as two rows with a target take."""
 TOLERANCE = 0.2
 """What is off by more than this part of the planned rows is too little."""
 MIN_PAIR_ROWS = 50
@@ -62,7 +59,8 @@ class Coverage:
         self._fitted: Counter[Cell] = Counter()
         self._closed: set[Slot] = set()
         self._ruled_out: dict[Cell, str] = {}
-        self._tries: Attempts = {}
+        self.tries: Attempts = {}
+        """What was done for features: at levels, in styles, over domains, and at levels there."""
         self._given_up: dict[Cell, str] = {}
         """Cells that are not tried for any more, with what was tried until then."""
         self.refit()
@@ -108,13 +106,13 @@ class Coverage:
 
     def note(self, domain: str, tries: Mapping[Cell, Tries]) -> None:
         """Counts what was tried for features at levels and in styles, over the domain."""
+        place: Part = ("domain", domain)
         for (part, feature), new in tries.items():
-            homes: tuple[Part, ...] = (part,)
+            cells: list[Cell] = [(part, feature)]
             if part[0] == "hardness":
-                homes = (part, ("domain", domain))
-            for home in homes:
-                cell: Cell = (home, feature)
-                self._tries[cell] = self._tries.get(cell, Tries()).plus(new)
+                cells += [(place, feature), (part, place, feature)]
+            for cell in cells:
+                self.tries[cell] = self.tries.get(cell, Tries()).plus(new)
 
     def rule_out(self, dimension: Dimension, name: str, reason: str) -> None:
         """Takes what was planned for a level, style or domain that cannot be had from it.
@@ -155,10 +153,6 @@ class Coverage:
         self.expected = self._expected(rows, fixed)
         fixed |= dict(self._fixed(rows, ("style", "domain")))
         self.expected = self._expected(rows, fixed)
-
-    def rates(self) -> "FeatureNeeds":
-        """What the missing rows need of each feature."""
-        return FeatureNeeds(self)
 
     def planned(self, dimension: Dimension) -> Mapping[str, float]:
         """The shares as the plan has them."""
@@ -216,15 +210,16 @@ class Coverage:
                 pair: Cell = (part, ("feature", feature))
                 wanted = self.expected.get(pair, 0.0) * self.counts[cell] / num
                 share = self.counts[pair] / max(1, self.counts[cell])
-                tries = self._tries.get(pair, Tries())
+                tries = self.tries.get(pair, Tries())
                 missing = wanted - self.counts[pair]
+                is_without = not self.counts[pair] and self._is_hopeless(part, feature)
                 is_too_much = self.counts[pair] > (1 + TOLERANCE) * wanted
                 if is_too_much and share == 1 and self.counts[cell] >= MIN_TRIES:
                     self.infeasible[pair] = (
                         f"all {self.counts[pair]:,} rows have it, {wanted:,.0f} were planned"
                     )
                 elif missing > TOLERANCE * wanted and (
-                    pair in self._given_up or is_in_vain(tries, missing)
+                    pair in self._given_up or is_in_vain(tries, missing, is_without)
                 ):
                     said = self._given_up.setdefault(pair, _said(tries, missing))
                     self.infeasible[pair] = (
@@ -234,45 +229,28 @@ class Coverage:
                     continue
                 yield (feature, part), share
 
-
-class FeatureNeeds:
-    """What the missing rows of a coverage need of each feature; made once per round."""
-
-    def __init__(self, coverage: Coverage) -> None:
-        self._coverage = coverage
-        self._rows = margins(coverage.missing())
-        self._num_missing = sum(coverage.missing().values())
-
-    def of(self, slot: Slot) -> Rates:
-        """Wanted share of the slot's next rows by feature.
-
-        That of its level, times how much more its style and its domain lack than all do.
-        """
-        level, style, domain = slot.parts()
-        found = {}
-        for feature in self._coverage.plan.feature:
-            part: Part = ("feature", feature)
-            rate = self._need((level, part), self._rows[level,])
-            whole = self._need((part,), self._num_missing)
-            for other in (style, domain):
-                if self._rows[other,] and whole > 0:
-                    share = self._need((other, part), self._rows[other,]) / whole
-                    rate *= min(MAX_RATIO, max(0.0, share))
-            found[feature] = min(1.0, max(0.0, rate))
-        return found
-
-    def _need(self, cell: Cell, num_rows: float) -> float:
-        lacking = self._coverage.expected.get(cell, 0.0) - self._coverage.counts[cell]
-        return lacking / num_rows if num_rows else 0.0
+    def _is_hopeless(self, part: Part, feature: str) -> bool:
+        """Whether little trying tells: in a domain, and at a level where all domains gave it up."""
+        if part[0] == "hardness":
+            homes = (("domain", name) for name in self._domains)
+            return all((home, ("feature", feature)) in self._given_up for home in homes)
+        return part[0] == "domain"
 
 
-def is_in_vain(tries: Tries, missing: float) -> bool:
-    """Whether enough was tried to call what is missing infeasible: as many rows as are missing, at
-    least `MIN_TRIES`, and little came.
+def is_in_vain(tries: Tries, missing: float, is_without: bool = False) -> bool:
+    """Whether enough was tried to call what is missing infeasible.
+
+    As many rows as are missing, at least `MIN_TRIES`, and little came; or, of what has none yet,
+    `MIN_DRAWN` queries, and nothing came.
 
     >>> is_in_vain(Tries(rows=80, kept=8), 60.0), is_in_vain(Tries(rows=50, kept=5), 60.0)
     (True, False)
+    >>> few = Tries(rows=3, drawn=288)
+    >>> is_in_vain(few, 5.0, is_without=True), is_in_vain(few, 5.0)
+    (True, False)
     """
+    if is_without and tries.drawn >= MIN_DRAWN and not tries.kept:
+        return True
     return tries.rows >= max(MIN_TRIES, missing) and tries.kept <= MAX_YIELD * tries.rows
 
 

@@ -14,34 +14,28 @@ from math import exp
 from typing import NamedTuple
 
 from sense.coverage.cells import Attempts, Cell, Part, Tries
-from sense.coverage.coverage import Rates
+from sense.coverage.needs import Rates, Wish
 from sense.example import Hardness
 from sense.questions.levels import PATTERNS
-from sense.questions.sentence import Style
 
 MAX_WANT = 6.0
 """Rows owed per wanted row: what cannot be had shall not outweigh all else."""
 ASIDE = 3.0
 """By this much less counts what else is owed to a row that has a target."""
 MIN_RATE = 0.01
-"""Of what is not wanted at all, one row counts as much as of what one in a hundred should have."""
+"""Of what is not wanted at all, one row counts as much as of what one in a hundred should have, and
+of what all should have, one without it as much as where one in a hundred may lack it."""
 ALIKE = {
+    "group_by": "aggregate",
     "having": "group_by",
     "limit": "order_by",
     "correlated": "nested",
     "exists": "correlated",
 }
 """Features that come with another one only: both are due in the same rows."""
-
-
-class Wish(NamedTuple):
-    """Rows wanted of one level in one style."""
-
-    level: Hardness
-    style: Style
-    num: int
-    rates: Rates
-    """Feature -> share of these rows that should have it."""
+MAX_RARE = 0.16
+"""A feature that is planned for at most this part of the rows is due where no other such one is: a
+row seldom has two of them, and many databases give few rows of a level."""
 
 
 class Goal(NamedTuple):
@@ -81,11 +75,15 @@ class Ledger:
         return Goal(wish, wants, target)
 
     def wants(self, wish: Wish) -> Rates:
-        """Feature -> rows owed per wanted row, after the next one without it."""
+        """Feature -> rows owed after the next one without it, per wanted row, or per unwanted one
+        where these are fewer."""
+        self._open(wish)
         found = {}
         for feature, rate in wish.rates.items():
-            of_level = (self._owed(feature, wish.level) + rate - 0.5) / max(rate, MIN_RATE)
-            of_style = min(1.0, max(-1.0, self._owed(feature, wish.style)))
+            scale = max(MIN_RATE, min(rate, 1 - rate))
+            of_level = (self._owed(feature, wish.level) + rate - 0.5) / scale
+            lag = rate - wish.planned[feature]
+            of_style = min(1.0, max(-1.0, self._owed(feature, wish.style) + lag))
             found[feature] = min(MAX_WANT, max(-MAX_WANT, of_level + of_style))
         return found
 
@@ -135,27 +133,42 @@ class Ledger:
         return found
 
     def _target(self, wants: Rates, wish: Wish) -> str:
-        """A feature that is due, drawn by lot, more often where it is rare and trying helped."""
+        """A feature that is due, drawn by lot.
+
+        More often where the plan has it seldom, where it lags behind the plan and where trying
+        helped.
+        """
         due = [name for name, want in wants.items() if want > 0]
         if not due:
             return ""
         level: Part = ("hardness", wish.level)
         before = [self.tries.get((level, ("feature", name)), Tries()) for name in due]
         hopes = [(one.kept + 1) / (one.rows + 1) for one in before]
-        rates = [max(MIN_RATE, wish.rates[name]) for name in due]
-        lots = [hope / rate for hope, rate in zip(hopes, rates, strict=True)]
+        lots = [
+            hope * max(MIN_RATE, wish.rates[name]) / max(MIN_RATE, wish.planned[name]) ** 3
+            for name, hope in zip(due, hopes, strict=True)
+        ]
         return self.rng.choices(due, lots)[0]
 
-    def _owed(self, feature: str, book: str) -> float:
-        """Rows that are owed.
+    def _open(self, wish: Wish) -> None:
+        """Rows that are owed at the start: at a level from -0.5 to 0.5, in a style none.
 
-        At a level from -0.5 to 0.5 at the start, so that the first row has the feature as often as
-        it should; elsewhere 0.
+        At a level a feature is due in the first row as often as it should be there; of the rare
+        ones one at a time, by systematic sampling.
         """
-        if (feature, book) not in self.owed:
+        if ("", wish.level) in self.owed:
+            return
+        self.owed["", wish.level] = edge = self.rng.random()
+        for feature, rate in wish.rates.items():
             if feature in ALIKE:
-                start = self._owed(ALIKE[feature], book)
-            else:
-                start = self.rng.random() - 0.5 if book in PATTERNS else 0.0
-            self.owed[feature, book] = start
+                continue
+            start = self.rng.random()
+            if wish.planned[feature] <= MAX_RARE:
+                start, edge = edge % 1.0, edge + rate
+            self.owed[feature, wish.level] = start - 0.5
+
+    def _owed(self, feature: str, book: str) -> float:
+        if (feature, book) not in self.owed:
+            like = ALIKE.get(feature)
+            self.owed[feature, book] = self._owed(like, book) if like else 0.0
         return self.owed[feature, book]

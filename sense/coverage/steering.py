@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sense.coverage.cells import Attempts
-from sense.coverage.owed import Goal, Ledger, Wish
+from sense.coverage.needs import Wish
+from sense.coverage.owed import Goal, Ledger
 from sense.example import Hardness
 from sense.grammar import MAX_MISSES, Candidate, Results, reject_reason
 from sense.questions.draw import Draw
+from sense.questions.evidence import loose_parts
 from sense.questions.intent import Intent
 from sense.questions.levels import PATTERNS
 from sense.questions.phrasing import ask
@@ -115,9 +117,10 @@ def _queries(run: _Run, goal: Goal) -> list[_Drawn]:
     if run.ledger.of_level[level]:
         weights = run.ledger.weights(level, goal.wants)
         places = run.draw.rng.choices(places, weights, k=NUM_DRAWN)
+    draw = run.draw.favoring(goal.target)
     found = []
     for place in places:
-        intent = patterns[place][1](run.draw)
+        intent = patterns[place][1](draw)
         if intent is None:
             run.ledger.note(level, place, ())
             run.misses.drop("no_material")
@@ -128,6 +131,9 @@ def _queries(run: _Run, goal: Goal) -> list[_Drawn]:
         if sql in run.seen or found_level != level:
             reason = "duplicate_sql" if sql in run.seen else "wrong_level"
             run.misses.drop(reason, sql, found_level, level, style)
+            continue
+        if style == "vague" and not loose_parts(intent):
+            run.misses.drop("no_wording", sql, level, level, style)
             continue
         score = sum(goal.wants.get(name, 0.0) for name in features)
         found.append(_Drawn(intent, sql, features, score))

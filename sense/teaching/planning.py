@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from sense.coverage.asking import plan_domain
 from sense.coverage.cells import Slot
-from sense.coverage.coverage import Coverage, Rates
+from sense.coverage.coverage import Coverage
+from sense.coverage.needs import FeatureNeeds, Wish
 from sense.coverage.plan import Plan
-from sense.coverage.steering import Wish, sample_wishes
+from sense.coverage.steering import sample_wishes
 from sense.execution import DatabaseError, WorkerFailure, map_in_workers
 from sense.prompt import PromptContract
 from sense.questions.profile import profile_database
@@ -126,11 +127,11 @@ def _drawn(
     num_workers: int,
 ) -> list[tuple[Ask, ...]]:
     """The asks of each plan with a query of the grammar; those without one are left out."""
-    needs = coverage.rates()
+    needs = FeatureNeeds(coverage)
     jobs = [
         (
             database.path,
-            [(ask, needs.of(Slot(domain, ask.level, ask.style))) for ask in asks],
+            [(ask, needs.wish(Slot(domain, ask.level, ask.style), 1)) for ask in asks],
             f"sql {teaching.seed} {number} {place}",
         )
         for place, (_, domain, database, asks) in enumerate(plans)
@@ -140,10 +141,10 @@ def _drawn(
     return [() if isinstance(result, WorkerFailure) else result for result in results]
 
 
-def draw_queries(job: tuple[str, list[tuple[Ask, Rates]], str]) -> tuple[Ask, ...]:
+def draw_queries(job: tuple[str, list[tuple[Ask, Wish]], str]) -> tuple[Ask, ...]:
     """The asks with queries that the grammar drew for them, without those it has none for."""
     path, asks, seed = job
-    wishes = [Wish(ask.level, "interrogative", 1, rates) for ask, rates in asks]
+    wishes = [wish._replace(style="interrogative") for _, wish in asks]
     by_level: defaultdict[str, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
     try:
         for found in sample_wishes(profile_database(path), wishes, seed, Misses()):

@@ -6,7 +6,8 @@ from random import Random
 from typing import cast
 
 from sense.coverage.cells import Part, Slot
-from sense.coverage.coverage import Coverage, Rates
+from sense.coverage.coverage import Coverage
+from sense.coverage.needs import FeatureNeeds, Rates
 from sense.example import Hardness
 from sense.teaching.tasks import Ask
 
@@ -34,7 +35,7 @@ NEEDS = {
 
 def wisher(coverage: Coverage, rng: Random) -> Callable[[Slot], Ask]:
     """A function from a slot to what is asked for in it; features come as often as is needed."""
-    needs = coverage.rates()
+    needs = FeatureNeeds(coverage)
     lots: defaultdict[tuple[str, str], float] = defaultdict(rng.random)
 
     def wish(slot: Slot) -> Ask:
