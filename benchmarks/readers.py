@@ -1,11 +1,13 @@
 """Do the grammar's questions say what their SQL does? Asked of readers who see no SQL.
 
-    python benchmarks/readers.py sample --databases DIR --out DIR --gold FILE.jsonl [--seed N]
+    python benchmarks/readers.py sample --databases DIR --out DIR --gold FILE.jsonl [--seed N] \
+        [--plan default]
     python benchmarks/readers.py judge --gold FILE.jsonl --answers DIR --suite DIR [--out FILE.json]
 
 `sample` writes `<level>.md` for each level of hardness: schemas with three sample rows per table,
 and below each its numbered questions, half of them over databases of `--databases`, half over
-invented ones. Readers write `<level>.sql.jsonl`, lines of {"n": 1, "sql": ..., "note": ...}.
+invented ones; with --plan in the styles and with the SQL features of a coverage plan. Readers write
+`<level>.sql.jsonl`, lines of {"n": 1, "sql": ..., "note": ...}.
 `judge` makes the test suite of the golds, where it is missing, and says by level how many answers
 have the denotation of gold on all its instances, with 95 % Wilson intervals; beside it how many do
 when further columns, or another order of columns, are allowed; and lists the others.
@@ -22,6 +24,9 @@ from typing import Any
 
 from sense.closeness import Rows
 from sense.command import run_script
+from sense.coverage.needs import Wish
+from sense.coverage.plan import Plan, read_plan
+from sense.coverage.steering import sample_wishes
 from sense.database import build_database, database_paths, fill_database
 from sense.denotation import order_matters, strict_comparison
 from sense.domains.domain import invent_databases, read_domains
@@ -31,8 +36,10 @@ from sense.gold import check_gold
 from sense.grammar import sample_examples
 from sense.metrics import wilson_interval
 from sense.questions.profile import profile_database
+from sense.questions.sentence import STYLES_SPOKEN
 from sense.schema import read_schema, sample_rows, schema_text
 from sense.strong_set.collection import ROWS_PER_TABLE
+from sense.strong_set.misses import Misses
 from sense.suite import read_suite
 from sense.suites.distilling import DistilSettings, SuiteJob, make_database_suite
 from sense.verdict import Unit, judge
@@ -62,10 +69,11 @@ def write_sample(arguments: argparse.Namespace) -> None:
         "given": given(arguments.databases, rng, set(arguments.without)),
         "invented": invented(folder, arguments.seed, rng),
     }
+    plan = read_plan(arguments.plan) if arguments.plan else None
     pools: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for kind, paths in databases.items():
         for path in paths:
-            for item in drawn(path, arguments.seed):
+            for item in drawn(path, arguments.seed, plan):
                 pools[kind, item["level"]].append({"kind": kind, **item})
     golds: list[Item] = []
     for level in HARDNESS_LEVELS:
@@ -110,11 +118,15 @@ def invented(folder: Path, seed: int, rng: random.Random) -> list[Path]:
     return paths
 
 
-def drawn(path: Path, seed: int) -> Iterator[Item]:
+def drawn(path: Path, seed: int, plan: Plan | None) -> Iterator[Item]:
     """A few questions of each level over the database."""
     ranks = dict.fromkeys(HARDNESS_LEVELS, 0)
-    quota = dict.fromkeys(HARDNESS_LEVELS, PER_LEVEL)
-    for found in sample_examples(path, quota, f"readers {seed} {path.stem}"):
+    source = f"readers {seed} {path.stem}"
+    if plan:
+        candidates = sample_wishes(profile_database(path), wishes(plan, source), source, Misses())
+    else:
+        candidates = sample_examples(path, dict.fromkeys(HARDNESS_LEVELS, PER_LEVEL), source)
+    for found in candidates:
         ranks[found.hardness] += 1
         yield {
             "level": found.hardness,
@@ -122,9 +134,21 @@ def drawn(path: Path, seed: int) -> Iterator[Item]:
             "db_path": str(path),
             "style": found.style,
             "question": found.question,
+            "evidence": found.evidence,
             "sql": found.sql,
             "rank": ranks[found.hardness],
         }
+
+
+def wishes(plan: Plan, source: str) -> list[Wish]:
+    """A few rows of each level, their styles by lot, with the features that the plan wants."""
+    rng = random.Random(source)
+    found = []
+    for level in HARDNESS_LEVELS:
+        rates = {feature: shares[level] for feature, shares in plan.feature.items()}
+        styles = rng.choices(STYLES_SPOKEN, [plan.style[s] for s in STYLES_SPOKEN], k=PER_LEVEL)
+        found += [Wish(level, style, 1, rates, rates) for style in styles]
+    return found
 
 
 def sheet(level: str, items: Sequence[Item]) -> str:
@@ -142,7 +166,8 @@ def sheet(level: str, items: Sequence[Item]) -> str:
         lines += [f"## Database {db_id}", "", "```sql", shown(Path(found[0]["db_path"])), "```", ""]
         for item in found:
             number += 1
-            lines.append(f"{number}. {item['question']}")
+            known = f" (Known: {item['evidence']})" if item["evidence"] else ""
+            lines.append(f"{number}. {item['question']}{known}")
         lines.append("")
     return "\n".join(lines)
 
@@ -261,6 +286,7 @@ def parse_arguments() -> argparse.Namespace:
     sample.set_defaults(run=write_sample)
     sample.add_argument("--databases", required=True, metavar="DIR", help="folder of SQLite files")
     sample.add_argument("--out", required=True, metavar="DIR", help="what the readers see")
+    sample.add_argument("--plan", metavar="FILE", help="a coverage plan, or default (default none)")
     sample.add_argument("--without", nargs="*", default=[], metavar="DB_ID", help="left out")
     sample.add_argument("--num", type=int, default=100, help="questions per level (default 100)")
     sample.add_argument("--seed", type=int, default=0, help="of every random choice (default 0)")
