@@ -43,7 +43,7 @@ Run: TypeAlias = Callable[[Iterable[Unit]], Iterator[Result | WorkerFailure]]
 Spent: TypeAlias = tuple[str, str, str]
 """A database that gave less than was asked of it, with the level and, with a plan, the style."""
 MAX_ROUNDS = 4
-MAX_PLANNED_ROUNDS = 11
+MAX_PLANNED_ROUNDS = 14
 """With a plan, whose first rounds ask for a part of the rows each."""
 SURPLUS = 1.25
 """What later rounds ask for beyond what is missing, since some of it repeats earlier rows."""

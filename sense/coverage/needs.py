@@ -81,8 +81,10 @@ class FeatureNeeds:
         return found
 
     def _hope(self, level: Part, domain: Part, feature: Part) -> float:
-        """1 as long as trying for the feature there gave it; less with each row that did not, and
-        with each query that was drawn in vain where none in the domain had it."""
+        """1 as long as trying for the feature there gave it, less with each row that did not.
+
+        Less also with each query that was drawn in vain where none in the domain had it.
+        """
         tries = self._coverage.tries.get((level, domain, feature), Tries())
         whole = self._coverage.tries.get((domain, feature), Tries())
         doubt = 0.0 if whole.had else whole.drawn / DRAWN_IN_VAIN
@@ -99,12 +101,17 @@ class FeatureNeeds:
         return coverage.expected.get(pair, 0.0) >= MIN_OWN_ROWS or pair in coverage.infeasible
 
     def _need(self, cell: Cell, num_rows: float) -> float:
-        """What the cell lacks per row, more or less of it as less or more came than was due."""
-        expected, came = self._coverage.expected.get(cell, 0.0), self._coverage.counts[cell]
+        """What the cell lacks per row; more of it where less came than was due by now.
+
+        The square of what came, since what is asked for is not all that decides what comes.
+        """
         if not num_rows:
             return 0.0
-        home = cell[0] if len(cell) > 1 else None
-        done = self._coverage.counts[home,] if home else self._coverage.num_rows
-        due = expected * done / (done + (self._rows[home,] if home else self._num_missing) or 1)
+        expected, came = self._coverage.expected.get(cell, 0.0), self._coverage.counts[cell]
+        if len(cell) > 1:
+            done, missing = self._coverage.counts[cell[0],], self._rows[cell[0],]
+        else:
+            done, missing = self._coverage.num_rows, self._num_missing
+        due = expected * done / (done + missing)
         answer = (came / due) ** 2 if due >= MIN_OWN_ROWS else 1.0
         return (expected - came) / num_rows / min(MAX_SURPLUS, max(1 / MAX_SURPLUS, answer))

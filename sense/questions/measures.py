@@ -17,7 +17,7 @@ FUNCTIONS = {
     "max": ("highest", "maximum"),
 }
 
-LOOSE = {"avg": "typical", "sum": "overall", "max": "peak"}
+LOOSE_WORDS = {"avg": "typical", "sum": "overall", "max": "peak"}
 """How a person calls a measure without saying which it is."""
 SHORT = {
     "count": "number",
@@ -128,7 +128,7 @@ def _count(intent: Intent, voice: Voice) -> Content:
 
 def measure_words(measure: Measure, voice: Voice) -> str:
     if voice.omits(measure):
-        return LOOSE[measure.function]
+        return LOOSE_WORDS[measure.function]
     if measure.column and measure.column.kind == "year" and measure.function in ("min", "max"):
         return "earliest" if measure.function == "min" else "latest"
     return voice.pick(*FUNCTIONS[measure.function])
@@ -253,7 +253,7 @@ def loose_measure(measure: Measure) -> str:
         return ""
     if measure.distinct:
         return f"variety of {names_of([column])}"
-    word = LOOSE.get(measure.function)
+    word = LOOSE_WORDS.get(measure.function)
     return f"{word} {title(column)}" if word else ""
 
 
@@ -338,10 +338,6 @@ def _top_owners(intent: Intent, relation: Relation, key: Measure, voice: Voice) 
     if intent.limit == 1:
         text = f"the {title(label)} of the {owner.noun} with {best}{also}"
         return Content(text, False)
-    also = (
-        also.replace("that", "these").replace(_short(key, voice), f"{_short(key, voice)}s")
-        if also
-        else ""
-    )
+    also = also and f", and these {'values' if voice.omits(key) else f'{_short(key, voice)}s'}"
     owners = f"{count_word(intent.limit, voice)} {plural(owner.noun)}"
     return Content(f"the {names_of([label])} of the {owners} with {best}{also}")

@@ -285,8 +285,8 @@ def _wanted(wanted: Wanted, intent: Intent, voice: Voice) -> str:
 
 
 def _rank(wanted: Rank, intent: Intent, voice: Voice) -> str:
-    first = ("latest", "earliest") if wanted.column.kind in ("year", "date") else ()
-    highest, lowest = first or ("highest", "lowest")
+    is_time = wanted.column.kind in ("year", "date")
+    highest, lowest = ("latest", "earliest") if is_time else ("highest", "lowest")
     among = f"among {'these' if intent.filters else 'all'} {plural(intent.base.noun)}"
     start = f"1 {voice.pick('being', 'for')} the {highest if wanted.descending else lowest}"
     return f"the rank by {title(wanted.column)} {among} ({start})"
