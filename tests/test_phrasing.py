@@ -305,46 +305,47 @@ SNAPSHOT = [
         "SELECT continent, COUNT(*) FROM country GROUP BY continent",
     ),
     (
-        "For each city that belongs to a country whose continent is not 'Africa', please "
-        "provide the name and the population, sorted alphabetically by name.",
-        "SELECT city.name, city.population FROM city JOIN country ON city.country_code = "
-        "country.code WHERE country.continent <> 'Africa' ORDER BY city.name",
+        "Which continent has the highest average population of countries?",
+        "SELECT continent FROM country GROUP BY continent ORDER BY AVG(population) DESC LIMIT 1",
     ),
     (
-        "For each city whose name starts with 'L', find the country's name.",
+        "For each city that belongs to a country whose continent starts with 'A', I need the "
+        "name of its country.",
         "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "WHERE city.name LIKE 'L%'",
+        "WHERE country.continent LIKE 'A%'",
     ),
     (
-        "I'd like to know the continents of the countries whose population equals the "
-        "maximum population of all countries.",
-        "SELECT continent FROM country WHERE population = (SELECT MAX(population) FROM country)",
+        "Which different continents have a country whose name is Seychelles, a country whose "
+        "name is Maldives, or both?",
+        "SELECT continent FROM country WHERE name = 'Seychelles' UNION SELECT continent FROM "
+        "country WHERE name = 'Maldives'",
     ),
     (
-        "For each country with at least one city whose population is recorded, what are the "
-        "name and the number of such cities?",
-        "SELECT country.name, COUNT(*) FROM city JOIN country ON city.country_code = "
-        "country.code WHERE city.population IS NOT NULL GROUP BY country.code",
+        "For every city whose name begins with 'V', can you tell me the country's name?",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
+        "WHERE city.name LIKE 'V%'",
     ),
     (
-        "Give the names of the countries whose population is below the average population of "
-        "all countries with the same continent.",
-        "SELECT T1.name FROM country AS T1 WHERE T1.population < (SELECT AVG(T2.population) "
-        "FROM country AS T2 WHERE T2.continent = T1.continent)",
+        "Which continent has the highest total population of countries?",
+        "SELECT continent FROM country GROUP BY continent ORDER BY SUM(population) DESC LIMIT 1",
     ),
     (
-        "Show the names of the countries with more cities than the average over all "
-        "countries with at least one city.",
-        "WITH group_values AS (SELECT country.name, COUNT(*) AS group_value FROM city JOIN "
-        "country ON city.country_code = country.code GROUP BY country.code) SELECT name FROM "
-        "group_values WHERE group_value > (SELECT AVG(group_value) FROM group_values)",
+        "name of its country for each city whose population is higher than the average "
+        "population of all cities",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
+        "WHERE city.population > (SELECT AVG(population) FROM city)",
     ),
     (
-        "What is the name of the country with the highest total population of cities, and "
-        "that total?",
-        "SELECT country.name, SUM(city.population) FROM city JOIN country ON "
-        "city.country_code = country.code GROUP BY country.code ORDER BY "
-        "SUM(city.population) DESC LIMIT 1",
+        "What are the different names of the countries that have a city with a population of "
+        "445452, a city with a population of less than 71000, or both?",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
+        "WHERE city.population = 445452 UNION SELECT country.name FROM city JOIN country ON "
+        "city.country_code = country.code WHERE city.population < 71000",
+    ),
+    (
+        "What is the name of the country with the highest total population of cities?",
+        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
+        "GROUP BY country.code ORDER BY SUM(city.population) DESC LIMIT 1",
     ),
     (
         "Please provide the names and continents of the countries whose population is higher "
@@ -357,11 +358,6 @@ SNAPSHOT = [
         "population of all countries with the same continent",
         "SELECT T1.name, T1.population FROM country AS T1 WHERE T1.population > (SELECT "
         "AVG(T2.population) FROM country AS T2 WHERE T2.continent = T1.continent)",
-    ),
-    (
-        "For every country, please return the name and whether the population is more than "
-        "290000 ('large') or not ('small').",
-        "SELECT name, CASE WHEN population > 290000 THEN 'large' ELSE 'small' END FROM country",
     ),
 ]
 

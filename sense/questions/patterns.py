@@ -189,11 +189,15 @@ def comparing(draw: Draw) -> Intent | None:
 
 
 def combining(draw: Draw, related: bool = False) -> Intent | None:
-    """Values that belong to both, to either, or to only the first of two sets of rows."""
+    """Values that belong to both, to either, or to only the first of two sets of rows.
+
+    related: the rows of another table that these belong to.
+    """
+    operator = draw.rng.choice(get_args(SetOperator))
     if related:
         fitting = [r for r in draw.relations if len(r.links) == 1 and not r.is_kind]
         relation = draw.rng.choice(fitting) if fitting else None
-        value = relation.owner.label if relation else None
+        value = relation and _told_by(relation.owner, operator)
         if not relation or not value or not value.is_unique:
             return None
         base, joins = relation.member, relation.links
@@ -205,19 +209,15 @@ def combining(draw: Draw, related: bool = False) -> Intent | None:
     first, second = (draw_condition(draw, base) for _ in range(2))
     if not first or not second or first == second or value in (first.column, second.column):
         return None
-    operator = draw.rng.choice(get_args(SetOperator))
     other = Intent(base, (value,), joins, (second,))
     return Intent(base, (value,), joins, (first,), operator=operator, other=other)
 
 
 def merging(draw: Draw, columns: int = 1) -> Intent | None:
-    """Rows of two kinds together, those of both, or those of one but not the other.
-
-    Rows of both, or of one alone, are told by their key: others may have the same name.
-    """
+    """Rows of two kinds together, those of both, or those of one but not the other."""
     operator = draw.rng.choice(get_args(SetOperator))
     base = draw.table(lambda table: table.label and table.key)
-    value = base and (base.label if operator == "UNION" else base.key)
+    value = base and _told_by(base, operator)
     if not base or not value:
         return None
     others = [column for column in asked(base) if column is not value]
@@ -228,6 +228,11 @@ def merging(draw: Draw, columns: int = 1) -> Intent | None:
     first, second = filters
     other = Intent(base, wanted, filters=(second,))
     return Intent(base, wanted, filters=(first,), operator=operator, other=other)
+
+
+def _told_by(table: TableProfile, operator: SetOperator) -> ColumnProfile | None:
+    """What tells the rows of a set operation: a name where two of one name may pass for one."""
+    return table.label if operator == "UNION" else table.key
 
 
 def excepting(draw: Draw) -> Intent | None:
