@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
+from math import ceil
 from typing import Any
 
 from sense.coverage.cells import Kept, Slot
@@ -129,6 +130,8 @@ def wish_parts(wishes: Sequence[Wish], max_rows: int) -> list[list[Wish]]:
 def _asked(number: int, coverage: Coverage, surplus: float, rng: random.Random) -> dict[Slot, int]:
     """Rows of each slot to ask for in the round."""
     missing = coverage.missing()
+    if number >= len(ROUND_ENDS):  # one more: the first may be an earlier row again
+        return {slot: ceil(surplus * num) + 1 for slot, num in missing.items()}
     whole = sum(missing.values())
     if number + 1 < len(ROUND_ENDS):
         wanted = ROUND_ENDS[number] * coverage.total - coverage.num_rows
