@@ -154,6 +154,27 @@ def test_mutating_changes_no_tree_and_is_repeatable(world: Path) -> None:
     assert sql_text(tree) == sql
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT name, COUNT(population) OVER (PARTITION BY country_code) FROM city",
+        "SELECT SUM(population) FILTER (WHERE id > 3) FROM city",
+        "WITH names AS (SELECT name FROM city UNION SELECT code FROM country) "
+        "SELECT name FROM names WHERE name LIKE 'A%'",
+        "SELECT name FROM (SELECT name, id FROM city EXCEPT SELECT name, population FROM country) "
+        "WHERE id > 3",
+    ],
+)
+def test_near_misses_of_windows_filters_and_joined_set_operations_compile(
+    world: Path, sql: str
+) -> None:
+    connection = apsw.Connection(str(world), flags=apsw.SQLITE_OPEN_READONLY)
+    mutations = mutate(sql, read_schema(world))
+    assert mutations
+    for mutation in mutations:
+        connection.execute(f"EXPLAIN {mutation.sql}").fetchall()
+
+
 def test_near_misses_of_a_common_table_expression_compile(world: Path) -> None:
     sql = (
         "WITH sizes AS (SELECT country.name, COUNT(*) AS num FROM city JOIN country ON "

@@ -47,7 +47,9 @@ def aggregate_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
     for other in others:
         yield replaced("aggregate", node, other(this=node.this.copy()))
     if isinstance(column, exp.Column):
-        whole = node.parent if isinstance(node.parent, exp.Window) else node
+        whole = node
+        while isinstance(whole.parent, (exp.Filter, exp.Window)):
+            whole = whole.parent
         yield replaced("aggregate", whole, column.copy())
 
 
@@ -68,11 +70,17 @@ def column_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
 
 def _is_read_outside(column: exp.Column) -> bool:
     """Whether the column gives its name to one of a common table expression or a joined query."""
-    select = column.parent
-    if not isinstance(select, exp.Select) or not isinstance(select.parent, (exp.CTE, exp.Subquery)):
-        return False
-    holder = select.parent
-    return isinstance(holder, exp.CTE) or isinstance(holder.parent, (exp.From, exp.Join))
+    return isinstance(column.parent, exp.Select) and _names_columns(column.parent)
+
+
+def _names_columns(query: exp.Expr) -> bool:
+    """Whether the columns of the query are read by name; of a set operation those of the first."""
+    while isinstance(query.parent, exp.SetOperation) and query.arg_key == "this":
+        query = query.parent
+    holder = query.parent
+    if isinstance(holder, exp.Subquery):
+        return isinstance(holder.parent, (exp.From, exp.Join))
+    return isinstance(holder, exp.CTE)
 
 
 def table_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
@@ -121,7 +129,8 @@ def distinct_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
         if len(node.this.expressions) == 1:
             yield Edit("distinct", node, "this", node.this.expressions[0].copy())
     elif isinstance(node, exp.Count) and isinstance(node.this, exp.Column):
-        yield Edit("distinct", node, "this", exp.Distinct(expressions=[node.this.copy()]))
+        if node.find_ancestor(exp.Window, exp.Query) is node.parent_select:
+            yield Edit("distinct", node, "this", exp.Distinct(expressions=[node.this.copy()]))
     elif isinstance(node, exp.Select) and isinstance(node.parent, (exp.Paren, exp.Subquery)):
         if node.args.get("distinct"):
             yield Edit("distinct", node, "distinct", None)
@@ -189,7 +198,8 @@ def set_operation_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
         yield Edit("set_operation", node, "distinct", not node.args.get("distinct"))
     if not node.args.get("order"):
         for side in sides.values():
-            yield replaced("set_operation", node, side)
+            if side.named_selects == node.named_selects or not _names_columns(node):
+                yield replaced("set_operation", node, side)
 
 
 def nesting_edits(node: exp.Expr, context: Context) -> Iterator[Edit]:
