@@ -256,15 +256,19 @@ def _weaker(intent: Intent) -> Iterator[Intent]:
         yield intent.but(other=None, operator=None)
         yield intent.other
     counting_all = _counting_all(intent)
-    if counting_all.wanted != intent.wanted or counting_all.order != intent.order:
+    if counting_all != intent:
         yield counting_all
 
 
 def _counting_all(intent: Intent) -> Intent:
     """The intent with values counted as often as they occur."""
     wanted = tuple(map(_of_all, intent.wanted))
-    order = intent.order and replace(intent.order, key=_of_all(intent.order.key))
-    return intent.but(wanted=wanted, order=order)
+    order, having = intent.order, intent.having
+    return intent.but(
+        wanted=wanted,
+        order=order and replace(order, key=_of_all(order.key)),
+        having=having and replace(having, measure=replace(having.measure, distinct=False)),
+    )
 
 
 def _of_all(wanted: Wanted) -> Wanted:

@@ -594,6 +594,49 @@ def test_different_values_are_counted_where_some_occur_twice(bees: Path) -> None
     assert reasons == ["", "trivial_result"]
 
 
+def test_different_values_are_counted_over_the_average_where_some_occur_twice(bees: Path) -> None:
+    hive = profile_database(bees).table("hive")
+    frames = hive.column("frames")
+    with Results(bees) as results:
+        reasons = [
+            reject_reason(
+                Intent(
+                    hive,
+                    (frames,),
+                    group=frames,
+                    having=Having(Measure("count", column, distinct=True), ">", None),
+                ),
+                results,
+            )
+            for column in (hive.column("apiary_id"), hive.column("label"))
+        ]
+    assert reasons == ["", "trivial_result"]
+
+
+def test_names_that_rows_share_are_not_said_to_be_rows(world: Path) -> None:
+    """One France may be in Asia and another large: no country is both."""
+    country = profile_database(world).table("country")
+    name, code, continent = (country.column(c) for c in ("name", "code", "continent"))
+    conditions = (Condition(continent, "=", ("Asia",)), Condition(continent, "=", ("Africa",)))
+    said = []
+    for value, operator in ((name, "INTERSECT"), (name, "UNION"), (code, "INTERSECT")):
+        first, second = (Intent(country, (value,), filters=(item,)) for item in conditions)
+        both = first.but(operator=operator, other=second)
+        said.append(" those " in _asked(both, "keyword", random.Random(1)))
+    assert said == [False, True, True]
+
+
+def test_rows_are_told_apart_by_a_key_that_all_have(tmp_path: Path) -> None:
+    script = """
+    CREATE TABLE plant (code TEXT PRIMARY KEY, kind TEXT, height INTEGER);
+    INSERT INTO plant VALUES (NULL, 'herb', 3), (NULL, 'tree', 90), ('A1', 'herb', 5),
+        ('A2', 'tree', 70), ('A3', 'tree', 60), ('A4', 'herb', 8);
+    """
+    path = write_database(tmp_path / "plants.sqlite", script)
+    draw = Draw.over(profile_database(path), random.Random(1))
+    assert not any(merging(draw) for _ in range(100))
+
+
 def test_a_group_stands_out_among_three_at_least(tmp_path: Path) -> None:
     script = """
     CREATE TABLE tea (tea_id INTEGER PRIMARY KEY, kind TEXT, land TEXT);

@@ -73,7 +73,7 @@ def shared(draw: Draw, table: TableProfile) -> Filter | None:
         for c in asked(table)
         if not c.is_unique and c.num_distinct > 5 and c.kind != "boolean" and not c.null_share
     ]
-    if not columns or not table.key:
+    if not columns or not table.key or table.key.null_share:
         return None
     return Shared(draw.rng.choice(columns), table.key, negated=draw.chance(0.5))
 

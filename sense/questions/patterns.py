@@ -216,7 +216,7 @@ def combining(draw: Draw, related: bool = False) -> Intent | None:
 def merging(draw: Draw, columns: int = 1) -> Intent | None:
     """Rows of two kinds together, those of both, or those of one but not the other."""
     operator = draw.rng.choice(get_args(SetOperator))
-    base = draw.table(lambda table: table.label and table.key)
+    base = draw.table(lambda table: table.label and table.key and not table.key.null_share)
     value = base and _told_by(base, operator)
     if not base or not value:
         return None

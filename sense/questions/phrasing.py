@@ -185,7 +185,7 @@ def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
     if intent.base is not other.base:
         combine = _excepted if other.joins else _matched
         return combine(intent, other, names, voice)
-    if value in (intent.base.label, intent.base.key) and not intent.joins:
+    if not intent.joins and _names_rows(value, intent):
         return _merged(intent, other, voice)
     first, second = (
         restricted(side.filters, side.either, side.base, False, voice) for side in (intent, other)
@@ -200,6 +200,11 @@ def _combined(intent: Intent, other: Intent, voice: Voice) -> Content:
     return Content(
         f"the different {names} that have {said}", question=f"which different {names} have {said}?"
     )
+
+
+def _names_rows(value: ColumnProfile, intent: Intent) -> bool:
+    """Whether the set operation is one on rows: on their keys, or any UNION of their names."""
+    return value == intent.base.key or (value == intent.base.label and intent.operator == "UNION")
 
 
 def _merged(intent: Intent, other: Intent, voice: Voice) -> Content:
