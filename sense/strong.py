@@ -232,7 +232,7 @@ def make_examples(
                     if given[asked] < num
                 }
             strong.refit(databases, spent)
-            if not units:
+            if not units and not strong.coverages:  # a plan may ask for less than a row in a round
                 return
             if not any(count for found in strong.missing.values() for count in found.values()):
                 return

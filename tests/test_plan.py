@@ -16,7 +16,11 @@ from sense.coverage.outcome import coverage_report, missed_shares
 from sense.coverage.owed import Ledger
 from sense.coverage.plan import PlanError, parse_plan, read_plan
 from sense.coverage.quota import fit_slots, round_slots
+from sense.coverage.steering import sample_wishes
 from sense.coverage.styles import ASKED_STYLES, bears_marks, sentences, style_of
+from sense.hardness import FEATURES
+from sense.questions.profile import profile_database
+from sense.strong_set.misses import Misses
 
 SMALL = """
 hardness: {easy: 1, hard: 1}
@@ -297,6 +301,21 @@ def test_rare_features_are_due_one_at_a_time_and_as_often_as_planned() -> None:
         due.update(now)
     for name, rate in rates.items():
         assert due[name] / 2_000 == pytest.approx(rate, abs=0.04)
+
+
+@pytest.mark.parametrize("feature", ["limit", "having", "exists"])
+def test_a_feature_is_due_as_often_as_planned_where_the_one_it_comes_with_has_no_plan(
+    feature: str,
+) -> None:
+    wish = Wish("hard", "formal", 1, {feature: 0.3}, {feature: 0.3})
+    due = [Ledger(random.Random(seed)).wants(wish)[feature] > 0 for seed in range(2_000)]
+    assert sum(due) / 2_000 == pytest.approx(0.3, abs=0.04)
+
+
+def test_a_plan_that_wants_no_feature_gets_its_rows(world: Path) -> None:
+    rates, profile = dict.fromkeys(FEATURES, 0.0), profile_database(world)
+    wish = Wish("hard", "formal", 4, rates, rates)
+    assert len(list(sample_wishes(profile, [wish], 1, Misses()))) == 4
 
 
 STYLED = [

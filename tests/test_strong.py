@@ -9,7 +9,7 @@ from conftest import write_database
 from test_collection import damaged
 
 from sense.coverage.asking import grammar_coverages
-from sense.coverage.plan import parse_plan
+from sense.coverage.plan import parse_plan, read_plan
 from sense.database import database_sha256
 from sense.example import Hardness
 from sense.execution import execute
@@ -137,6 +137,18 @@ def test_rows_that_no_part_of_a_plan_can_give_are_missing_too(tmp_path: Path) ->
     assert 0 < num_kept < 400
     assert sum(strong.lacking("train").values()) == 400 - num_kept
     assert strong.lacking("test") == {"any level": 5}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_plan_of_few_rows_gets_them_all(world: Path, tmp_path: Path, seed: int) -> None:
+    """Its first rounds ask for less than a row each."""
+    databases = [database(world)]
+    totals: dict[Split, int] = {"train": 2, "test": 0}
+    coverages = grammar_coverages(read_plan(), totals, databases)
+    with Journal(tmp_path / "journal.jsonl", {}) as journal:
+        strong = StrongSet(totals, EVEN, journal, coverages)
+        make_examples(strong, databases, TINY_CONTRACT, seed, 0)
+    assert len(strong.kept["train"]) == 2
 
 
 def test_a_level_that_another_stands_in_for_is_no_lack(tmp_path: Path) -> None:

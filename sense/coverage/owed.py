@@ -160,7 +160,7 @@ class Ledger:
             return
         self.owed["", wish.level] = edge = self.rng.random()
         for feature, rate in wish.rates.items():
-            if feature in ALIKE:
+            if ALIKE.get(feature) in wish.rates:
                 continue
             start = self.rng.random()
             if wish.planned[feature] <= MAX_RARE:

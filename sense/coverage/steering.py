@@ -30,9 +30,13 @@ __all__ = ["Wish", "sample_wishes"]
 
 NUM_DRAWN = 8
 """Queries drawn in one turn: more would reach rarer features, and take longer."""
+NUM_TURNS = MAX_MISSES // NUM_DRAWN
+"""Turns of drawing for a row before its level and style are given up."""
 CONCESSION = 0.5
 """How much less wanted than the best one so far a query may be, for each turn of drawing: the best
 ones may return nothing, and the next ones are drawn again before less is taken."""
+LAST_TURNS = 6
+"""Turns that take any query where no feature is due: a plan that wants none still gets its rows."""
 PERSISTENCE = 12
 """Turns of drawing for a row with a target before it takes a query without that feature."""
 
@@ -94,13 +98,14 @@ def sample_wishes(
 def _candidate(run: _Run, goal: Goal, drawn: Counter[str]) -> Candidate | None:
     """The next row; drawn: counts the queries that were drawn for it by their features."""
     best = 0.0
-    for turn in range(MAX_MISSES // NUM_DRAWN):
+    for turn in range(NUM_TURNS):
         queries = sorted(_queries(run, goal), key=lambda query: -query.score)
         for query in queries:
             drawn.update(("", *query.features))
         best = max([best, *(query.score for query in queries)])
+        takes_any = not goal.target and turn >= NUM_TURNS - LAST_TURNS
         for query in queries:
-            if query.score < best - turn * CONCESSION:
+            if query.score < best - turn * CONCESSION and not takes_any:
                 break
             if turn < PERSISTENCE and goal.target and goal.target not in query.features:
                 continue
