@@ -637,6 +637,17 @@ def test_rows_are_told_apart_by_a_key_that_all_have(tmp_path: Path) -> None:
     assert not any(merging(draw) for _ in range(100))
 
 
+def test_the_lowest_number_of_different_values_is_not_asked_of_those_with_any(bees: Path) -> None:
+    """Who has none has the lowest number, but is in no group."""
+    draw = Draw.over(profile_database(bees), random.Random(1)).favoring("distinct")
+    directions: dict[bool, set[bool]] = {True: set(), False: set()}
+    for _ in range(300):
+        intent = owning(draw, order="top")
+        if intent and intent.order and isinstance(intent.order.key, Measure):
+            directions[intent.order.key.distinct].add(intent.order.descending)
+    assert directions == {True: {True}, False: {True, False}}
+
+
 def test_a_group_stands_out_among_three_at_least(tmp_path: Path) -> None:
     script = """
     CREATE TABLE tea (tea_id INTEGER PRIMARY KEY, kind TEXT, land TEXT);

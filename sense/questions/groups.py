@@ -141,7 +141,10 @@ def _ranked(
         if measure.function in ("min", "max"):  # nobody asks for "the highest lowest"
             return None
         limit = 0 if order == "sort" else draw.rng.choice((1, 1, 1, 3))
-        return intent.but(order=Order(measure, draw.chance(0.75)), limit=limit)
+        is_most = draw.chance(0.75)
+        # The lowest number of different values has also who has none, but is in no group.
+        is_most |= measure.distinct and bool(intent.owner or intent.filters)
+        return intent.but(order=Order(measure, is_most), limit=limit)
     return intent
 
 
