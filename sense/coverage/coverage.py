@@ -28,8 +28,8 @@ MIN_TRIES = 30
 MAX_YIELD = 0.1
 """It comes in no larger part of them: what comes in one row of five is hard, not infeasible."""
 MIN_DRAWN = 200
-"""Queries drawn for a feature without a row that has it, after which a domain has none: about as
-many as two rows with a target take."""
+"""A domain that gave no row with a feature after so many queries drawn for it counts as without it:
+about as many as are drawn for two rows that should have it."""
 TOLERANCE = 0.2
 """What is off by more than this part of the planned rows is too little."""
 MIN_PAIR_ROWS = 50
@@ -60,7 +60,7 @@ class Coverage:
         self._closed: set[Slot] = set()
         self._ruled_out: dict[Cell, str] = {}
         self.tries: Attempts = {}
-        """What was done for features: at levels, in styles, over domains, and at levels there."""
+        """What was tried for features: by level, by style, by domain, by level in a domain."""
         self._given_up: dict[Cell, str] = {}
         """Cells that are not tried for any more, with what was tried until then."""
         self.refit()
@@ -230,7 +230,7 @@ class Coverage:
                 yield (feature, part), share
 
     def _is_hopeless(self, part: Part, feature: str) -> bool:
-        """Whether little trying tells: in a domain, and at a level where all domains gave it up."""
+        """Whether few tries suffice: in a domain, and at a level where all domains gave it up."""
         if part[0] == "hardness":
             homes = (("domain", name) for name in self._domains)
             return all((home, ("feature", feature)) in self._given_up for home in homes)

@@ -12,8 +12,8 @@ Rates: TypeAlias = dict[str, float]
 """Feature -> wanted share of the next rows."""
 
 MAX_SURPLUS = 3.0
-"""What came too seldom, or too often, until now is asked for at most so many times as often, or as
-seldom, as it lacks."""
+"""A feature that came too seldom until now is asked for more often than it lacks, one that came too
+often less: by at most this factor."""
 MAX_RATIO = 3.0
 """A style or domain that lacks a feature is asked for it at most so many times as often as all."""
 DRAWN_IN_VAIN = 20
@@ -47,7 +47,7 @@ class FeatureNeeds:
             if len(cell) == 2 and cell[1][0] == "feature" and cell[0][0] == "style":
                 self._barred[cell[1][1]].append(cell[0])
         self._able: defaultdict[Cell, float] = defaultdict(float)
-        """Missing rows by level and feature, each as far as it is likely to have the feature."""
+        """By level and feature: the missing rows, each counted by the hope that it can have it."""
         for cell, num in self._rows.items():
             if len(cell) == 2 and (cell[0][0], cell[1][0]) == ("hardness", "domain"):
                 for feature in coverage.plan.feature:
@@ -64,7 +64,8 @@ class FeatureNeeds:
         """Wanted share of the slot's next rows by feature.
 
         That of its level, more where trying helped, times how much more its style and its domain
-        lack than all do; with less than `MIN_OWN_ROWS` planned rows these may give any number.
+        lack the feature than all rows do. A style or domain with fewer than `MIN_OWN_ROWS` planned
+        rows of the feature is not steered by itself.
         """
         level, style, domain = slot.parts()
         found = {}
@@ -101,9 +102,9 @@ class FeatureNeeds:
         return coverage.expected.get(pair, 0.0) >= MIN_OWN_ROWS or pair in coverage.infeasible
 
     def _need(self, cell: Cell, num_rows: float) -> float:
-        """What the cell lacks per row; more of it where less came than was due by now.
+        """Rows that the cell lacks per missing row; more where fewer came than were due by now.
 
-        The square of what came, since what is asked for is not all that decides what comes.
+        The part that came is squared: what is asked for does not alone decide what comes.
         """
         if not num_rows:
             return 0.0

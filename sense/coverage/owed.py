@@ -23,8 +23,8 @@ MAX_WANT = 6.0
 ASIDE = 3.0
 """By this much less counts what else is owed to a row that has a target."""
 MIN_RATE = 0.01
-"""Of what is not wanted at all, one row counts as much as of what one in a hundred should have, and
-of what all should have, one without it as much as where one in a hundred may lack it."""
+"""Smallest share that what is owed is divided by. A feature that no row should have counts like one
+that one row in a hundred should have, and one that all should have like one that one may lack."""
 ALIKE = {
     "group_by": "aggregate",
     "having": "group_by",
@@ -34,8 +34,8 @@ ALIKE = {
 }
 """Features that come with another one only: both are due in the same rows."""
 MAX_RARE = 0.16
-"""A feature that is planned for at most this part of the rows is due where no other such one is: a
-row seldom has two of them, and many databases give few rows of a level."""
+"""Features planned for at most this part of the rows are due one at a time: a row seldom has two of
+them, and many databases give few rows of a level."""
 
 
 class Goal(NamedTuple):
@@ -75,8 +75,8 @@ class Ledger:
         return Goal(wish, wants, target)
 
     def wants(self, wish: Wish) -> Rates:
-        """Feature -> rows owed after the next one without it, per wanted row, or per unwanted one
-        where these are fewer."""
+        """Feature -> rows owed after the next one without it, divided by the share of rows that
+        should have it, or should not where that is smaller."""
         self._open(wish)
         found = {}
         for feature, rate in wish.rates.items():

@@ -67,7 +67,8 @@ def _written(intent: Intent) -> str:
     if intent.over:
         return f"SELECT {intent.over.upper()}({GROUP_VALUE}) FROM ({text})"
     if having and having.value is None:
-        shown = ", ".join(quote_identifier(getattr(wanted, "name", "")) for wanted in intent.wanted)
+        columns = [wanted for wanted in intent.wanted if isinstance(wanted, ColumnProfile)]
+        shown = ", ".join(quote_identifier(column.name) for column in columns)
         average = f"SELECT AVG({GROUP_VALUE}) FROM {GROUP_VALUES}"
         return (
             f"WITH {GROUP_VALUES} AS ({text}) SELECT {shown} FROM {GROUP_VALUES}"
