@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sense.grammar import sample_examples
+from sense.questions.evidence import evidence_of
 from sense.questions.intent import (
     Beyond,
     Condition,
@@ -74,6 +75,17 @@ def test_possessives_of_words_in_s() -> None:
         "keepers'",
         "people's",
     ]
+
+
+def test_evidence_agrees_with_what_it_explains() -> None:
+    points, price = (_column(name, "integer") for name in ("total points", "price"))
+    play = TableProfile("play", "play", (points, price), 9, None, None)
+    said = [
+        evidence_of(Beyond(column, ">", "avg"), Intent(play, (column,)))
+        for column in (points, price)
+    ]
+    assert said[0].startswith("Unusually high total points mean that play.total_points > (")
+    assert said[1].startswith("An unusually high price means that play.price > (")
 
 
 def test_a_name_with_a_unit_has_no_plural() -> None:

@@ -8,6 +8,7 @@ from sense.questions.profile import ColumnProfile, TableProfile
 from sense.questions.restriction import loosely, title, unusual
 from sense.questions.sentence import Loose
 from sense.questions.sql import condition_sql, literal
+from sense.questions.wording import is_plural
 from sense.schema import quote_identifier
 
 
@@ -53,6 +54,8 @@ def evidence_of(loose: Loose, intent: Intent) -> str:
         words = f"{loosely(loose)} {title(column)}"
         condition = condition_sql(name, loose)
     article = "An" if words.startswith(("early", "unusual")) else "A"
+    if is_plural(title(column)):
+        return f"{words[0].upper()}{words[1:]} mean that {condition}."
     return f"{article} {words} means that {condition}."
 
 
