@@ -21,7 +21,7 @@ from sense.gold import check_gold
 from sense.golds.probe import are_tied
 from sense.questions.definedness import is_defined_by_form
 from sense.questions.draw import Draw
-from sense.questions.intent import Intent, Measure, Rank, Wanted
+from sense.questions.intent import Beyond, Has, Intent, Measure, Rank, Wanted
 from sense.questions.levels import PATTERNS
 from sense.questions.phrasing import ask
 from sense.questions.profile import Profile, profile_database
@@ -246,15 +246,18 @@ def _reject_reason(intent: Intent, results: Results) -> str:
 
 def _weaker(intent: Intent) -> Iterator[Intent]:
     """The intent without one of its parts: each must give another result."""
-    for i in range(len(intent.filters)):
-        yield intent.but(filters=intent.filters[:i] + intent.filters[i + 1 :])
+    for i, item in enumerate(intent.filters):
+        before, after = intent.filters[:i], intent.filters[i + 1 :]
+        yield intent.but(filters=before + after)
+        if isinstance(item, Has | Beyond) and item.scope:
+            yield intent.but(filters=(*before, replace(item, scope=None), *after))
     if intent.distinct:
         yield intent.but(distinct=False)
     if intent.having:
         yield intent.but(having=None)
     if intent.other:
-        yield intent.but(other=None, operator=None)
-        yield intent.other
+        yield intent.but(other=None, operator=None, distinct=True)
+        yield intent.other.but(distinct=True)
     counting_all = _counting_all(intent)
     if counting_all != intent:
         yield counting_all

@@ -17,7 +17,7 @@ from sense.grammar import Candidate, Results, reject_reason, sample_examples
 from sense.hardness import hardness, sql_features
 from sense.questions.draw import Draw, numbers
 from sense.questions.groups import grouping, outstanding, overall, owning
-from sense.questions.intent import Beyond, Condition, Having, Intent, Measure, Order, Rank
+from sense.questions.intent import Beyond, Condition, Has, Having, Intent, Measure, Order, Rank
 from sense.questions.levels import PATTERNS, Pattern
 from sense.questions.nesting import there_is
 from sense.questions.patterns import (
@@ -680,9 +680,9 @@ def test_what_a_vague_question_leaves_untold_is_in_its_evidence(bees: Path) -> N
         ),
         (few, " few hives with the ", "A few means 3."),
         (
-            Intent(hive, (colour,), group=colour, having=Having(Measure("count"), ">=", 5)),
+            Intent(hive, (colour,), group=colour, having=Having(Measure("count"), ">=", 15)),
             " many hives",
-            "Many hives means that COUNT(*) >= 5.",
+            "Many hives means that COUNT(*) >= 15.",
         ),
         (
             Intent(hive, (label,), filters=(Beyond(frames, "<", "avg"),)),
@@ -696,3 +696,41 @@ def test_what_a_vague_question_leaves_untold_is_in_its_evidence(bees: Path) -> N
             assert question
             assert words in question.text
             assert meaning in question.evidence
+
+
+def test_a_word_is_said_of_few_rows_only(bees: Path) -> None:
+    hive = profile_database(bees).table("hive")
+    frames, colour = hive.column("frames"), hive.column("colour")  # from 6 to 18; 3 colours of 40
+    kept = [
+        Intent(hive, (hive.column("label"),), filters=(Condition(frames, operator, (value,)),))
+        for operator, value in ((">", 7), (">", 16), ("<", 16), ("<", 7))
+    ]
+    kept += [
+        Intent(hive, (colour,), group=colour, having=Having(Measure("count"), operator, value))
+        for operator, value in ((">", 1), (">", 14), ("<", 14), ("<", 3))
+    ]
+    assert [bool(ask(intent, "vague", random.Random(1))) for intent in kept] == [False, True] * 4
+
+
+def test_each_side_of_a_set_operation_and_each_scope_must_matter(bees: Path) -> None:
+    profile = profile_database(bees)
+    hive, apiary = profile.table("hive"), profile.table("apiary")
+    frames, colour = hive.column("frames"), hive.column("colour")
+    relations = Draw.over(profile, random.Random(1)).relations
+    relation = next(r for r in relations if (r.owner.name, r.member.name) == ("apiary", "hive"))
+
+    def united(least: int) -> Intent:
+        first, second = (
+            Intent(hive, (colour,), filters=(Condition(frames, ">", (value,)),))
+            for value in (8, least)
+        )
+        return first.but(operator="UNION", other=second)
+
+    def owning_one(least: int) -> Intent:
+        scope = Condition(frames, ">=", (least,))
+        return Intent(apiary, (apiary.column("name"),), filters=(Has(relation, scope),))
+
+    with Results(bees) as results:
+        assert reject_reason(united(9), results) == "trivial_result"
+        assert reject_reason(owning_one(6), results) == "trivial_result"  # as all hives have
+        assert reject_reason(owning_one(18), results) == ""

@@ -122,7 +122,7 @@ def _queries(run: _Run, goal: Goal) -> list[_Drawn]:
     if run.ledger.of_level[level]:
         weights = run.ledger.weights(level, goal.wants)
         places = run.draw.rng.choices(places, weights, k=NUM_DRAWN)
-    draw = run.draw.favoring(goal.target)
+    draw = run.draw.favoring(goal.target, is_extreme=style == "vague")
     found = []
     for place in places:
         intent = patterns[place][1](draw)

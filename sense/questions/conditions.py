@@ -33,9 +33,11 @@ def draw_condition(
     columns = [c for c in columns if c.kind != "id" or draw.chance(0.3)]
     if not columns:
         return None
-    is_favored = draw.favored and not like and draw.chance(FAVORED_SHARE)
+    is_favored = draw.favored and not (like or draw.is_extreme) and draw.chance(FAVORED_SHARE)
     if is_favored and (found := _favored(draw, columns)):
         return found
+    if draw.is_extreme and not like and draw.chance(FAVORED_SHARE):
+        columns = [c for c in columns if c.is_number or c.kind == "date"] or columns
     column = draw.rng.choice(columns)
     if like:
         return _like(draw, column)
@@ -100,15 +102,22 @@ def draw_threshold(draw: Draw, column: ColumnProfile) -> Condition:
     rng = draw.rng
     values = sorted(column.values)
     low, high = sorted(rng.sample(values, 2)) if len(values) > 1 else values * 2
+    if draw.is_extreme and draw.chance(FAVORED_SHARE):
+        return _beyond(draw, column, low, high)
     if column.kind == "date" and (column.has_time or draw.chance(0.4)):
         return Condition(column, "in year", (str(low)[:4],))
     if column.kind in ("integer", "year") and draw.chance(0.15):
         return Condition(column, "=", (low,))
     if draw.chance(0.2):
         return _between(draw, column, low, high)
+    return _beyond(draw, column, low, high)
+
+
+def _beyond(draw: Draw, column: ColumnProfile, low: Value, high: Value) -> Condition:
+    """Above the lower or below the higher of two values; the other way round for few rows."""
     operators: tuple[Comparison, ...] = (">", ">", "<", "<", ">=", "<=")
-    operator = rng.choice(operators)
-    value = low if operator.startswith(">") else high
+    operator = draw.rng.choice(operators)
+    value = low if operator.startswith(">") != draw.is_extreme else high
     return Condition(column, operator, (rounded(draw, value, column),))
 
 

@@ -60,6 +60,8 @@ class Draw:
     """What `referred` gave for links with a role."""
     favored: str = ""
     """A SQL feature that queries are to have where they can."""
+    is_extreme: bool = False
+    """Thresholds leave few rows, so that a word says them: "high"."""
 
     @classmethod
     def over(cls, profile: Profile, rng: random.Random) -> "Draw":
@@ -69,9 +71,9 @@ class Draw:
             ups[link.table].append(link)
         return cls(profile, rng, ups, _relations(profile, ups), _peers(profile))
 
-    def favoring(self, feature: str) -> "Draw":
+    def favoring(self, feature: str, *, is_extreme: bool = False) -> "Draw":
         """The same source, which tries for queries with the SQL feature; "" for none."""
-        return replace(self, favored=feature)
+        return replace(self, favored=feature, is_extreme=is_extreme)
 
     def chance(self, share: float) -> bool:
         return self.rng.random() < share

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sense.questions.intent import PEER, Beyond, Condition, Has, Having, Intent, Measure
 from sense.questions.measures import loose_measure, loose_threshold
-from sense.questions.profile import ColumnProfile, TableProfile
+from sense.questions.profile import ColumnProfile
 from sense.questions.restriction import loosely, title, unusual
 from sense.questions.sentence import Loose
 from sense.questions.sql import condition_sql, literal
@@ -17,7 +17,7 @@ def loose_parts(intent: Intent) -> list[Loose]:
     if intent.other:
         return []
     found: list[Loose] = [*_loose_filters(intent), *_loose_measures(intent)]
-    if intent.having and loose_threshold(intent.having, _measured_table(intent)):
+    if intent.having and loose_threshold(intent):
         found.append(intent.having)
     if intent.limit > 1:
         found.append(intent.limit)
@@ -27,6 +27,7 @@ def loose_parts(intent: Intent) -> list[Loose]:
 def evidence_of(loose: Loose, intent: Intent) -> str:
     """What the loose words mean.
 
+    >>> from sense.questions.profile import TableProfile
     >>> price = ColumnProfile("tea", "tea", "price", "price", "real", 9, 0.0, False)
     >>> teas = Intent(TableProfile("tea", "tea", (price,), 9, None, None), (price,), limit=3)
     >>> evidence_of(Condition(price, ">", (4.5,)), teas), evidence_of(Measure("avg", price), teas)
@@ -38,7 +39,7 @@ def evidence_of(loose: Loose, intent: Intent) -> str:
         case int():
             return f"A few means {loose}."
         case Having():
-            words = loose_threshold(loose, _measured_table(intent))
+            words = loose_threshold(intent)
             assert loose.value is not None
             condition = f"{_measure_sql(loose.measure)} {loose.operator} {literal(loose.value)}"
             return f"{words[0].upper()}{words[1:]} means that {condition}."
@@ -53,9 +54,9 @@ def evidence_of(loose: Loose, intent: Intent) -> str:
     else:
         words = f"{loosely(loose)} {title(column)}"
         condition = condition_sql(name, loose)
-    article = "An" if words.startswith(("early", "unusual")) else "A"
     if is_plural(title(column)):
         return f"{words[0].upper()}{words[1:]} mean that {condition}."
+    article = "An" if words.startswith(("early", "unusual")) else "A"
     return f"{article} {words} means that {condition}."
 
 
@@ -74,10 +75,6 @@ def _loose_measures(intent: Intent) -> Iterator[Measure]:
     for item in dict.fromkeys((*intent.wanted, *keys)):
         if isinstance(item, Measure) and loose_measure(item):
             yield item
-
-
-def _measured_table(intent: Intent) -> TableProfile:
-    return intent.owner.member if intent.owner else intent.base
 
 
 def _measure_sql(measure: Measure) -> str:

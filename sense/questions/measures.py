@@ -4,7 +4,7 @@ import re
 
 from sense.questions.draw import VAGUE_WORDS
 from sense.questions.intent import Having, Intent, Measure, Order, Relation
-from sense.questions.profile import ColumnProfile, TableProfile
+from sense.questions.profile import ColumnProfile, Value
 from sense.questions.restriction import how_many, owned_title, predicate, restricted, title
 from sense.questions.sentence import Content, Voice
 from sense.questions.wording import article, has_plural, is_person, is_plural, listed, plural
@@ -210,7 +210,7 @@ def _kept(intent: Intent, voice: Voice) -> str:
     table = intent.owner.member if intent.owner else intent.base
     rest = restricted(intent.filters, intent.either, table, True, voice)
     if voice.omits(having):
-        return loose_threshold(having, table) + rest
+        return loose_threshold(intent) + rest
     if having.value is None:
         return _above_average(intent, having, plural(table.noun), rest)
     if having.measure.column is None:
@@ -257,20 +257,28 @@ def loose_measure(measure: Measure) -> str:
     return f"{word} {title(column)}" if word else ""
 
 
-def loose_threshold(having: Having, table: TableProfile) -> str:
-    """ "many hives", "a low average age of keepers"; "" where there is no word for it.
+def loose_threshold(intent: Intent) -> str:
+    """ "many hives", "a low average age of keepers"; "" where there is no word for what is kept.
 
-    table: whose rows are measured.
+    Nor is there one for more hives than less than most groups have.
     """
+    having, table = intent.having, intent.owner.member if intent.owner else intent.base
+    if not having or having.value is None or having.operator not in (">", ">=", "<", "<="):
+        return ""
     is_more, column = having.operator in (">", ">="), having.measure.column
-    is_threshold = having.value is not None and having.operator in (">", ">=", "<", "<=")
-    if not is_threshold or (column and column.words in VAGUE_WORDS):
+    if column:
+        is_told = having.measure.function == "avg" and column.words not in VAGUE_WORDS
+        middle: Value = sorted(column.values)[len(column.values) // 2] if column.values else 0
+    else:
+        num_groups = intent.group.num_distinct if intent.group else 1
+        is_told, middle = True, max(2.0, intent.base.num_rows / max(1, num_groups))
+    is_far = having.value >= middle if is_more else having.value <= middle  # type: ignore[operator]
+    if not is_told or not is_far:
         return ""
     rows = plural(table.noun)
     if column is None:
         return f"{'many' if is_more else 'few'} {rows}"
-    name = f"{SHORT[having.measure.function]} {title(column)}"
-    return f"a {'high' if is_more else 'low'} {name} of {rows}"
+    return f"a {'high' if is_more else 'low'} average {title(column)} of {rows}"
 
 
 def _most(key: Measure, descending: bool, rows: str, voice: Voice) -> str:
