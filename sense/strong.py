@@ -30,7 +30,7 @@ from sense.filters import Rejection
 from sense.journal import Journal
 from sense.prompt import PromptContract
 from sense.strong_set.collection import Database
-from sense.strong_set.kept import Places, Questions, question_digest
+from sense.strong_set.kept import Places, Texts, text_digest
 from sense.strong_set.misses import SHOWN_PER_REASON
 from sense.strong_set.splits import SPLITS, Split, split_by_template
 from sense.strong_set.unit import Quota, Unit, dropped, nothing, run_unit
@@ -58,7 +58,7 @@ MAX_UNIT_SECONDS = 300.0
 class StrongSet:
     """The examples of a run: which are kept, and why the others are not.
 
-    Rows stay in the journal; memory grows by 12 bytes per example.
+    Rows stay in the journal; memory grows by 20 bytes per example.
     """
 
     def __init__(
@@ -88,7 +88,8 @@ class StrongSet:
         """Databases that failed in use, with the reason."""
         self._totals = dict(totals)
         self._test_share = totals["test"] / max(1, sum(totals.values()))
-        self._questions = Questions()
+        self.texts = Texts()
+        """Of the rows that were kept."""
         self._units: list[Unit] = []
         # per unit the positions of rows that were dropped here, the first few for each reason
         self._dropped: dict[str, list[tuple[int, Rejection]]] = {}
@@ -113,12 +114,13 @@ class StrongSet:
             given[row["hardness"], ""] += 1
             given[row["hardness"], row["style"]] += 1
             split = unit.database.split or self._template_split(row["sql"])
-            digest = question_digest(row["db_id"], row["question"])
-            if why := self._objection(unit.database, split, row, digest):
+            digests = {"question": text_digest(row["question"]), "sql": text_digest(row["sql"])}
+            if why := self._objection(unit.database, split, row, digests):
                 self.funnel.drop(why.reason)
                 dropped_here.append((index, why))
                 continue
-            self._questions.add(row["db_id"], digest)
+            for digest in digests.values():
+                self.texts.add(row["db_id"], digest)
             self.digests[row["db_id"]] = row["db_sha256"]
             self.missing[split][row["hardness"]] -= 1
             if self.coverages:
@@ -130,10 +132,15 @@ class StrongSet:
         return given
 
     def _objection(
-        self, database: Database, split: Split, row: Mapping[str, Any], digest: int
+        self,
+        database: Database,
+        split: Split,
+        row: Mapping[str, Any],
+        digests: Mapping[str, int],
     ) -> Rejection | None:
-        if self._questions.has(row["db_id"], digest):
-            return Rejection("duplicate_question")
+        for what, digest in digests.items():
+            if self.texts.has(row["db_id"], digest):
+                return Rejection(f"duplicate_{what}")
         if overlap := self._overlap(database, row):
             return overlap
         return None if self._has_room(split, row) else Rejection("beyond_quota")
@@ -221,7 +228,7 @@ def make_examples(
         spent: set[Spent] = set()
         for number in range(MAX_PLANNED_ROUNDS if strong.coverages else MAX_ROUNDS):
             if strong.coverages:
-                units = planned_round(number, strong.coverages, databases, spent, contract, seed)
+                units = planned_round(number, strong, databases, spent, contract, seed)
             else:
                 units = plan_round(number, strong.missing, databases, spent, contract, seed)
             for unit, result in _results(units, strong.journal, run_units, f"round {number + 1}"):
@@ -303,21 +310,22 @@ def _asked(unit: Unit) -> Counter[tuple[str, str]]:
 
 def planned_round(
     number: int,
-    coverages: Mapping[Split, Coverage],
+    strong: StrongSet,
     databases: Sequence[Database],
     spent: set[Spent],
     contract: PromptContract,
     seed: int,
 ) -> list[Unit]:
     """The units of a round that steers towards a plan."""
-    wishes = round_wishes(number, coverages, databases, spent, seed)
+    wishes = round_wishes(number, strong.coverages, databases, spent, seed)
     units = []
     for database in databases:
         for part, cut in enumerate(wish_parts(wishes.get(database.db_id, ()), UNIT_EXAMPLES)):
             quota: Counter[Hardness] = Counter()
             for wish in cut:
                 quota[wish.level] += wish.num
-            units.append(Unit(number, part, database, quota, seed, contract, tuple(cut)))
+            earlier = tuple(strong.texts.of(database.db_id))
+            units.append(Unit(number, part, database, quota, seed, contract, tuple(cut), earlier))
     return units
 
 

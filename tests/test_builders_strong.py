@@ -250,6 +250,7 @@ def test_a_plan_is_met_or_what_cannot_be_had_is_named(
     assert Counter(row["hardness"] for row in rows) == {"easy": 75, "medium": 75}
     assert Counter(row["style"] for row in rows) == {"formal": 50, "keyword": 100}
     assert 0.47 <= sum("where" in row["features"] for row in rows) / 150 <= 0.53
+    assert len({(row["db_id"], row["sql"].lower()) for row in rows}) == 150
     found = read_facts(out).results["plan"]
     assert (found["name"], found["rows"]) == ("mine.yaml", 150)
     assert found["shares"]["feature"]["window"] == {"planned": 0.25, "realised": 0.0}

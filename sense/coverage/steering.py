@@ -7,7 +7,7 @@ patterns that draw them. A row for which a feature is due looks for that one fir
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from sense.coverage.cells import Attempts
@@ -24,6 +24,7 @@ from sense.questions.profile import Profile
 from sense.questions.sentence import Style
 from sense.questions.shape import measured
 from sense.questions.sql import to_sql
+from sense.strong_set.kept import text_digest
 from sense.strong_set.misses import Misses
 
 __all__ = ["Wish", "sample_wishes"]
@@ -57,8 +58,8 @@ class _Run(NamedTuple):
     ledger: Ledger
     results: Results
     misses: Misses
-    seen: set[str]
-    """SQL and questions of its rows."""
+    seen: set[int]
+    """Digests of SQL and questions of its rows."""
 
 
 def sample_wishes(
@@ -67,18 +68,20 @@ def sample_wishes(
     seed: int | str,
     misses: Misses,
     tries: Attempts | None = None,
+    earlier: Iterable[int] = (),
 ) -> Iterator[Candidate]:
     """Examples of the database for the wishes, no SQL and no question twice.
 
     A level and style of which the database has no more is given up; misses: gets what was drawn
-    and dropped, with the reasons; tries: gets what was done for features that were due.
+    and dropped, with the reasons; tries: gets what was done for features that were due; earlier:
+    digests (`text_digest`) of SQL and questions that are not asked again.
     """
     rng = random.Random(seed)
     ledger = Ledger(rng, tries={} if tries is None else tries)
     turns = [wish for wish in wishes for _ in range(wish.num)]
     over: set[tuple[Hardness, Style]] = set()
     with Results(profile.db_path) as results:
-        run = _Run(Draw.over(profile, rng), ledger, results, misses, set())
+        run = _Run(Draw.over(profile, rng), ledger, results, misses, set(earlier))
         rng.shuffle(turns)
         for wish in turns:
             if (wish.level, wish.style) in over:
@@ -88,7 +91,7 @@ def sample_wishes(
             found = _candidate(run, goal, drawn)
             ledger.note_tries(goal, drawn, found.features if found else ())
             if found:
-                run.seen.update((found.sql, found.question))
+                run.seen.update(map(text_digest, (found.sql, found.question)))
                 ledger.take(wish, found.features)
                 yield found
             else:
@@ -133,8 +136,9 @@ def _queries(run: _Run, goal: Goal) -> list[_Drawn]:
         sql = to_sql(intent)
         found_level, features = measured(intent)
         run.ledger.note(level, place, features if found_level == level else ())
-        if sql in run.seen or found_level != level:
-            reason = "duplicate_sql" if sql in run.seen else "wrong_level"
+        is_known = text_digest(sql) in run.seen
+        if is_known or found_level != level:
+            reason = "duplicate_sql" if is_known else "wrong_level"
             run.misses.drop(reason, sql, found_level, level, style)
             continue
         if style == "vague" and not loose_parts(intent):
@@ -151,7 +155,7 @@ def _worded(run: _Run, wish: Wish, query: _Drawn) -> Candidate | None:
     question = None if reason else ask(query.intent, wish.style, run.draw.rng)
     if question is None:
         reason = reason or "no_wording"
-    elif question.text in run.seen:
+    elif text_digest(question.text) in run.seen:
         reason = "duplicate_question"
     if reason or question is None:
         text = question.text if question else ""

@@ -1,4 +1,4 @@
-"""What a run remembers of each row that it keeps: 12 bytes, so that a million rows take 12 MB.
+"""What a run remembers of each row that it keeps: 20 bytes, so that a million rows take 20 MB.
 
 The rows themselves lie in the journal.
 """
@@ -41,16 +41,16 @@ class Places:
         self._size += 1
 
 
-class Questions:
-    """Digests of the questions that were kept of each database.
+class Texts:
+    """Digests of the questions and queries that were kept of each database.
 
     Those of one database at a time are held as a set, which takes ten times the memory: quick while
     the units of a database follow each other.
 
-    >>> questions = Questions()
-    >>> digest = question_digest("zoo", "How many cats?")
-    >>> questions.add("zoo", digest)
-    >>> questions.has("zoo", question_digest("zoo", "how many cats?")), questions.has("ZOO", digest)
+    >>> texts = Texts()
+    >>> digest = text_digest("How many cats?")
+    >>> texts.add("zoo", digest)
+    >>> texts.has("zoo", text_digest("how many cats?")), texts.has("ZOO", digest)
     (True, False)
     """
 
@@ -64,13 +64,20 @@ class Questions:
             self._db_id, self._at_hand = db_id, set(self._digests.get(db_id, ()))
         return digest in self._at_hand
 
+    def of(self, db_id: str) -> "array[int]":
+        """All digests of the database."""
+        return self._digests.get(db_id, array("Q"))
+
     def add(self, db_id: str, digest: int) -> None:
-        """Adds a question that is new: `has` was asked before."""
+        """Adds a text that is new: `has` was asked before."""
         assert not self.has(db_id, digest)
         self._at_hand.add(digest)
         self._digests.setdefault(db_id, array("Q")).append(digest)
 
 
-def question_digest(db_id: str, question: str) -> int:
-    """The same for questions that differ in case only."""
-    return int(content_id(db_id, question.lower())[:DIGEST_CHARS], 16)
+def text_digest(text: str) -> int:
+    """The same for texts that differ in case only.
+
+    Queries that differ in nothing else are rare, and one of them is enough.
+    """
+    return int(content_id(text.lower())[:DIGEST_CHARS], 16)

@@ -36,6 +36,8 @@ class Unit(NamedTuple):
     contract: PromptContract
     wishes: tuple[Wish, ...] = ()
     """What a plan asks for, instead of the quota."""
+    earlier: tuple[int, ...] = ()
+    """Digests of questions and queries that the set has of the database, not asked again."""
 
     @property
     def key(self) -> str:
@@ -70,7 +72,7 @@ def _sampled(unit: Unit) -> dict[str, Any]:
     rows = []
     source = f"{unit.seed} {unit.key}"
     candidates = (
-        sample_wishes(profile, unit.wishes, source, misses, tries)
+        sample_wishes(profile, unit.wishes, source, misses, tries, unit.earlier)
         if unit.wishes
         else sample_examples(profile, unit.quota, source, misses)
     )
