@@ -411,8 +411,8 @@ def test_a_row_and_the_row_of_its_own_table_it_refers_to(orders: Path) -> None:
     ]
     assert shown == [
         (
-            "For every customer who has a referrer, please provide the name and the name of the"
-            " referrer.",
+            "For every customer who has a referrer, please provide the customer's name and the "
+            "name of the referrer.",
             "SELECT T1.name, T2.name FROM customer AS T1 JOIN customer AS T2"
             " ON T1.referrer_id = T2.customer_id",
         )
@@ -461,7 +461,7 @@ def test_each_style_has_words_and_its_marks(bees: Path, style: Style) -> None:
         intent = pattern(draw)
         question = ask(intent, style, draw.rng) if intent else None
         assert question or style == "vague" or not intent
-        if question and style in ("imperative", "formal", "vague"):
+        if question and style in ("imperative", "formal", "colloquial", "vague"):
             assert bears_marks(style, question.text, question.evidence), question
         if question and style == "several_sentences":
             assert re.search("[.?] [A-Z]", question.text), question

@@ -313,63 +313,65 @@ SNAPSHOT = [
         "country.code GROUP BY country.code",
     ),
     (
-        "How many countries are there for each continent? Show the continent first.",
-        "SELECT continent, COUNT(*) FROM country GROUP BY continent",
+        "Tell me the names of the countries whose continent starts with 'E'.",
+        "SELECT name FROM country WHERE continent LIKE 'E%'",
     ),
     (
-        "Which continent has the highest average population of countries?",
-        "SELECT continent FROM country GROUP BY continent ORDER BY AVG(population) DESC LIMIT 1",
+        "Can you tell me the continent with the lowest average population of countries?",
+        "SELECT continent FROM country GROUP BY continent ORDER BY AVG(population) LIMIT 1",
     ),
     (
-        "For each city that belongs to a country whose continent starts with 'A', I need the "
-        "name of its country.",
+        "Tell me: which countries have more than one city? Show their names, sorted "
+        "alphabetically by name.",
         "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "WHERE country.continent LIKE 'A%'",
+        "GROUP BY country.code HAVING COUNT(*) > 1 ORDER BY country.name",
     ),
     (
-        "Which different continents have a country whose name is Seychelles, a country whose "
-        "name is Maldives, or both?",
-        "SELECT continent FROM country WHERE name = 'Seychelles' UNION SELECT continent FROM "
-        "country WHERE name = 'Maldives'",
+        "Which continent has the most countries?",
+        "SELECT continent FROM country GROUP BY continent ORDER BY COUNT(*) DESC LIMIT 1",
     ),
     (
-        "For every city whose name begins with 'V', can you tell me the country's name?",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "WHERE city.name LIKE 'V%'",
+        "I'd like to know the names of the cities whose population is greater than the "
+        "average population of all cities.",
+        "SELECT name FROM city WHERE population > (SELECT AVG(population) FROM city)",
     ),
     (
-        "Which continent has the highest total population of countries?",
-        "SELECT continent FROM country GROUP BY continent ORDER BY SUM(population) DESC LIMIT 1",
+        "Show the names of the countries that have at least one city with a population "
+        "greater than 7200000.",
+        "SELECT name FROM country WHERE code IN (SELECT country_code FROM city WHERE "
+        "population > 7200000)",
     ),
     (
-        "name of its country for each city whose population is higher than the average "
+        "names and populations of the cities whose population is higher than the average "
         "population of all cities",
+        "SELECT name, population FROM city WHERE population > (SELECT AVG(population) FROM city)",
+    ),
+    (
+        "Please provide the name of the country with the lowest average population of "
+        "cities, and that average.",
+        "SELECT country.name, AVG(city.population) FROM city JOIN country ON "
+        "city.country_code = country.code GROUP BY country.code ORDER BY "
+        "AVG(city.population) LIMIT 1",
+    ),
+    (
+        "Which countries have no city with a population greater than 1518000? List their "
+        "names and continents.",
+        "SELECT name, continent FROM country WHERE code NOT IN (SELECT country_code FROM "
+        "city WHERE population > 1518000)",
+    ),
+    (
+        "List the different names of the countries that have a city whose population is not "
+        "known, a city whose name is Victoria, or both.",
         "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "WHERE city.population > (SELECT AVG(population) FROM city)",
+        "WHERE city.population IS NULL UNION SELECT country.name FROM city JOIN country ON "
+        "city.country_code = country.code WHERE city.name = 'Victoria'",
     ),
     (
-        "What are the different names of the countries that have a city with a population of "
-        "445452, a city with a population of less than 71000, or both?",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "WHERE city.population = 445452 UNION SELECT country.name FROM city JOIN country ON "
-        "city.country_code = country.code WHERE city.population < 71000",
-    ),
-    (
-        "What is the name of the country with the highest total population of cities?",
-        "SELECT country.name FROM city JOIN country ON city.country_code = country.code "
-        "GROUP BY country.code ORDER BY SUM(city.population) DESC LIMIT 1",
-    ),
-    (
-        "Please provide the names and continents of the countries whose population is higher "
-        "than the average population of all countries.",
-        "SELECT name, continent FROM country WHERE population > (SELECT AVG(population) FROM "
-        "country)",
-    ),
-    (
-        "names and populations of the countries whose population is greater than the average "
-        "population of all countries with the same continent",
-        "SELECT T1.name, T1.population FROM country AS T1 WHERE T1.population > (SELECT "
-        "AVG(T2.population) FROM country AS T2 WHERE T2.continent = T1.continent)",
+        "Which countries have more cities than the average over all countries with at least "
+        "one city? Give their names.",
+        "WITH group_values AS (SELECT country.name, COUNT(*) AS group_value FROM city JOIN "
+        "country ON city.country_code = country.code GROUP BY country.code) SELECT name FROM "
+        "group_values WHERE group_value > (SELECT AVG(group_value) FROM group_values)",
     ),
 ]
 

@@ -53,6 +53,8 @@ class Coverage:
         """Rows planned by cell, after what is infeasible went to the others."""
         self.first_expected: dict[Cell, float] = {}
         """The same before features that turned out scarce went to the others."""
+        self.wished: Mapping[Cell, float] = {}
+        """Rows planned by level, style, domain and pair of these, had no slot been closed."""
         self._domains = {name: share for name, share in domains.items() if share}
         self._filled: Counter[Slot] = Counter()
         self._quota: dict[Slot, int] = {}
@@ -139,12 +141,17 @@ class Coverage:
         """No more rows of the slot are to be had: what is missing is asked of the others."""
         self._closed.add(slot)
 
+    def closed_cells(self) -> set[Cell]:
+        """The cells of closed slots."""
+        return {cell for slot in self._closed for cell in cells_of(slot)}
+
     def refit(self) -> None:
         """Quotas and expectations anew, from the plan, the rows so far and what is infeasible."""
         names: tuple[Dimension, ...] = ("domain", "hardness", "style")
         shares = {name: self._open_shares(name) for name in names}
         fitted = fit_slots(shares, self.total, self._filled, self._closed)
         self._fitted = margins(fitted)
+        self.wished = margins(fit_slots(shares, self.total, {}))
         self._quota = round_slots(fitted, self.total, self._filled)
         rows = margins(self._quota)
         self.infeasible = dict(self._ruled_out)
@@ -215,16 +222,12 @@ class Coverage:
                 is_without = not self.counts[pair] and self._is_hopeless(part, feature)
                 is_too_much = self.counts[pair] > (1 + TOLERANCE) * wanted
                 if is_too_much and share == 1 and self.counts[cell] >= MIN_TRIES:
-                    self.infeasible[pair] = (
-                        f"all {self.counts[pair]:,} rows have it, {wanted:,.0f} were planned"
-                    )
+                    self.infeasible[pair] = "all rows have it"
                 elif missing > TOLERANCE * wanted and (
                     pair in self._given_up or is_in_vain(tries, missing, is_without)
                 ):
                     said = self._given_up.setdefault(pair, _said(tries, missing))
-                    self.infeasible[pair] = (
-                        f"{counted(self.counts[pair], 'row')} of {wanted:,.0f} planned; {said}"
-                    )
+                    self.infeasible[pair] = said
                 else:
                     continue
                 yield (feature, part), share

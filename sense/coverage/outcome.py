@@ -31,18 +31,21 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
     counts: Counter[Cell] = Counter()
     expected: defaultdict[Cell, float] = defaultdict(float)
     wanted: Counter[Cell] = Counter()
-    infeasible: dict[Cell, str] = {}
+    wished: Counter[Cell] = Counter()
     for coverage in coverages:
         counts.update(coverage.counts)
         for cell, num in coverage.expected.items():
             expected[cell] += num
         wanted.update(coverage.first_expected)
-        infeasible = coverage.infeasible | infeasible
+        wished.update(coverage.wished)
+    infeasible = _infeasible(coverages, counts, wanted) | _exhausted(
+        counts, expected, wished, set().union(*(coverage.closed_cells() for coverage in coverages))
+    )
     shares = {name: _shares(name, coverages, counts, rows) for name in DIMENSIONS}
     infeasible = {
         cell: reason
         for cell, reason in infeasible.items()
-        if not _came_after_all(cell, counts, wanted, shares)
+        if not _came_after_all(cell, counts, wanted | wished, shares)
     }
     named = {
         cell: reason
@@ -75,6 +78,44 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
         ],
         "infeasible_small": len(infeasible) - len(named),
     }
+
+
+def _infeasible(
+    coverages: Sequence[Coverage], counts: Counter[Cell], wanted: Counter[Cell]
+) -> dict[Cell, str]:
+    """What cannot be had in the splits that plan at least half of it, with the reason."""
+    found: dict[Cell, str] = {}
+    barred: Counter[Cell] = Counter()
+    for coverage in sorted(coverages, key=lambda coverage: -coverage.total):
+        for cell, reason in coverage.infeasible.items():
+            found.setdefault(cell, reason)
+            barred[cell] += coverage.first_expected.get(cell, 0.0)  # type: ignore[assignment]
+    return {
+        cell: reason if len(cell) == 1 else f"{_came(cell, counts, wanted)}; {reason}"
+        for cell, reason in found.items()
+        if len(cell) == 1 or 2 * barred[cell] >= wanted[cell]
+    }
+
+
+def _exhausted(
+    counts: Counter[Cell],
+    expected: Mapping[Cell, float],
+    wished: Counter[Cell],
+    closed: set[Cell],
+) -> dict[Cell, str]:
+    """Pairs of level, style and domain of which the databases, or the teacher, gave no more."""
+    return {
+        cell: f"{_came(cell, counts, wished)}; no more were to be had"
+        for cell, num in wished.items()
+        if len(cell) == 2
+        and cell in closed
+        and num >= MIN_PAIR_ROWS
+        and max(counts[cell], expected[cell]) < (1 - CELL_TOLERANCE) * num
+    }
+
+
+def _came(cell: Cell, counts: Counter[Cell], planned: Counter[Cell]) -> str:
+    return f"{counted(counts[cell], 'row')} of {planned[cell]:,.0f} planned"
 
 
 def _came_after_all(

@@ -248,11 +248,18 @@ def _matched(intent: Intent, other: Intent, names: str, voice: Voice) -> Content
 
 
 def _wanted_list(intent: Intent, voice: Voice) -> str:
-    """What is wanted of one row, columns of a table it refers to together."""
+    """What is wanted of one row, columns of a table it refers to together.
+
+    Beside such columns its own are called so: "the city's name and the region of its country".
+    """
     parts = []
+    tables = {getattr(item, "table", "") for item in intent.wanted}
     for table, group in groupby(intent.wanted, lambda item: getattr(item, "table", "")):
         columns = list(group)
         names = [_wanted(column, intent, voice) for column in columns]
+        if table == intent.base.name and tables - {"", table}:
+            parts.append(f"the {possessive(intent.base.noun)} {listed(names)}")
+            continue
         if table in ("", intent.base.name):
             parts += [f"the {name}" if table else name for name in names]
             continue

@@ -64,10 +64,10 @@ def sentence(content: Content, voice: Voice) -> str:
     text, prefix, suffix = content.text, content.prefix, content.suffix
     if voice.style == "keyword":
         return f"{text.removeprefix('the ')}{suffix}{' ' + prefix if prefix else ''}"
-    if content.question and (
-        voice.style == "interrogative" or (voice.style == "colloquial" and voice.chance(0.5))
-    ):
+    if content.question and voice.style == "interrogative":
         return _capital(content.question)
+    if content.question and voice.style == "colloquial" and voice.chance(0.5):
+        return f"{voice.pick('Hey,', 'Tell me:')} {content.question}"
     lead = f"{prefix}, " if prefix else ""
     if voice.style == "interrogative":
         return _capital(f"{lead}what {'are' if content.is_many else 'is'} {text}{suffix}?")
