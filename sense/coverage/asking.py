@@ -10,7 +10,7 @@ from typing import Any
 from sense.coverage.cells import Kept, Slot
 from sense.coverage.coverage import Coverage
 from sense.coverage.needs import FeatureNeeds, Wish
-from sense.coverage.plan import Plan
+from sense.coverage.plan import Plan, PlanError
 from sense.questions.sentence import STYLES_SPOKEN
 from sense.strong_set.collection import Database
 from sense.strong_set.splits import SPLITS, Split
@@ -36,6 +36,12 @@ def grammar_coverages(
         names = {plan_domain(d) for d in databases if d.split in ("", split)}
         at_hand = {name: plan.domain.get(name, 0.0) if plan.domain else 1.0 for name in names}
         whole = sum(at_hand.values())
+        if at_hand and totals[split] and not whole:
+            raise PlanError(
+                f"plan '{plan.name}', key 'domain' asks for nothing of the {split} split, which "
+                f"holds {', '.join(sorted(at_hand)[:5])}; plan a domain of it too, or give the "
+                "wanted databases alone"
+            )
         shares = {name: at_hand[name] / whole for name in sorted(names)} if whole else {}
         found[split] = Coverage(plan, totals[split] if shares else 0, shares)
         for style in plan.style.keys() - set(STYLES_SPOKEN):

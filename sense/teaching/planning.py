@@ -14,9 +14,12 @@ from sense.coverage.coverage import Coverage
 from sense.coverage.needs import FeatureNeeds, Wish
 from sense.coverage.plan import Plan
 from sense.coverage.steering import sample_wishes
+from sense.example import Hardness
 from sense.execution import DatabaseError, WorkerFailure, map_in_workers
+from sense.grammar import Candidate
 from sense.prompt import PromptContract
 from sense.questions.profile import profile_database
+from sense.questions.sentence import Style
 from sense.servers.server import Request
 from sense.strong_set.collection import Database
 from sense.strong_set.misses import Misses
@@ -142,20 +145,24 @@ def _drawn(
 
 
 def draw_queries(job: tuple[str, list[tuple[Ask, Wish]], str]) -> tuple[Ask, ...]:
-    """The asks with queries that the grammar drew for them, without those it has none for."""
+    """The asks with queries that the grammar drew for them, without those it has none for.
+
+    Of the styles only a vague question needs a query of its own kind.
+    """
     path, asks, seed = job
-    wishes = [wish._replace(style="interrogative") for _, wish in asks]
-    by_level: defaultdict[str, list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+    plain: Style = "interrogative"
+    wishes = [wish if wish.style == "vague" else wish._replace(style=plain) for _, wish in asks]
+    drawn: defaultdict[tuple[Hardness, Style], list[Candidate]] = defaultdict(list)
     try:
         for found in sample_wishes(profile_database(path), wishes, seed, Misses()):
-            by_level[found.hardness].append((found.sql, found.features))
+            drawn[found.hardness, found.style].append(found)
     except DatabaseError:
         return ()
     filled = []
-    for ask, _ in asks:
-        if by_level[ask.level]:
-            sql, features = by_level[ask.level].pop(0)
-            filled.append(ask._replace(sql=sql, features=features))
+    for (ask, _), wish in zip(asks, wishes, strict=True):
+        if found_here := drawn[wish.level, wish.style]:
+            candidate = found_here.pop(0)
+            filled.append(ask._replace(sql=candidate.sql, features=candidate.features))
     return tuple(filled)
 
 

@@ -30,7 +30,8 @@ SCHEMA_PART = (
 )
 QUESTION_PART = (
     "Question. It says which columns the answer has, and it names every value that the query "
-    "compares with; it mentions neither tables nor SQL. It is in the style that is asked for."
+    "compares with, unless the evidence does; it mentions neither tables nor SQL. It is in the "
+    "style that is asked for."
 )
 EVIDENCE_PART = (
     "Evidence. One sentence that explains what the question leaves open: the column or value that "
