@@ -177,7 +177,8 @@ def restriction(
         return Restriction("whose", f"{title(item.column)} {verb}")
     if isinstance(item, Shared):
         other = "no other" if item.negated else "another"
-        return Restriction("whose", f"{title(item.column)} is shared by {other} {table.noun}")
+        verb = _agreeing(f"is shared by {other} {table.noun}", item.column)
+        return Restriction("whose", f"{title(item.column)} {verb}")
     return _has(item, table, many, voice)
 
 
