@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from sense.questions.intent import PEER, Beyond, Condition, Has, Having, Intent, Measure
+from sense.questions.loose import loosely, unusual
 from sense.questions.measures import loose_measure, loose_threshold
 from sense.questions.profile import ColumnProfile
-from sense.questions.restriction import loosely, title, unusual
+from sense.questions.restriction import title
 from sense.questions.sentence import Loose
 from sense.questions.sql import condition_sql, literal
 from sense.questions.wording import is_plural

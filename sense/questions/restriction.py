@@ -8,8 +8,8 @@ import re
 from datetime import date
 from typing import Literal, NamedTuple
 
-from sense.questions.draw import VAGUE_WORDS
 from sense.questions.intent import Beyond, Compared, Condition, Filter, Has, Shared
+from sense.questions.loose import loosely, unusual
 from sense.questions.profile import ColumnProfile, TableProfile, Value
 from sense.questions.sentence import Voice
 from sense.questions.sql import literal
@@ -211,44 +211,6 @@ def clause(item: Condition, home: str, voice: Voice) -> str:
             table = TIME_CLAUSES if column.kind in ("year", "date") else CLAUSES
             verb = voice.pick(*table[operator]).format(*values)
     return f"{subject} {_agreeing(verb, item.column)}"
-
-
-def loosely(item: Condition) -> str:
-    """How a person calls a value above or below a threshold, "" where there is no word for it.
-
-    Nor is there one where more than half of the values lie beyond the threshold.
-
-    >>> price = ColumnProfile("tea", "tea", "price", "price", "real", 9, 0.0, False)
-    >>> loosely(Condition(price, ">", (4.5,)))
-    'high'
-    """
-    words = ("late", "early") if item.column.kind in ("year", "date") else ("high", "low")
-    word = {">": words[0], ">=": words[0], "<": words[1], "<=": words[1]}.get(item.operator, "")
-    return "" if item.column.words in VAGUE_WORDS or not word or _is_common(item) else word
-
-
-def _is_common(item: Condition) -> bool:
-    """Whether most of the different values lie beyond the threshold."""
-    [threshold], values = item.values, item.column.values
-    sign = 1 if item.operator.startswith(">") else -1
-    beyond = sum(sign * _compare(value, threshold) > 0 for value in values)
-    return beyond > len(values) / 2
-
-
-def _compare(first: Value, second: Value) -> int:
-    return (first > second) - (first < second)  # type: ignore[operator]
-
-
-def unusual(item: Beyond) -> str:
-    """How a person calls what lies beyond the average of all rows, "" for another comparison.
-
-    >>> price = ColumnProfile("tea", "tea", "price", "price", "real", 9, 0.0, False)
-    >>> unusual(Beyond(price, "<", "avg"))
-    'unusually low'
-    """
-    if item.operator == "=" or item.scope or item.group or item.column.words in VAGUE_WORDS:
-        return ""
-    return f"unusually {'high' if item.operator == '>' else 'low'}"
 
 
 def _agreeing(verb: str, column: ColumnProfile) -> str:
