@@ -9,7 +9,8 @@ MAX_TRIES = 4
 MAX_NUMBER_CHARS = 9
 """A person rounds a longer number."""
 FAVORED_SHARE = 0.6
-"""Of the conditions of a draw that favors a feature, so many have it where a column allows."""
+"""Of the conditions of a draw that favors a feature, so many have it where a column allows; a
+quarter of that where another condition shall be one that a word can say."""
 
 
 def draw_condition(
@@ -33,7 +34,8 @@ def draw_condition(
     columns = [c for c in columns if c.kind != "id" or draw.chance(0.3)]
     if not columns:
         return None
-    is_favored = draw.favored and not (like or draw.is_extreme) and draw.chance(FAVORED_SHARE)
+    favored_share = FAVORED_SHARE / 4 if draw.is_extreme else FAVORED_SHARE
+    is_favored = draw.favored and not like and draw.chance(favored_share)
     if is_favored and (found := _favored(draw, columns)):
         return found
     if draw.is_extreme and not like and draw.chance(FAVORED_SHARE):

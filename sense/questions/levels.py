@@ -42,7 +42,7 @@ PATTERNS: dict[Hardness, tuple[tuple[float, Pattern], ...]] = {
         (0.5, partial(counting)),
         (4, partial(counting, conditions=1)),
         (1.5, partial(counting, distinct=True)),
-        (1, partial(measuring)),
+        (1.5, partial(measuring)),
         (4, partial(measuring, conditions=1)),
         (2, partial(grouping, having=True, bare=True)),
         (0.7, partial(listing, special=compared)),
