@@ -8,6 +8,8 @@ MAX_TRIES = 4
 """Conditions drawn until one is on another column than those before it."""
 MAX_NUMBER_CHARS = 9
 """A person rounds a longer number."""
+EXTREME_SHARE = 0.3
+"""Of the conditions that shall leave few rows, so many are thresholds where a column allows."""
 FAVORED_SHARE = 0.6
 """Of the conditions of a draw that favors a feature, so many have it where a column allows; a
 quarter of that where another condition shall be one that a word can say."""
@@ -38,7 +40,7 @@ def draw_condition(
     is_favored = draw.favored and not like and draw.chance(favored_share)
     if is_favored and (found := _favored(draw, columns)):
         return found
-    if draw.is_extreme and not like and draw.chance(FAVORED_SHARE):
+    if draw.is_extreme and not like and draw.chance(EXTREME_SHARE):
         columns = [c for c in columns if c.is_number or c.kind == "date"] or columns
     column = draw.rng.choice(columns)
     if like:
@@ -104,7 +106,7 @@ def draw_threshold(draw: Draw, column: ColumnProfile) -> Condition:
     rng = draw.rng
     values = sorted(column.values)
     low, high = sorted(rng.sample(values, 2)) if len(values) > 1 else values * 2
-    if draw.is_extreme and draw.chance(FAVORED_SHARE):
+    if draw.is_extreme and draw.chance(EXTREME_SHARE):
         return _beyond(draw, column, low, high)
     if column.kind == "date" and (column.has_time or draw.chance(0.4)):
         return Condition(column, "in year", (str(low)[:4],))
