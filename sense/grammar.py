@@ -7,7 +7,7 @@ part of the query and that `check_gold` calls `ok`: it is defined, without ties 
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
@@ -28,6 +28,7 @@ from sense.questions.profile import Profile, profile_database
 from sense.questions.sentence import STYLES, Style
 from sense.questions.shape import measured
 from sense.questions.sql import to_sql
+from sense.strong_set.kept import text_digest
 from sense.strong_set.misses import Misses
 
 Row: TypeAlias = tuple[Any, ...]
@@ -79,19 +80,21 @@ def sample_examples(
     misses: Misses | None = None,
     *,
     levels: Mapping[Hardness, float] | None = None,
+    earlier: Iterable[int] = (),
 ) -> Iterator[Candidate]:
     """Examples of the database, no SQL and no question twice, the same for the same arguments.
 
     num: how many in all, their levels drawn by the shares of `levels` (equal when None); or how
     many of each level. Fewer come where the database has no more to ask: a level with `MAX_MISSES`
     misses in a row is over, and its share of a total goes to the others.
-    misses: gets what was drawn and dropped, with the reasons.
+    misses: gets what was drawn and dropped, with the reasons; earlier: digests (`text_digest`) of
+    SQL and questions that are not asked again.
     """
     profile = database if isinstance(database, Profile) else profile_database(database)
     rng = random.Random(seed)
     draw = Draw.over(profile, rng)
     misses = Misses() if misses is None else misses
-    seen: set[str] = set()
+    seen = set(earlier)
     shares = dict(levels or dict.fromkeys(HARDNESS_LEVELS, 1.0))
     wishes = _wishes(num, shares, rng)
     with Results(profile.db_path) as results:
@@ -100,7 +103,7 @@ def sample_examples(
                 continue
             found = _next_candidate(draw, level, results, seen, misses)
             if found:
-                seen |= {found.sql, found.question}
+                seen.update(map(text_digest, (found.sql, found.question)))
                 yield found
             else:
                 del shares[level]
@@ -123,7 +126,7 @@ def _wishes(
 
 
 def _next_candidate(
-    draw: Draw, level: Hardness, results: "Results", seen: set[str], misses: Misses
+    draw: Draw, level: Hardness, results: "Results", seen: set[int], misses: Misses
 ) -> Candidate | None:
     for _ in range(MAX_MISSES):
         pattern = draw.rng.choices(PATTERNS[level], cum_weights=PATTERN_WEIGHTS[level])[0][1]
@@ -133,7 +136,9 @@ def _next_candidate(
             continue
         sql = to_sql(intent)
         found, features = measured(intent)
-        reason = "duplicate_sql" if sql in seen else "wrong_level" if found != level else ""
+        reason = (
+            "duplicate_sql" if text_digest(sql) in seen else "wrong_level" if found != level else ""
+        )
         reason = reason or reject_reason(intent, results)
         if reason:
             misses.drop(reason, sql, found, level)
@@ -141,7 +146,7 @@ def _next_candidate(
         style = draw.rng.choice(STYLES)
         question = ask(intent, style, draw.rng)
         assert question  # each of these styles has words for every intent
-        if question.text in seen:
+        if text_digest(question.text) in seen:
             misses.drop("duplicate_question", sql, found, level, style, question.text)
             continue
         rows = results.rows(sql) or []

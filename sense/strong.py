@@ -6,6 +6,7 @@ The plan changes only between rounds: what a database could not give is asked of
 """
 
 import random
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
@@ -161,6 +162,14 @@ class StrongSet:
             for slot, num in coverage.missing().items():
                 self.missing[split][slot.level] += num  # type: ignore[index]
 
+    def reminded(self, units: Sequence[Unit]) -> list[Unit]:
+        """The units with what the set has of their databases by now, held once per database."""
+        earlier = {
+            db_id: array("Q", self.texts.of(db_id))
+            for db_id in {unit.database.db_id for unit in units}
+        }
+        return [unit._replace(earlier=earlier[unit.database.db_id]) for unit in units]
+
     def lacking(self, split: Split) -> dict[str, int]:
         """Rows that were asked for and not found, by level; they sum to what the split lacks.
 
@@ -228,9 +237,10 @@ def make_examples(
         spent: set[Spent] = set()
         for number in range(MAX_PLANNED_ROUNDS if strong.coverages else MAX_ROUNDS):
             if strong.coverages:
-                units = planned_round(number, strong, databases, spent, contract, seed)
+                units = planned_round(number, strong.coverages, databases, spent, contract, seed)
             else:
                 units = plan_round(number, strong.missing, databases, spent, contract, seed)
+            units = strong.reminded(units)
             for unit, result in _results(units, strong.journal, run_units, f"round {number + 1}"):
                 given = strong.add(unit, result)
                 spent |= {
@@ -310,22 +320,21 @@ def _asked(unit: Unit) -> Counter[tuple[str, str]]:
 
 def planned_round(
     number: int,
-    strong: StrongSet,
+    coverages: Mapping[Split, Coverage],
     databases: Sequence[Database],
     spent: set[Spent],
     contract: PromptContract,
     seed: int,
 ) -> list[Unit]:
     """The units of a round that steers towards a plan."""
-    wishes = round_wishes(number, strong.coverages, databases, spent, seed)
+    wishes = round_wishes(number, coverages, databases, spent, seed)
     units = []
     for database in databases:
         for part, cut in enumerate(wish_parts(wishes.get(database.db_id, ()), UNIT_EXAMPLES)):
             quota: Counter[Hardness] = Counter()
             for wish in cut:
                 quota[wish.level] += wish.num
-            earlier = tuple(strong.texts.of(database.db_id))
-            units.append(Unit(number, part, database, quota, seed, contract, tuple(cut), earlier))
+            units.append(Unit(number, part, database, quota, seed, contract, tuple(cut)))
     return units
 
 

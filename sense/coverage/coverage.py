@@ -53,8 +53,6 @@ class Coverage:
         """Rows planned by cell, after what is infeasible went to the others."""
         self.first_expected: dict[Cell, float] = {}
         """The same before features that turned out scarce went to the others."""
-        self.wished: Mapping[Cell, float] = {}
-        """Rows planned by level, style, domain and pair of these, had no slot been closed."""
         self._domains = {name: share for name, share in domains.items() if share}
         self._filled: Counter[Slot] = Counter()
         self._quota: dict[Slot, int] = {}
@@ -147,11 +145,8 @@ class Coverage:
 
     def refit(self) -> None:
         """Quotas and expectations anew, from the plan, the rows so far and what is infeasible."""
-        names: tuple[Dimension, ...] = ("domain", "hardness", "style")
-        shares = {name: self._open_shares(name) for name in names}
-        fitted = fit_slots(shares, self.total, self._filled, self._closed)
+        fitted = fit_slots(self._shares(), self.total, self._filled, self._closed)
         self._fitted = margins(fitted)
-        self.wished = margins(fit_slots(shares, self.total, {}))
         self._quota = round_slots(fitted, self.total, self._filled)
         rows = margins(self._quota)
         self.infeasible = dict(self._ruled_out)
@@ -166,6 +161,14 @@ class Coverage:
         if dimension == "domain":
             return self._domains
         return self.plan.hardness if dimension == "hardness" else self.plan.style
+
+    def wished(self) -> Counter[Cell]:
+        """Rows planned by level, style, domain and pair of these, had no slot been closed."""
+        return margins(fit_slots(self._shares(), self.total, {}))
+
+    def _shares(self) -> dict[Dimension, dict[str, float]]:
+        names: tuple[Dimension, ...] = ("domain", "hardness", "style")
+        return {name: self._open_shares(name) for name in names}
 
     def _open_shares(self, dimension: Dimension) -> dict[str, float]:
         """The planned shares of what is not ruled out; they sum to 1."""

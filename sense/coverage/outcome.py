@@ -37,7 +37,7 @@ def coverage_report(coverages: Sequence[Coverage]) -> dict[str, Any]:
         for cell, num in coverage.expected.items():
             expected[cell] += num
         wanted.update(coverage.first_expected)
-        wished.update(coverage.wished)
+        wished.update(coverage.wished())
     infeasible = _infeasible(coverages, counts, wanted) | _exhausted(
         counts, expected, wished, set().union(*(coverage.closed_cells() for coverage in coverages))
     )

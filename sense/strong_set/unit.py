@@ -4,7 +4,7 @@ A unit is a pure function of its fields, so that a run that was killed ends with
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple, TypeAlias
 
@@ -36,7 +36,7 @@ class Unit(NamedTuple):
     contract: PromptContract
     wishes: tuple[Wish, ...] = ()
     """What a plan asks for, instead of the quota."""
-    earlier: tuple[int, ...] = ()
+    earlier: Sequence[int] = ()
     """Digests of questions and queries that the set has of the database, not asked again."""
 
     @property
@@ -74,7 +74,7 @@ def _sampled(unit: Unit) -> dict[str, Any]:
     candidates = (
         sample_wishes(profile, unit.wishes, source, misses, tries, unit.earlier)
         if unit.wishes
-        else sample_examples(profile, unit.quota, source, misses)
+        else sample_examples(profile, unit.quota, source, misses, earlier=unit.earlier)
     )
     for candidate in candidates:
         prompt = prompt_messages(
