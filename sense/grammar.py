@@ -28,7 +28,7 @@ from sense.questions.profile import Profile, profile_database
 from sense.questions.sentence import STYLES, Style
 from sense.questions.shape import measured
 from sense.questions.sql import to_sql
-from sense.strong_set.kept import text_digest
+from sense.strong_set.kept import Seen
 from sense.strong_set.misses import Misses
 
 Row: TypeAlias = tuple[Any, ...]
@@ -94,7 +94,7 @@ def sample_examples(
     rng = random.Random(seed)
     draw = Draw.over(profile, rng)
     misses = Misses() if misses is None else misses
-    seen = set(earlier)
+    seen = Seen(earlier)
     shares = dict(levels or dict.fromkeys(HARDNESS_LEVELS, 1.0))
     wishes = _wishes(num, shares, rng)
     with Results(profile.db_path) as results:
@@ -103,7 +103,7 @@ def sample_examples(
                 continue
             found = _next_candidate(draw, level, results, seen, misses)
             if found:
-                seen.update(map(text_digest, (found.sql, found.question)))
+                seen.update((found.sql, found.question))
                 yield found
             else:
                 del shares[level]
@@ -126,7 +126,7 @@ def _wishes(
 
 
 def _next_candidate(
-    draw: Draw, level: Hardness, results: "Results", seen: set[int], misses: Misses
+    draw: Draw, level: Hardness, results: "Results", seen: Seen, misses: Misses
 ) -> Candidate | None:
     for _ in range(MAX_MISSES):
         pattern = draw.rng.choices(PATTERNS[level], cum_weights=PATTERN_WEIGHTS[level])[0][1]
@@ -136,9 +136,7 @@ def _next_candidate(
             continue
         sql = to_sql(intent)
         found, features = measured(intent)
-        reason = (
-            "duplicate_sql" if text_digest(sql) in seen else "wrong_level" if found != level else ""
-        )
+        reason = "duplicate_sql" if sql in seen else "wrong_level" if found != level else ""
         reason = reason or reject_reason(intent, results)
         if reason:
             misses.drop(reason, sql, found, level)
@@ -146,7 +144,7 @@ def _next_candidate(
         style = draw.rng.choice(STYLES)
         question = ask(intent, style, draw.rng)
         assert question  # each of these styles has words for every intent
-        if text_digest(question.text) in seen:
+        if question.text in seen:
             misses.drop("duplicate_question", sql, found, level, style, question.text)
             continue
         rows = results.rows(sql) or []

@@ -24,7 +24,7 @@ from sense.questions.profile import Profile
 from sense.questions.sentence import Style
 from sense.questions.shape import measured
 from sense.questions.sql import to_sql
-from sense.strong_set.kept import text_digest
+from sense.strong_set.kept import Seen
 from sense.strong_set.misses import Misses
 
 __all__ = ["Wish", "sample_wishes"]
@@ -58,8 +58,7 @@ class _Run(NamedTuple):
     ledger: Ledger
     results: Results
     misses: Misses
-    seen: set[int]
-    """Digests of SQL and questions of its rows."""
+    seen: Seen
 
 
 def sample_wishes(
@@ -81,7 +80,7 @@ def sample_wishes(
     turns = [wish for wish in wishes for _ in range(wish.num)]
     over: set[tuple[Hardness, Style]] = set()
     with Results(profile.db_path) as results:
-        run = _Run(Draw.over(profile, rng), ledger, results, misses, set(earlier))
+        run = _Run(Draw.over(profile, rng), ledger, results, misses, Seen(earlier))
         rng.shuffle(turns)
         for wish in turns:
             if (wish.level, wish.style) in over:
@@ -91,7 +90,7 @@ def sample_wishes(
             found = _candidate(run, goal, drawn)
             ledger.note_tries(goal, drawn, found.features if found else ())
             if found:
-                run.seen.update(map(text_digest, (found.sql, found.question)))
+                run.seen.update((found.sql, found.question))
                 ledger.take(wish, found.features)
                 yield found
             else:
@@ -136,7 +135,7 @@ def _queries(run: _Run, goal: Goal) -> list[_Drawn]:
         sql = to_sql(intent)
         found_level, features = measured(intent)
         run.ledger.note(level, place, features if found_level == level else ())
-        is_known = text_digest(sql) in run.seen
+        is_known = sql in run.seen
         if is_known or found_level != level:
             reason = "duplicate_sql" if is_known else "wrong_level"
             run.misses.drop(reason, sql, found_level, level, style)
@@ -155,7 +154,7 @@ def _worded(run: _Run, wish: Wish, query: _Drawn) -> Candidate | None:
     question = None if reason else ask(query.intent, wish.style, run.draw.rng)
     if question is None:
         reason = reason or "no_wording"
-    elif text_digest(question.text) in run.seen:
+    elif question.text in run.seen:
         reason = "duplicate_question"
     if reason or question is None:
         text = question.text if question else ""

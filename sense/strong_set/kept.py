@@ -4,7 +4,7 @@ The rows themselves lie in the journal.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sense.example import content_id
 
@@ -73,6 +73,28 @@ class Texts:
         assert not self.has(db_id, digest)
         self._at_hand.add(digest)
         self._digests.setdefault(db_id, array("Q")).append(digest)
+
+
+class Seen:
+    """Questions and queries not asked again: those of a unit, and by digest those of the set.
+
+    >>> seen = Seen([text_digest("How many cats?")])
+    >>> seen.update(["How many dogs?"])
+    >>> [text in seen for text in ("How many cats?", "How many dogs?", "How many owls?")]
+    [True, True, False]
+    """
+
+    def __init__(self, earlier: Iterable[int] = ()) -> None:
+        self._earlier = frozenset(earlier)
+        self._texts: set[str] = set()
+
+    def __contains__(self, text: str) -> bool:
+        if text in self._texts:
+            return True
+        return bool(self._earlier) and text_digest(text) in self._earlier
+
+    def update(self, texts: Iterable[str]) -> None:
+        self._texts.update(texts)
 
 
 def text_digest(text: str) -> int:
